@@ -1,0 +1,351 @@
+/* sql/dogpile--0.1.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION dogpile" to load this file. \quit
+
+--
+-- How calls find the right one of two functions with the same name
+--
+-- "params" comes first among the optional arguments of all functions that take
+-- a query.  If it were "expiration_time", an interval given by position would
+-- silently be taken as that instead of as a result type.
+--
+-- dogpile_set() and dogpile_add() have a form for text besides the polymorphic
+-- one, which alone would refuse literals and parameters of unknown type.
+-- PostgreSQL prefers it for strings of every type, so all of them are stored as
+-- text.
+--
+-- dogpile_invalidate(text, text) is for a key, dogpile_invalidate(text, boolean)
+-- for a region.  A second argument of unknown type is a key, whatever it looks
+-- like, because PostgreSQL prefers strings then.
+--
+-- Functions that may create, change or invalidate an entry are PARALLEL UNSAFE:
+-- parallel workers share the locks of their leader, so that a creator lock
+-- would not keep them apart, and cannot hand over what is to take effect at
+-- COMMIT.  Functions that read are RESTRICTED, because what the transaction has
+-- pending is known to the leader only.
+--
+
+--
+-- Get or create
+--
+
+CREATE FUNCTION dogpile_get_or_create(
+    region text,
+    key text,
+    query text,
+    params record DEFAULT NULL,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'dogpile_get_or_create_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_get_or_create(text, text, text, record, interval, text[])
+IS 'get a cached value as text; if there is none or it is stale, let one session create it with the query';
+
+CREATE FUNCTION dogpile_get_or_create(
+    region text,
+    key text,
+    query text,
+    result_type anyelement,
+    params record DEFAULT NULL,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'dogpile_get_or_create_any'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_get_or_create(text, text, text, anyelement, record, interval, text[])
+IS 'get a cached value of a given type; if there is none or it is stale, let one session create it with the query';
+
+CREATE FUNCTION dogpile_query(
+    region text,
+    key text,
+    query text,
+    params record DEFAULT NULL,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dogpile_query_record'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_query(text, text, text, record, interval, text[])
+IS 'get a cached result set; if there is none or it is stale, let one session create it with the query';
+
+CREATE FUNCTION dogpile_query(
+    region text,
+    key text,
+    query text,
+    result_type anyelement,
+    params record DEFAULT NULL,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'dogpile_query_any'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_query(text, text, text, anyelement, record, interval, text[])
+IS 'get a cached result set with rows of a given type; if there is none or it is stale, let one session create it with the query';
+
+--
+-- Read
+--
+
+CREATE FUNCTION dogpile_get(region text, key text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'dogpile_get_text'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION dogpile_get(text, text)
+IS 'get a cached value as text, fresh or stale; NULL if there is none';
+
+CREATE FUNCTION dogpile_get(region text, key text, result_type anyelement)
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'dogpile_get_any'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION dogpile_get(text, text, anyelement)
+IS 'get a cached value of a given type, fresh or stale; NULL if there is none';
+
+CREATE FUNCTION dogpile_exists(region text, key text)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION dogpile_exists(text, text)
+IS 'is a value cached, be it NULL, fresh or stale?';
+
+CREATE FUNCTION dogpile_metadata(
+    region text,
+    key text,
+    OUT created_at timestamptz,
+    OUT expires_at timestamptz,
+    OUT gone_at timestamptz,
+    OUT age interval,
+    OUT fresh boolean,
+    OUT type text,
+    OUT rows bigint,
+    OUT bytes bigint,
+    OUT creation_time interval,
+    OUT tags text[],
+    OUT key_is_locked boolean)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION dogpile_metadata(text, text)
+IS 'what is known of a cached value, and whether a session is creating it';
+
+--
+-- Change
+--
+
+CREATE FUNCTION dogpile_set(
+    region text,
+    key text,
+    value text,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_set(text, text, text, interval, text[])
+IS 'store a text';
+
+CREATE FUNCTION dogpile_set(
+    region text,
+    key text,
+    value anyelement,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_set(text, text, anyelement, interval, text[])
+IS 'store a value';
+
+CREATE FUNCTION dogpile_add(
+    region text,
+    key text,
+    value text,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_add(text, text, text, interval, text[])
+IS 'store a text unless there is a value; tell whether it was stored';
+
+CREATE FUNCTION dogpile_add(
+    region text,
+    key text,
+    value anyelement,
+    expiration_time interval DEFAULT NULL,
+    tags text[] DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_add(text, text, anyelement, interval, text[])
+IS 'store a value unless there is one; tell whether it was stored';
+
+CREATE FUNCTION dogpile_delete(region text, key text)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_delete(text, text)
+IS 'remove a cached value; tell whether there was one';
+
+CREATE FUNCTION dogpile_invalidate(region text, key text, hard boolean DEFAULT true)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'dogpile_invalidate_key'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_invalidate(text, text, boolean)
+IS 'invalidate a cached value (hard) or declare it stale; tell whether there was one';
+
+CREATE FUNCTION dogpile_invalidate(region text, hard boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dogpile_invalidate_region'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_invalidate(text, boolean)
+IS 'invalidate all values of a region (hard) or declare them stale';
+
+CREATE FUNCTION dogpile_invalidate_tags(tags text[])
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_invalidate_tags(text[])
+IS 'invalidate all values that carry one of the tags';
+
+--
+-- Keys
+--
+
+-- STABLE because output functions of types are; nothing else depends on
+-- settings.
+CREATE FUNCTION dogpile_key(VARIADIC "any")
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION dogpile_key("any")
+IS 'make an unambiguous key from values';
+
+--
+-- Statistics
+--
+
+CREATE FUNCTION dogpile_stats(
+    OUT region text,
+    OUT hits bigint,
+    OUT stale_hits bigint,
+    OUT misses bigint,
+    OUT waits bigint,
+    OUT wait_time double precision,
+    OUT wait_timeouts bigint,
+    OUT creations bigint,
+    OUT creation_time double precision,
+    OUT failed_creations bigint,
+    OUT time_saved double precision,
+    OUT sets bigint,
+    OUT invalidations bigint,
+    OUT refused bigint,
+    OUT too_large bigint,
+    OUT evictions bigint,
+    OUT entries bigint,
+    OUT bytes bigint,
+    OUT stats_reset timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+
+COMMENT ON FUNCTION dogpile_stats()
+IS 'counters of each cache region; times in milliseconds';
+
+CREATE VIEW dogpile_stats AS
+    SELECT region,
+           hits,
+           stale_hits,
+           misses,
+           (hits + stale_hits)::double precision
+               / nullif(hits + stale_hits + misses, 0) AS hit_ratio,
+           waits,
+           wait_time,
+           wait_timeouts,
+           creations,
+           creation_time,
+           failed_creations,
+           time_saved,
+           sets,
+           invalidations,
+           refused,
+           too_large,
+           evictions,
+           entries,
+           bytes,
+           stats_reset
+      FROM dogpile_stats();
+
+COMMENT ON VIEW dogpile_stats
+IS 'counters of each cache region; times in milliseconds';
+
+GRANT SELECT ON dogpile_stats TO PUBLIC;
+
+CREATE FUNCTION dogpile_entries(
+    OUT database oid,
+    OUT region text,
+    OUT key text,
+    OUT variant text,
+    OUT created_at timestamptz,
+    OUT expires_at timestamptz,
+    OUT gone_at timestamptz,
+    OUT fresh boolean,
+    OUT creation_time interval,
+    OUT bytes bigint,
+    OUT memory bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION dogpile_entries()
+IS 'all entries in shared memory, of all databases and roles';
+
+CREATE VIEW dogpile_entries AS
+    SELECT d.datname AS database,
+           e.region,
+           e.key,
+           e.variant,
+           e.created_at,
+           e.expires_at,
+           e.gone_at,
+           e.fresh,
+           e.creation_time,
+           e.bytes,
+           e.memory
+      FROM dogpile_entries() AS e
+      LEFT JOIN pg_catalog.pg_database AS d ON d.oid = e.database;
+
+COMMENT ON VIEW dogpile_entries
+IS 'all entries in shared memory, of all databases and roles';
+
+-- Keys and variants tell what other roles do.
+REVOKE ALL ON FUNCTION dogpile_entries() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dogpile_entries() TO pg_read_all_stats;
+GRANT SELECT ON dogpile_entries TO pg_read_all_stats;
+
+CREATE FUNCTION dogpile_reset_stats()
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_reset_stats()
+IS 'set the counters of all cache regions to zero';
+
+REVOKE ALL ON FUNCTION dogpile_reset_stats() FROM PUBLIC;

@@ -1,0 +1,238 @@
+--
+-- Nobody is given what he could not have computed himself.
+--
+-- Regions: "reports" varies by role and search_path, as is the default;
+-- "tenants" by app.tenant_id in addition; "shared_all" by nothing.
+--
+
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_dogpile_alice, regress_dogpile_bob, regress_dogpile_stats;
+RESET client_min_messages;
+CREATE ROLE regress_dogpile_alice;
+CREATE ROLE regress_dogpile_bob;
+CREATE ROLE regress_dogpile_stats;
+GRANT pg_read_all_stats TO regress_dogpile_stats;
+CREATE SCHEMA sec;
+GRANT USAGE ON SCHEMA sec TO PUBLIC;
+SHOW dogpile_reports.vary;
+SHOW dogpile_tenants.vary;
+SHOW dogpile_shared_all.vary;
+
+--
+-- Another role
+--
+
+CREATE TABLE sec.salaries (name text, salary int);
+INSERT INTO sec.salaries VALUES ('alice', 100), ('bob', 200);
+GRANT SELECT ON sec.salaries TO regress_dogpile_alice;
+
+-- Alice may read the table.
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
+-- Bob may not, and is not given what Alice has cached, by whatever function.
+SET ROLE regress_dogpile_bob;
+SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
+SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT 0', NULL::int);
+SELECT dogpile_get('reports', 'sec sum'), dogpile_get('reports', 'sec sum', NULL::bigint);
+SELECT dogpile_delete('reports', 'sec sum 2'), dogpile_exists('reports', 'sec sum 2');
+SELECT type FROM dogpile_metadata('reports', 'sec sum');
+-- Each role has an entry of its own.  That goes for values that are set, too:
+-- nobody can plant one on somebody else.
+SELECT dogpile_set('reports', 'sec sum', 'planted');
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_get('reports', 'sec sum');
+SELECT dogpile_add('reports', 'sec sum', 'planted');
+-- A superuser has another one; SET ROLE and SET SESSION AUTHORIZATION to the
+-- same role lead to the same one.
+RESET ROLE;
+SELECT dogpile_exists('reports', 'sec sum');
+SET SESSION AUTHORIZATION regress_dogpile_alice;
+SELECT dogpile_get('reports', 'sec sum');
+RESET SESSION AUTHORIZATION;
+-- An invalidation reaches the entries of all roles.
+SET ROLE regress_dogpile_bob;
+SELECT dogpile_invalidate('reports', 'sec sum');
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_exists('reports', 'sec sum');
+RESET ROLE;
+
+-- A permission that was revoked: what the role has computed while it had it
+-- stays until it is invalidated or expires.
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
+RESET ROLE;
+REVOKE SELECT ON sec.salaries FROM regress_dogpile_alice;
+SELECT dogpile_invalidate('reports', 'sec sum');
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
+RESET ROLE;
+GRANT SELECT ON sec.salaries TO regress_dogpile_alice;
+
+--
+-- SECURITY DEFINER: the query has the rights of the function's owner, and the
+-- entry is the owner's.
+--
+
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_get_or_create('reports', 'sec definer', 'SELECT current_user');
+RESET ROLE;
+GRANT CREATE ON SCHEMA sec TO regress_dogpile_alice;
+SET ROLE regress_dogpile_alice;
+CREATE FUNCTION sec.total() RETURNS text SECURITY DEFINER LANGUAGE sql VOLATILE
+AS $$ SELECT dogpile_get_or_create('reports', 'sec definer', 'SELECT 1/0')
+          || ' ' || dogpile_get_or_create('reports', 'sec total', 'SELECT sum(salary) FROM sec.salaries') $$;
+CREATE FUNCTION sec.total_invoker() RETURNS text SECURITY INVOKER LANGUAGE sql VOLATILE
+AS $$ SELECT dogpile_get_or_create('reports', 'sec total', 'SELECT sum(salary) FROM sec.salaries') $$;
+SET ROLE regress_dogpile_bob;
+SELECT sec.total();
+-- Outside the function Bob is Bob.
+SELECT dogpile_exists('reports', 'sec definer'), dogpile_exists('reports', 'sec total');
+SELECT sec.total_invoker();
+SELECT dogpile_get_or_create('reports', 'sec definer', 'SELECT current_user');
+SELECT sec.total();
+-- A function that belongs to Bob does not get at what is Alice's.
+RESET ROLE;
+GRANT CREATE ON SCHEMA sec TO regress_dogpile_bob;
+SET ROLE regress_dogpile_bob;
+CREATE FUNCTION sec.peek() RETURNS text SECURITY DEFINER LANGUAGE sql VOLATILE
+AS $$ SELECT dogpile_get('reports', 'sec total') $$;
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_get('reports', 'sec total') AS own, sec.peek() AS of_bob;
+RESET ROLE;
+
+--
+-- search_path: the same query means another table.
+--
+
+CREATE SCHEMA sec_tenant1 CREATE TABLE orders (n int);
+CREATE SCHEMA sec_tenant2 CREATE TABLE orders (n int);
+INSERT INTO sec_tenant1.orders VALUES (1);
+INSERT INTO sec_tenant2.orders VALUES (2), (2);
+SET search_path = sec_tenant1, public;
+SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT sum(n) FROM orders');
+SET search_path = sec_tenant2, public;
+SELECT dogpile_exists('reports', 'sec orders');
+SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT sum(n) FROM orders');
+SET search_path = sec_tenant1, public;
+SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT 1/0');
+-- A function's own search_path counts inside it.
+CREATE FUNCTION sec.orders() RETURNS text LANGUAGE sql VOLATILE
+SET search_path = sec_tenant2, public
+AS $$ SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT 1/0') $$;
+SELECT sec.orders();
+BEGIN;
+SET LOCAL search_path = sec_tenant2, public;
+SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT 1/0');
+ROLLBACK;
+SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT 1/0');
+-- A table that hides one in a later schema: a temporary one, here.  What was
+-- computed before it was created stays until it is invalidated, but what was
+-- computed from it is not kept for others.
+CREATE TEMPORARY TABLE orders (n int);
+INSERT INTO orders VALUES (1000);
+SELECT dogpile_get_or_create('reports', 'sec temporary', 'SELECT sum(n) FROM orders');
+SELECT dogpile_exists('reports', 'sec temporary');
+DROP TABLE pg_temp.orders;
+SELECT dogpile_get_or_create('reports', 'sec temporary', 'SELECT sum(n) FROM orders');
+RESET search_path;
+
+--
+-- Row-level security, by role: the default of vary is enough.
+--
+
+CREATE TABLE sec.documents (owner name, tenant int, title text);
+INSERT INTO sec.documents VALUES
+  ('regress_dogpile_alice', 1, 'a1'), ('regress_dogpile_alice', 2, 'a2'),
+  ('regress_dogpile_bob', 1, 'b1'), ('regress_dogpile_bob', 2, 'b2');
+GRANT SELECT ON sec.documents TO regress_dogpile_alice, regress_dogpile_bob;
+ALTER TABLE sec.documents ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON sec.documents USING (owner = current_user);
+SET ROLE regress_dogpile_alice;
+SELECT * FROM dogpile_query('reports', 'sec docs', 'SELECT title FROM sec.documents ORDER BY 1', ''::text);
+SET ROLE regress_dogpile_bob;
+SELECT * FROM dogpile_query('reports', 'sec docs', 'SELECT title FROM sec.documents ORDER BY 1', ''::text);
+SET ROLE regress_dogpile_alice;
+SELECT * FROM dogpile_query('reports', 'sec docs', 'SELECT 1/0', ''::text);
+RESET ROLE;
+
+--
+-- Row-level security, by a setting: the region has to name it in vary.
+--
+
+DROP POLICY own ON sec.documents;
+CREATE POLICY tenant ON sec.documents
+  USING (tenant = current_setting('app.tenant_id', true)::int);
+SET ROLE regress_dogpile_bob;
+SET app.tenant_id = 1;
+SELECT * FROM dogpile_query('tenants', 'sec docs', 'SELECT title FROM sec.documents ORDER BY 1', ''::text);
+SET app.tenant_id = 2;
+SELECT dogpile_exists('tenants', 'sec docs');
+SELECT * FROM dogpile_query('tenants', 'sec docs', 'SELECT title FROM sec.documents ORDER BY 1', ''::text);
+SET app.tenant_id = 1;
+SELECT * FROM dogpile_query('tenants', 'sec docs', 'SELECT 1/0', ''::text);
+-- Not set, and set to nothing, are two more.
+RESET app.tenant_id;
+SELECT dogpile_exists('tenants', 'sec docs');
+BEGIN;
+SET LOCAL app.tenant_id = '2';
+SELECT * FROM dogpile_query('tenants', 'sec docs', 'SELECT 1/0', ''::text);
+ROLLBACK;
+SELECT dogpile_exists('tenants', 'sec docs');
+-- Role and search_path count besides.
+SET app.tenant_id = 1;
+SET search_path = sec;
+SELECT public.dogpile_exists('tenants', 'sec docs');
+RESET search_path;
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_exists('tenants', 'sec docs');
+-- Values that run into each other: "vary" keeps them apart.
+RESET ROLE;
+SET app.tenant_id = 'x';
+SET search_path = public, "y";
+SELECT dogpile_set('tenants', 'sec mix', '1');
+SET app.tenant_id = 'x, y';
+SET search_path = public;
+SELECT dogpile_exists('tenants', 'sec mix');
+RESET search_path;
+-- One that is longer than what an entry keeps as it is.
+SELECT set_config('app.tenant_id', repeat('long', 500) || '1', false) IS NOT NULL AS set;
+SELECT dogpile_set('tenants', 'sec long', '1');
+SELECT set_config('app.tenant_id', repeat('long', 500) || '2', false) IS NOT NULL AS set;
+SELECT dogpile_exists('tenants', 'sec long');
+SELECT set_config('app.tenant_id', repeat('long', 500) || '1', false) IS NOT NULL AS set;
+SELECT dogpile_get('tenants', 'sec long');
+RESET app.tenant_id;
+
+--
+-- vary = '': one value for all, as the administrator has decided.
+--
+
+SET ROLE regress_dogpile_alice;
+SELECT dogpile_get_or_create('shared_all', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
+SET ROLE regress_dogpile_bob;
+SET search_path = sec;
+SELECT public.dogpile_get_or_create('shared_all', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
+RESET search_path;
+-- That is not for a role to decide.
+SET dogpile_reports.vary = '';
+SELECT set_config('dogpile_reports.vary', '', false);
+ALTER ROLE regress_dogpile_bob SET dogpile_reports.vary = '';
+
+--
+-- What is not for everybody
+--
+
+SELECT count(*) FROM dogpile_entries;
+SELECT count(*) FROM dogpile_entries();
+SELECT dogpile_reset_stats();
+SELECT count(*) > 0 AS regions FROM dogpile_stats;
+SET ROLE regress_dogpile_stats;
+SELECT region, key, variant FROM dogpile_entries
+  WHERE database = current_database() AND key IN ('sec sum', 'sec docs', 'sec orders')
+  ORDER BY region COLLATE "C", key COLLATE "C", variant COLLATE "C";
+SELECT dogpile_reset_stats();
+RESET ROLE;
+SELECT dogpile_reset_stats();
+
+DROP SCHEMA sec, sec_tenant1, sec_tenant2 CASCADE;
+DROP ROLE regress_dogpile_alice, regress_dogpile_bob, regress_dogpile_stats;

@@ -1,0 +1,371 @@
+--
+-- What a transaction sees of its own changes, and what is left of them.
+-- What others see meanwhile is the matter of test/isolation.
+--
+
+CREATE FUNCTION compute(value anyelement) RETURNS anyelement
+LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE NOTICE 'computing %', value;
+  RETURN value;
+END $$;
+CREATE TABLE tx_items (id int PRIMARY KEY, price int);
+INSERT INTO tx_items VALUES (1, 10);
+
+--
+-- Sets, deletes and invalidations: at once for the transaction, and for good
+-- at COMMIT.
+--
+
+BEGIN;
+SELECT dogpile_set('reports', 'tx set', 'new');
+SELECT dogpile_get('reports', 'tx set');
+ROLLBACK;
+SELECT dogpile_exists('reports', 'tx set');
+BEGIN;
+SELECT dogpile_set('reports', 'tx set', 'new');
+SELECT dogpile_set('reports', 'tx set', 'newer');
+COMMIT;
+SELECT dogpile_get('reports', 'tx set');
+BEGIN;
+SELECT dogpile_set('reports', 'tx set', 'newest');
+SELECT dogpile_get('reports', 'tx set');
+ROLLBACK;
+SELECT dogpile_get('reports', 'tx set');
+
+BEGIN;
+SELECT dogpile_delete('reports', 'tx set');
+SELECT dogpile_exists('reports', 'tx set');
+-- It is gone for the transaction, so there is nothing to delete.
+SELECT dogpile_delete('reports', 'tx set');
+ROLLBACK;
+SELECT dogpile_get('reports', 'tx set');
+BEGIN;
+SELECT dogpile_invalidate('reports', 'tx set');
+SELECT dogpile_exists('reports', 'tx set');
+ROLLBACK;
+SELECT dogpile_get('reports', 'tx set');
+BEGIN;
+SELECT dogpile_invalidate('reports', 'tx set', hard => false);
+SELECT dogpile_get('reports', 'tx set'), fresh FROM dogpile_metadata('reports', 'tx set');
+ROLLBACK;
+SELECT fresh FROM dogpile_metadata('reports', 'tx set');
+BEGIN;
+SELECT dogpile_invalidate('reports');
+SELECT dogpile_exists('reports', 'tx set');
+ROLLBACK;
+SELECT dogpile_exists('reports', 'tx set');
+BEGIN;
+SELECT dogpile_invalidate('reports', hard => false);
+SELECT fresh FROM dogpile_metadata('reports', 'tx set');
+ROLLBACK;
+SELECT fresh FROM dogpile_metadata('reports', 'tx set');
+BEGIN;
+SELECT dogpile_set('reports', 'tx tag', 'x', tags => '{tx}');
+COMMIT;
+BEGIN;
+SELECT dogpile_invalidate_tags('{tx}');
+SELECT dogpile_exists('reports', 'tx tag');
+ROLLBACK;
+SELECT dogpile_exists('reports', 'tx tag');
+BEGIN;
+SELECT dogpile_add('reports', 'tx add', 'x'), dogpile_add('reports', 'tx add', 'y');
+ROLLBACK;
+SELECT dogpile_add('reports', 'tx add', 'z');
+SELECT dogpile_get('reports', 'tx add');
+
+-- The order of changes within a transaction counts.
+BEGIN;
+SELECT dogpile_set('reports', 'tx order 1', 'x'), dogpile_delete('reports', 'tx order 1');
+SELECT dogpile_delete('reports', 'tx order 2'), dogpile_set('reports', 'tx order 2', 'x');
+SELECT dogpile_set('reports', 'tx order 3', 'x'), dogpile_invalidate('reports', 'tx order 3', false);
+SELECT dogpile_invalidate('reports', 'tx order 4', false), dogpile_set('reports', 'tx order 4', 'x');
+SELECT dogpile_set('reports', 'tx order 5', 'x', tags => '{tx}'), dogpile_invalidate_tags('{tx}');
+SELECT dogpile_invalidate_tags('{tx}'), dogpile_set('reports', 'tx order 6', 'x', tags => '{tx}');
+SELECT dogpile_set('sessions', 'tx order 7', 'x'), dogpile_invalidate('sessions');
+SELECT dogpile_invalidate('sessions'), dogpile_set('sessions', 'tx order 8', 'x');
+SELECT r, i, fresh FROM generate_series(1, 8) AS i,
+       LATERAL (SELECT CASE WHEN i < 7 THEN 'reports' ELSE 'sessions' END) AS t(r),
+       dogpile_metadata(r, 'tx order ' || i);
+COMMIT;
+SELECT r, i, fresh FROM generate_series(1, 8) AS i,
+       LATERAL (SELECT CASE WHEN i < 7 THEN 'reports' ELSE 'sessions' END) AS t(r),
+       dogpile_metadata(r, 'tx order ' || i);
+-- Several times over.
+BEGIN;
+SELECT dogpile_set('reports', 'tx order', i), dogpile_delete('reports', 'tx order')
+  FROM generate_series(1, 3) AS i;
+SELECT dogpile_set('reports', 'tx order', 4);
+COMMIT;
+SELECT dogpile_get('reports', 'tx order');
+-- Set, declared stale, set again: fresh.
+BEGIN;
+SELECT dogpile_set('reports', 'tx order', 5), dogpile_invalidate('reports', 'tx order', false);
+SELECT dogpile_set('reports', 'tx order', 6);
+COMMIT;
+SELECT dogpile_get('reports', 'tx order'), fresh FROM dogpile_metadata('reports', 'tx order');
+-- Invalidated, set, declared stale: what was there must not come back.
+BEGIN;
+SELECT dogpile_invalidate('reports', 'tx order'), dogpile_set('reports', 'tx order', 7),
+       dogpile_invalidate('reports', 'tx order', false);
+SELECT dogpile_get('reports', 'tx order'), fresh FROM dogpile_metadata('reports', 'tx order');
+COMMIT;
+SELECT dogpile_get('reports', 'tx order') IS DISTINCT FROM '6' AS not_revived,
+       fresh IS NOT TRUE AS not_fresh FROM dogpile_metadata('reports', 'tx order');
+
+--
+-- Savepoints
+--
+
+SELECT dogpile_set('reports', 'tx save', 'before');
+BEGIN;
+SELECT dogpile_set('reports', 'tx save', 'one');
+SAVEPOINT a;
+SELECT dogpile_set('reports', 'tx save', 'two');
+SAVEPOINT b;
+SELECT dogpile_delete('reports', 'tx save');
+SELECT dogpile_exists('reports', 'tx save');
+ROLLBACK TO b;
+SELECT dogpile_get('reports', 'tx save');
+RELEASE b;
+ROLLBACK TO a;
+SELECT dogpile_get('reports', 'tx save');
+-- What a released savepoint has done shares the fate of what it lies in.
+SAVEPOINT c;
+SAVEPOINT d;
+SELECT dogpile_set('reports', 'tx save', 'three');
+RELEASE d;
+ROLLBACK TO c;
+SELECT dogpile_get('reports', 'tx save');
+SAVEPOINT e;
+SELECT dogpile_set('reports', 'tx save 2', 'released');
+RELEASE e;
+COMMIT;
+SELECT dogpile_get('reports', 'tx save'), dogpile_get('reports', 'tx save 2');
+-- An invalidation that was rolled back lets the value live.
+BEGIN;
+SAVEPOINT a;
+SELECT dogpile_invalidate('reports', 'tx save'), dogpile_invalidate('reports'),
+       dogpile_invalidate_tags('{tx}');
+SELECT dogpile_exists('reports', 'tx save');
+ROLLBACK TO a;
+SELECT dogpile_get('reports', 'tx save');
+COMMIT;
+SELECT dogpile_get('reports', 'tx save');
+-- Blocks that catch errors are savepoints.
+DO $$
+BEGIN
+  PERFORM dogpile_set('reports', 'tx save', 'outer');
+  BEGIN
+    PERFORM dogpile_set('reports', 'tx save', 'inner');
+    PERFORM dogpile_delete('reports', 'tx save 2');
+    PERFORM 1/0;
+  EXCEPTION WHEN division_by_zero THEN
+    RAISE NOTICE '%, %', dogpile_get('reports', 'tx save'), dogpile_get('reports', 'tx save 2');
+  END;
+END $$;
+SELECT dogpile_get('reports', 'tx save'), dogpile_get('reports', 'tx save 2');
+-- A creator that fails in one leaves nothing behind, nor does it stay locked.
+DO $$
+BEGIN
+  PERFORM dogpile_get_or_create('reports', 'tx caught', 'SELECT 1/0');
+EXCEPTION WHEN division_by_zero THEN
+  RAISE NOTICE '%', dogpile_get_or_create('reports', 'tx caught', 'SELECT compute(1)');
+END $$;
+SELECT dogpile_get('reports', 'tx caught'), key_is_locked FROM dogpile_metadata('reports', 'tx caught');
+-- Many.
+BEGIN;
+DO $$
+BEGIN
+  FOR i IN 1..1000 LOOP
+    BEGIN
+      PERFORM dogpile_set('reports', 'tx many', i), dogpile_invalidate_tags(ARRAY['tx ' || i]);
+      IF i % 10 <> 0 THEN
+        RAISE division_by_zero;
+      END IF;
+    EXCEPTION WHEN division_by_zero THEN
+    END;
+  END LOOP;
+END $$;
+SELECT dogpile_get('reports', 'tx many');
+ROLLBACK;
+SELECT dogpile_exists('reports', 'tx many');
+
+--
+-- Values that are computed by a transaction that has written
+--
+
+-- Published at COMMIT, and never if there is none.
+BEGIN;
+INSERT INTO tx_items VALUES (2, 20);
+SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+-- The transaction itself computes it once.
+SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+-- Nobody has to wait for it.
+SELECT key_is_locked FROM dogpile_metadata('reports', 'tx sum');
+ROLLBACK;
+SELECT dogpile_exists('reports', 'tx sum');
+BEGIN;
+INSERT INTO tx_items VALUES (2, 20);
+SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+COMMIT;
+SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+-- After a rollback to a savepoint before the value.
+BEGIN;
+SELECT dogpile_invalidate('reports', 'tx sum');
+SAVEPOINT a;
+INSERT INTO tx_items VALUES (3, 30);
+SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+ROLLBACK TO a;
+SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+COMMIT;
+SELECT dogpile_get('reports', 'tx sum');
+-- Computed before and after the transaction's own invalidation: only the
+-- latter is right.
+BEGIN;
+UPDATE tx_items SET price = 100 WHERE id = 1;
+SELECT dogpile_get_or_create('reports', 'tx before', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+UPDATE tx_items SET price = 200 WHERE id = 1;
+SELECT dogpile_invalidate('reports', 'tx before'), dogpile_invalidate('reports', 'tx sum');
+SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
+COMMIT;
+SELECT dogpile_exists('reports', 'tx before'), dogpile_get('reports', 'tx sum');
+-- A query that writes itself: its effects are those of one creation, and
+-- nobody else repeats them before it is known whether they last.
+CREATE TABLE tx_log (message text);
+CREATE FUNCTION tx_logged(value int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO tx_log VALUES ('computed ' || value);
+  RETURN value;
+END $$;
+BEGIN;
+SELECT dogpile_get_or_create('reports', 'tx log', 'SELECT tx_logged(1)');
+SELECT key_is_locked FROM dogpile_metadata('reports', 'tx log');
+SELECT dogpile_get_or_create('reports', 'tx log', 'SELECT tx_logged(2)');
+COMMIT;
+SELECT dogpile_get_or_create('reports', 'tx log', 'SELECT tx_logged(3)');
+SELECT key_is_locked FROM dogpile_metadata('reports', 'tx log');
+BEGIN;
+SELECT dogpile_get_or_create('reports', 'tx log 2', 'SELECT tx_logged(4)');
+ROLLBACK;
+SELECT dogpile_exists('reports', 'tx log 2');
+SELECT dogpile_get_or_create('reports', 'tx log 2', 'SELECT tx_logged(5)');
+SELECT * FROM tx_log;
+-- In a transaction that has written, then in its trigger, then at its end.
+CREATE FUNCTION tx_invalidate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM dogpile_invalidate_tags(ARRAY['tx_items']);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER tx_now AFTER INSERT OR UPDATE OR DELETE ON tx_items
+  FOR EACH STATEMENT EXECUTE FUNCTION tx_invalidate();
+SELECT dogpile_get_or_create('reports', 'tx trigger', 'SELECT sum(price) FROM tx_items', tags => '{tx_items}');
+UPDATE tx_items SET price = 300 WHERE id = 1;
+SELECT dogpile_get_or_create('reports', 'tx trigger', 'SELECT sum(price) FROM tx_items', tags => '{tx_items}');
+BEGIN;
+UPDATE tx_items SET price = 400 WHERE id = 1;
+SELECT dogpile_get_or_create('reports', 'tx trigger', 'SELECT sum(price) FROM tx_items', tags => '{tx_items}');
+ROLLBACK;
+SELECT dogpile_get('reports', 'tx trigger');
+DROP TRIGGER tx_now ON tx_items;
+CREATE CONSTRAINT TRIGGER tx_at_commit AFTER INSERT OR UPDATE OR DELETE ON tx_items
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tx_invalidate();
+BEGIN;
+UPDATE tx_items SET price = 500 WHERE id = 1;
+SELECT dogpile_get('reports', 'tx trigger');
+COMMIT;
+SELECT dogpile_exists('reports', 'tx trigger');
+-- Procedures that commit.
+CREATE PROCEDURE tx_commit() LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM dogpile_set('reports', 'tx procedure', 'committed');
+  COMMIT;
+  PERFORM dogpile_set('reports', 'tx procedure', 'rolled back');
+  ROLLBACK;
+  RAISE NOTICE '%', dogpile_get('reports', 'tx procedure');
+  PERFORM dogpile_get_or_create('reports', 'tx procedure 2', 'SELECT compute(1)');
+  COMMIT;
+END $$;
+CALL tx_commit();
+SELECT dogpile_get('reports', 'tx procedure'), dogpile_get('reports', 'tx procedure 2');
+
+--
+-- Statements and transactions that fail
+--
+
+SELECT dogpile_set('reports', 'tx failed', 'x'), 1/0;
+SELECT dogpile_exists('reports', 'tx failed');
+BEGIN;
+SELECT dogpile_set('reports', 'tx failed', 'x');
+SELECT 1/0;
+SELECT dogpile_get('reports', 'tx failed');
+COMMIT;
+SELECT dogpile_exists('reports', 'tx failed');
+-- A constraint that fails at COMMIT.
+CREATE TABLE tx_unique (i int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+BEGIN;
+INSERT INTO tx_unique VALUES (1), (1);
+SELECT dogpile_set('reports', 'tx failed', 'x');
+COMMIT;
+SELECT dogpile_exists('reports', 'tx failed');
+
+--
+-- Two-phase commit: refused, because COMMIT PREPARED may run in any session.
+--
+
+BEGIN;
+SELECT dogpile_set('reports', 'tx prepared', 'x');
+PREPARE TRANSACTION 'dogpile';
+SELECT dogpile_exists('reports', 'tx prepared');
+BEGIN;
+SELECT dogpile_invalidate_tags('{tx}');
+PREPARE TRANSACTION 'dogpile';
+BEGIN;
+INSERT INTO tx_items VALUES (10, 0);
+SELECT dogpile_get_or_create('reports', 'tx prepared', 'SELECT compute(1)');
+PREPARE TRANSACTION 'dogpile';
+SELECT dogpile_exists('reports', 'tx prepared'), count(*) FROM tx_items WHERE id = 10;
+-- Reading, and creating what depends on nothing uncommitted, does not hinder it.
+BEGIN;
+SELECT dogpile_get_or_create('reports', 'tx prepared', 'SELECT compute(1)');
+INSERT INTO tx_items VALUES (10, 0);
+SELECT dogpile_get('reports', 'tx prepared');
+PREPARE TRANSACTION 'dogpile';
+ROLLBACK PREPARED 'dogpile';
+SELECT dogpile_get('reports', 'tx prepared'), count(*) FROM tx_items WHERE id = 10;
+
+--
+-- Read-only transactions, and those with a snapshot of their own
+--
+
+BEGIN READ ONLY;
+SELECT dogpile_get_or_create('reports', 'tx read only', 'SELECT compute(1)');
+SELECT dogpile_set('reports', 'tx read only 2', 'x'), dogpile_delete('reports', 'tx save');
+-- The query has no more rights than the transaction.
+SELECT dogpile_get_or_create('reports', 'tx read only 3', 'SELECT tx_logged(6)');
+COMMIT;
+SELECT dogpile_exists('reports', 'tx read only'), dogpile_exists('reports', 'tx read only 2');
+BEGIN READ ONLY;
+SELECT dogpile_get_or_create('reports', 'tx read only', 'SELECT compute(1)');
+SELECT dogpile_set('reports', 'tx read only 2', 'x'), dogpile_delete('reports', 'tx save');
+COMMIT;
+SELECT dogpile_get('reports', 'tx read only'), dogpile_get('reports', 'tx read only 2'),
+       dogpile_exists('reports', 'tx save');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT dogpile_get_or_create('reports', 'tx repeatable', 'SELECT compute(1)');
+SELECT dogpile_get_or_create('reports', 'tx repeatable', 'SELECT compute(1)');
+SELECT dogpile_set('reports', 'tx repeatable 2', 'x', tags => '{tx}');
+SELECT dogpile_get('reports', 'tx repeatable 2');
+COMMIT;
+SELECT dogpile_get('reports', 'tx repeatable'), dogpile_get('reports', 'tx repeatable 2');
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT dogpile_get_or_create('reports', 'tx repeatable', 'SELECT compute(1)');
+SELECT dogpile_get('reports', 'tx repeatable 2');
+SELECT dogpile_invalidate('reports', 'tx repeatable');
+SELECT dogpile_get_or_create('reports', 'tx repeatable', 'SELECT compute(2)');
+COMMIT;
+SELECT dogpile_get('reports', 'tx repeatable');
+
+DROP TABLE tx_items, tx_log, tx_unique;
+DROP FUNCTION compute(anyelement), tx_logged(int), tx_invalidate();
+DROP PROCEDURE tx_commit();

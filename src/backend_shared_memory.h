@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * backend_shared_memory.h
+ *	  The store in shared memory: what module load needs of it.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/backend_shared_memory.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_BACKEND_SHARED_MEMORY_H
+#define DOGPILE_BACKEND_SHARED_MEMORY_H
+
+/* Number of locks that dogpile.c has to ask for. */
+#define DOGPILE_STORE_PARTITIONS	128
+
+extern Size dogpile_store_shmem_size(Size budget);
+extern void dogpile_store_shmem_init(Size budget);
+
+#endif							/* DOGPILE_BACKEND_SHARED_MEMORY_H */

@@ -1,0 +1,443 @@
+/*-------------------------------------------------------------------------
+ *
+ * config.c
+ *	  The settings of the module, and the regions that they name.
+ *
+ * A region and its variables are defined by the assign hook of
+ * "dogpile.regions", at start and in every process at reload.  An error there
+ * would end the postmaster, so the check hook refuses whatever could fail
+ * later.  A variable cannot be undefined: a region that a reload removes keeps
+ * its variables and its struct, is inactive, and is found again when a later
+ * reload adds it.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/config.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/varlena.h"
+
+#include "config.h"
+
+#define PREFIX				DOGPILE_PREFIX
+#define DEFAULT_REGION		"default"
+
+/* dogpile.shared_memory: the size of the in-memory store. */
+int			dogpile_shared_memory_kb = 128 * 1024;
+
+/* dogpile.regions: names of the regions, besides the default one. */
+static char *regions_text = NULL;
+
+/* All regions that have ever been configured, "default" first. */
+static DogpileRegion *regions = NULL;
+
+/* The region that was asked for last. */
+static DogpileRegion *last_region = NULL;
+
+/* Set once regions follow dogpile.regions at every change. */
+static bool regions_defined = false;
+
+/* Define a region: its struct, at the end of the list, and its settings. */
+static DogpileRegion *
+define_region(const char *name)
+{
+	DogpileRegion *region = MemoryContextAllocZero(TopMemoryContext,
+												   sizeof(DogpileRegion));
+	DogpileRegion **link = &regions;
+
+	strlcpy(region->name, name, sizeof(region->name));
+	region->name_len = strlen(region->name);
+	region->stats_slot = -1;
+	while (*link != NULL)
+		link = &(*link)->next;
+	*link = region;
+
+	dogpile_setting_define(region);
+	return region;
+}
+
+/* The region of this name, active or not, or NULL. */
+static DogpileRegion *
+find_region(const char *name, int name_len)
+{
+	DogpileRegion *region = regions;
+
+	while (region != NULL && (region->name_len != name_len ||
+							  memcmp(region->name, name, name_len) != 0))
+		region = region->next;
+	return region;
+}
+
+/* Make a region active, defining it if there never was one of this name. */
+static void
+activate_region(const char *name)
+{
+	DogpileRegion *region = find_region(name, strlen(name));
+
+	if (region == NULL)
+		region = define_region(name);
+	region->active = true;
+}
+
+/*
+ * Make active what the list names, and nothing else but the default region.
+ *
+ * Nobody has a region at hand meanwhile: reloads take place between commands,
+ * and who asks for a region next is told whether it is active.
+ */
+static void
+activate_regions(const char *list)
+{
+	char	   *copy = pstrdup(list);
+	List	   *names;
+	ListCell   *lc;
+
+	for (DogpileRegion *region = regions; region; region = region->next)
+		region->active = false;
+
+	activate_region(DEFAULT_REGION);
+	(void) SplitGUCList(copy, ',', &names);
+	foreach(lc, names)
+		activate_region(lfirst(lc));
+
+	last_region = NULL;
+	list_free(names);
+	pfree(copy);
+}
+
+/*
+ * Is this the name of a setting of ours, but for a region that does not exist?
+ *
+ * *region is set to where in the name the region begins, or to NULL if the name
+ * has no place for one; *region_len to its length.
+ */
+static bool
+lacks_region(const char *name, const char **region, int *region_len)
+{
+	const char *dot = strchr(name, '.');
+	const char *rest;
+
+	if (pg_strncasecmp(name, PREFIX, strlen(PREFIX)) != 0 || dot == NULL)
+		return false;
+
+	/* What begins with "dogpile." is reserved, so PostgreSQL reports it. */
+	rest = name + strlen(PREFIX);
+	if (dot == rest)
+		return false;
+
+	*region = (*rest == '_') ? rest + 1 : NULL;
+	*region_len = dot - rest - 1;
+	if (*region == NULL)
+		return true;
+
+	/* Names of settings are not case-sensitive, those of regions are. */
+	for (DogpileRegion *r = regions; r != NULL; r = r->next)
+	{
+		if (r->active && r->name_len == *region_len &&
+			pg_strncasecmp(r->name, *region, *region_len) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Report a line of a configuration file that lacks_region(). */
+static void
+report_line(const ConfigVariable *line, const char *region, int region_len)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("unrecognized configuration parameter \"%s\" in file \"%s\" line %d",
+					line->name, line->filename, line->sourceline),
+			 region == NULL ? 0 :
+			 errdetail("Cache region \"%.*s\" does not exist.",
+					   region_len, region),
+			 region == NULL ?
+			 errhint("Settings of cache regions begin with \"" PREFIX "_\" and the name of the region.") :
+			 errhint("Add it to \"" PREFIX ".regions\".")));
+}
+
+/*
+ * Report lines of the configuration files that set what no region has.
+ *
+ * PostgreSQL cannot: a name with a prefix that nobody has reserved may belong
+ * to a module that is loaded later.  The files are read once more because our
+ * hook is called in the middle of a reload, when lines after
+ * "dogpile.regions" have not left a trace yet.  As with other errors in these
+ * files, only the postmaster reports.
+ *
+ * That includes settings of a region that a reload has removed, although they
+ * still exist: after a restart they would not.
+ *
+ * A reload whose files do not mention "dogpile.regions" calls no hook of ours
+ * and reports nothing.
+ */
+static void
+report_unknown_regions(void)
+{
+	ConfigVariable *head = NULL;
+	ConfigVariable *tail = NULL;
+
+	if (IsUnderPostmaster)
+		return;
+
+	/* PostgreSQL itself has just told what there is to tell about syntax. */
+	(void) ParseConfigFile(ConfigFileName, true, NULL, 0, 0, DEBUG5,
+						   &head, &tail);
+	(void) ParseConfigFile(PG_AUTOCONF_FILENAME, false, NULL, 0, 0, DEBUG5,
+						   &head, &tail);
+
+	for (ConfigVariable *line = head; line != NULL; line = line->next)
+	{
+		const char *region;
+		int			region_len;
+
+		if (line->name != NULL &&
+			lacks_region(line->name, &region, &region_len))
+			report_line(line, region, region_len);
+	}
+	FreeConfigVariables(head);
+}
+
+/*
+ * Can a region have this name?  If not, tell the GUC machinery why.
+ *
+ * The name becomes part of names of settings, which are not case-sensitive.
+ * Upper case is refused and not folded, because the name given in a query is
+ * not folded either.
+ */
+static bool
+check_region_name(const char *name)
+{
+	int			len = strlen(name);
+
+	if (len > 0 && len <= DOGPILE_MAX_REGION_NAME &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789") == len &&
+		!(name[0] >= '0' && name[0] <= '9'))
+		return true;
+
+	GUC_check_errdetail("Region name \"%s\" is not valid.", name);
+	GUC_check_errhint("Region names have 1 to %d lower-case letters, digits and underscores, and do not begin with a digit.",
+					  DOGPILE_MAX_REGION_NAME);
+	return false;
+}
+
+/* Does the list contain the name of this cell before it? */
+static bool
+is_duplicate(List *names, ListCell *cell)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (lc == cell)
+			break;
+		if (strcmp(lfirst(lc), lfirst(cell)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Check the names in dogpile.regions, one by one and together. */
+static bool
+check_region_names(List *names)
+{
+	int			count = 1;		/* the default region */
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		const char *name = lfirst(lc);
+
+		if (!check_region_name(name))
+			return false;
+		if (is_duplicate(names, lc))
+		{
+			GUC_check_errdetail("Region \"%s\" is named twice.", name);
+			return false;
+		}
+		if (strcmp(name, DEFAULT_REGION) != 0)
+			count++;
+	}
+
+	if (count > DOGPILE_MAX_REGIONS)
+	{
+		GUC_check_errdetail("There are %d regions, \"%s\" included; the limit is %d.",
+							count, DEFAULT_REGION, DOGPILE_MAX_REGIONS);
+		return false;
+	}
+	return true;
+}
+
+/* The check hook of dogpile.regions. */
+static bool
+check_regions(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		ok;
+
+	ok = SplitGUCList(copy, ',', &names);
+	if (!ok)
+		GUC_check_errdetail("List syntax is invalid.");
+	else
+		ok = check_region_names(names);
+
+	list_free(names);
+	pfree(copy);
+	return ok;
+}
+
+/*
+ * The assign hook of dogpile.regions.  Nothing here fails but for memory.
+ *
+ * The new value is split once more and not handed over by the check hook as
+ * "extra", because versions differ in how that must be allocated.
+ */
+static void
+assign_regions(const char *newval, void *extra)
+{
+	/*
+	 * While the setting is being defined it is assigned twice: the default,
+	 * then what the files say.  dogpile_config_define() awaits the latter.
+	 */
+	if (!regions_defined)
+		return;
+
+	activate_regions(newval);
+	report_unknown_regions();
+}
+
+/*
+ * Define all settings, and the regions that are configured.
+ *
+ * preloading: whether the postmaster loads the module.  If not, nothing is
+ * defined, so that a session that merely creates the extension is not disturbed
+ * by settings that cannot take effect, and there are no regions.
+ * check_backend: tells whether a store can be used.  It must accept
+ * "shared_memory", and is called whenever a "backend" is about to be set.
+ *
+ * Errors: out of memory.
+ */
+void
+dogpile_config_define(bool preloading, DogpileBackendCheck check_backend)
+{
+	if (!preloading)
+		return;
+
+	dogpile_setting_init(check_backend);
+	DefineCustomIntVariable(PREFIX ".shared_memory",
+							"Sets the amount of shared memory that holds values.",
+							NULL,
+							&dogpile_shared_memory_kb,
+							dogpile_shared_memory_kb, 1024, MAX_KILOBYTES,
+							PGC_POSTMASTER, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomStringVariable(PREFIX ".regions",
+							   "Sets the names of the cache regions.",
+							   "A region called \"" DEFAULT_REGION "\" always exists.",
+							   &regions_text,
+							   "",
+							   PGC_SIGHUP, GUC_LIST_INPUT,
+							   check_regions, assign_regions, NULL);
+
+	/* Last, because what has the prefix and is not defined now is removed. */
+	MarkGUCPrefixReserved(PREFIX);
+
+	activate_regions(regions_text);
+	report_unknown_regions();
+	regions_defined = true;
+}
+
+/*
+ * Every function that users call begins here or with something that does.
+ *
+ * Errors: the module was not preloaded.
+ */
+void
+dogpile_config_require_preload(void)
+{
+	if (likely(regions_defined))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("dogpile must be loaded via \"shared_preload_libraries\""),
+			 errhint("Add \"dogpile\" to \"shared_preload_libraries\" in postgresql.conf and restart the server.")));
+}
+
+/*
+ * Find a region by its name, active or not.
+ *
+ * Returns the region, up to date, or NULL if it was never configured since the
+ * server started.
+ *
+ * Errors: out of memory.
+ */
+DogpileRegion *
+dogpile_config_find_region(const char *name, int name_len)
+{
+	DogpileRegion *region = find_region(name, name_len);
+
+	if (region)
+		dogpile_setting_refresh(region);
+	return region;
+}
+
+/*
+ * Get a region by its name.
+ *
+ * name: need not end with a zero; name_len: its length in bytes.
+ *
+ * Returns the region, active and up to date.  Asking for the same one again
+ * costs a comparison.
+ *
+ * Errors: there is no such region.
+ */
+DogpileRegion *
+dogpile_config_get_region(const char *name, int name_len)
+{
+	DogpileRegion *region = last_region;
+
+	/* Active, too, or activate_regions() would have forgotten it. */
+	if (likely(region != NULL && region->name_len == name_len &&
+			   memcmp(region->name, name, name_len) == 0 &&
+			   region->generation == dogpile_setting_generation))
+		return region;
+
+	region = find_region(name, name_len);
+	if (region == NULL || !region->active)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("cache region \"%.*s\" does not exist",
+						name_len, name),
+				 errhint("Add it to \"" PREFIX ".regions\".")));
+
+	dogpile_setting_refresh(region);
+	last_region = region;
+	return region;
+}
+
+/*
+ * The first of all regions; the others follow by "next".
+ *
+ * Returns the region called "default", or NULL if the module was not preloaded.
+ * All regions are up to date; the caller skips those that are not active.
+ *
+ * Errors: out of memory.
+ */
+DogpileRegion *
+dogpile_config_first_region(void)
+{
+	for (DogpileRegion *region = regions; region; region = region->next)
+		dogpile_setting_refresh(region);
+	return regions;
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * config.h
+ *	  The settings of the module, and the regions that they name.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/config.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_CONFIG_H
+#define DOGPILE_CONFIG_H
+
+#include "setting.h"
+
+/* Most regions at a time, "default" included. */
+#define DOGPILE_MAX_REGIONS			64
+
+extern PGDLLIMPORT int dogpile_shared_memory_kb;
+
+extern void dogpile_config_define(bool preloading,
+								  DogpileBackendCheck check_backend);
+extern void dogpile_config_require_preload(void);
+extern DogpileRegion *dogpile_config_find_region(const char *name, int name_len);
+extern DogpileRegion *dogpile_config_get_region(const char *name, int name_len);
+extern DogpileRegion *dogpile_config_first_region(void);
+
+#endif							/* DOGPILE_CONFIG_H */

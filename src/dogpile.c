@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * dogpile.c
+ *	  Module load: wires everything, and is included by nothing.
+ *
+ * The module must be preloaded, because its shared memory has to be there
+ * from the start.  Loaded later, as by CREATE EXTENSION in a server that is
+ * not set up for it, it does nothing but let its functions say so when they
+ * are called.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/dogpile.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#include "backend.h"
+#include "backend_shared_memory.h"
+#include "compat.h"
+#include "config.h"
+#include "outcome.h"
+#include "stats.h"
+#include "xact.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static Size
+store_budget(void)
+{
+	return (Size) dogpile_shared_memory_kb * 1024;
+}
+
+static void
+request_shmem(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+
+	RequestAddinShmemSpace(dogpile_store_shmem_size(store_budget()));
+	RequestAddinShmemSpace(dogpile_stats_shmem_size());
+	RequestAddinShmemSpace(dogpile_outcome_shmem_size());
+	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_STORE_PARTITIONS);
+	RequestNamedLWLockTranche("dogpile_pool", 1);
+	RequestNamedLWLockTranche("dogpile_version", 1);
+	RequestNamedLWLockTranche("dogpile_stats", 1);
+	RequestNamedLWLockTranche("dogpile_outcome", 1);
+}
+
+static void
+startup_shmem(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	dogpile_store_shmem_init(store_budget());
+	dogpile_stats_shmem_init();
+	dogpile_outcome_shmem_init();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+_PG_init(void)
+{
+	dogpile_config_define(process_shared_preload_libraries_in_progress,
+						  dogpile_backend_check);
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+	dogpile_xact_init();
+}

@@ -1,0 +1,214 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.c
+ *	  Looking an entry up and judging what it is good for.
+ *
+ * What a store keeps is judged when it is asked for, never before: against
+ * the versions of what the entry depends on, against its age, against what
+ * this transaction has pending and, under REPEATABLE READ and SERIALIZABLE,
+ * against its snapshot.  A hit is one look into the store, a few reads of
+ * shared counters, and no lock besides that of the store.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/lookup.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+
+#include "clock.h"
+#include "lookup.h"
+#include "stats.h"
+#include "xact.h"
+
+/* How long an entry is fresh, in seconds; negative: for ever. */
+static double
+get_lifetime(const DogpileRegion *region, const DogpileEntry *entry)
+{
+	return entry->lifetime_s == DOGPILE_LIFETIME_REGION ?
+		region->expiration_time_s : entry->lifetime_s;
+}
+
+/* So many seconds later, or never. */
+static TimestampTz
+add_seconds(TimestampTz time, double seconds)
+{
+	double		microseconds = seconds * USECS_PER_SEC;
+
+	if (seconds < 0 || microseconds > (double) (END_TIMESTAMP - time) / 2)
+		return DT_NOEND;
+	return time + (int64) microseconds;
+}
+
+/* When an entry becomes stale by age; DT_NOEND: never. */
+TimestampTz
+dogpile_lookup_expires_at(const DogpileRegion *region, const DogpileEntry *entry)
+{
+	return add_seconds(entry->created_at, get_lifetime(region, entry));
+}
+
+/* When an entry is too old even to be given as stale; DT_NOEND: never. */
+TimestampTz
+dogpile_lookup_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
+{
+	double		lifetime_s = get_lifetime(region, entry);
+
+	if (lifetime_s < 0)
+		return DT_NOEND;
+	return add_seconds(entry->created_at, lifetime_s * region->hard_expiration_factor);
+}
+
+/* Judge an entry by its age alone. */
+static DogpileFreshness
+judge_age(const DogpileRegion *region, const DogpileEntry *entry)
+{
+	double		lifetime_s = get_lifetime(region, entry);
+	TimestampTz now;
+
+	if (lifetime_s < 0)
+		return DOGPILE_FRESH;
+
+	/* For short lifetimes, a clock that is some milliseconds late will not do. */
+	now = lifetime_s < 1 ? GetCurrentTimestamp() : dogpile_clock_coarse();
+	if (now < dogpile_lookup_expires_at(region, entry))
+		return DOGPILE_FRESH;
+	return now < dogpile_lookup_gone_at(region, entry) ? DOGPILE_STALE : DOGPILE_ABSENT;
+}
+
+/* Judge an entry by what transactions have invalidated, this one apart. */
+static DogpileFreshness
+judge_versions(const DogpileDeps *deps, DogpileClock as_of)
+{
+	DogpileFreshness result = DOGPILE_FRESH;
+
+	for (int i = 0; i < deps->count; i++)
+	{
+		if (dogpile_version_is_hard_after(deps->slots[i], as_of))
+			return DOGPILE_ABSENT;
+		if (dogpile_version_is_soft_after(deps->slots[i], as_of))
+			result = DOGPILE_STALE;
+	}
+	return result;
+}
+
+/*
+ * Judge an entry from a store or, at a position > 0, from the transaction's
+ * log.  See dogpile_lookup() for call.
+ */
+static DogpileFreshness
+judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
+	  int position, const DogpileCallTime *call)
+{
+	DogpileInvalidation own = dogpile_xact_get_invalidation(deps, position);
+	DogpileFreshness by_version = DOGPILE_FRESH;
+	DogpileFreshness by_age = DOGPILE_FRESH;
+
+	if (own == DOGPILE_HARD_INVALIDATED)
+		return DOGPILE_ABSENT;
+	if (call == NULL || entry->as_of < call->clock)
+		by_version = judge_versions(deps, entry->as_of);
+	if (call == NULL || entry->created_at < call->time)
+		by_age = judge_age(region, entry);
+	if (own == DOGPILE_SOFT_INVALIDATED)
+		by_version = Min(by_version, DOGPILE_STALE);
+	return Min(by_version, by_age);
+}
+
+/*
+ * Might the snapshot of this transaction, which is older than the entry, show
+ * something else?  An entry without tags only expires, and whoever uses it has
+ * chosen to see what is not current, unless the region says otherwise.
+ */
+static bool
+is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
+				   const DogpileEntry *entry)
+{
+	if (!IsolationUsesXactSnapshot())
+		return false;
+	if (entry->tags == NULL)
+		return region->snapshot_reads;
+	return !dogpile_version_all_visible(deps->slots, deps->count,
+										dogpile_version_snapshot_xmin());
+}
+
+/* Find an entry that this transaction is about to store itself. */
+static bool
+find_pending(DogpileRegion *region, const DogpileKey *key, DogpileLookup *found)
+{
+	const DogpilePendingEntry *pending = dogpile_xact_find_entry(key);
+
+	if (pending == NULL)
+		return false;
+	found->entry = pending->entry;
+	found->freshness = judge(region, &pending->deps, &pending->entry,
+							 pending->position, NULL);
+	return true;
+}
+
+/* Find an entry in the store, unless this transaction must not be given it. */
+static void
+find_stored(DogpileRegion *region, const DogpileKey *key,
+			const DogpileCallTime *call, DogpileLookup *found)
+{
+	DogpileDeps deps;
+
+	found->freshness = DOGPILE_ABSENT;
+	if (region->store->get(region, key, &found->entry) != DOGPILE_OK)
+		return;
+	dogpile_xact_get_deps(region, key, found->entry.tags, &deps);
+	found->freshness = judge(region, &deps, &found->entry, 0, call);
+	if (found->freshness != DOGPILE_ABSENT &&
+		is_beyond_snapshot(region, &deps, &found->entry))
+	{
+		found->needs_snapshot = true;
+		found->freshness = DOGPILE_ABSENT;
+	}
+}
+
+/*
+ * Look an entry up, first among what this transaction is about to store.
+ *
+ * call: NULL, or when the caller's own call began, if it has waited since:
+ *		then a value that was computed later is fresh, whatever happened to it.
+ * found: filled in.  What it points to is valid until the next lookup.
+ *
+ * Errors: out of memory; those of taking a snapshot.  Locks: no LWLock may be
+ * held; takes those of the store.
+ */
+void
+dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
+			   const DogpileCallTime *call, DogpileLookup *found)
+{
+	found->needs_snapshot = false;
+	if (!(dogpile_xact_has_pending() && find_pending(region, key, found)))
+		find_stored(region, key, call, found);
+
+	/* A record that cannot be read, or whose types were altered, is a miss. */
+	if (found->freshness != DOGPILE_ABSENT &&
+		dogpile_value_open(&found->entry.value, &found->record) != DOGPILE_VALUE_OK)
+		found->freshness = DOGPILE_ABSENT;
+}
+
+/*
+ * Judge an entry of any database by age and by what was invalidated.
+ *
+ * hash: of its key.
+ *
+ * Errors, locks: none but see dogpile_stats_slot().
+ */
+DogpileFreshness
+dogpile_lookup_judge(DogpileRegion *region, Oid database, uint64 hash,
+					 const DogpileEntry *entry)
+{
+	DogpileDeps deps;
+	DogpileKey	key = {.hash = hash};
+
+	dogpile_xact_get_deps(region, &key, entry->tags, &deps);
+	deps.slots[0] = dogpile_version_region_slot(database, dogpile_stats_slot(region));
+	return Min(judge_versions(&deps, entry->as_of), judge_age(region, entry));
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.h
+ *	  Looking an entry up and judging what it is good for.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/lookup.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_LOOKUP_H
+#define DOGPILE_LOOKUP_H
+
+#include "backend.h"
+
+/* What an entry is good for. */
+typedef enum DogpileFreshness
+{
+	DOGPILE_ABSENT,				/* there is none, or it must not be given */
+	DOGPILE_STALE,				/* may be given while somebody recreates it */
+	DOGPILE_FRESH
+} DogpileFreshness;
+
+/*
+ * What a waiter takes although it was invalidated or has expired since: values
+ * that were computed after its own call began.
+ */
+typedef struct DogpileCallTime
+{
+	DogpileClock clock;
+	TimestampTz time;
+} DogpileCallTime;
+
+/* What a lookup has found. */
+typedef struct DogpileLookup
+{
+	DogpileFreshness freshness;
+	bool		needs_snapshot; /* absent only because this transaction's
+								 * snapshot might see something else */
+	DogpileEntry entry;			/* this and the rest: unless ABSENT */
+	DogpileValueReader record;
+} DogpileLookup;
+
+extern void dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
+						   const DogpileCallTime *call, DogpileLookup *found);
+extern DogpileFreshness dogpile_lookup_judge(DogpileRegion *region, Oid database,
+											 uint64 hash, const DogpileEntry *entry);
+extern TimestampTz dogpile_lookup_expires_at(const DogpileRegion *region,
+											 const DogpileEntry *entry);
+extern TimestampTz dogpile_lookup_gone_at(const DogpileRegion *region,
+										  const DogpileEntry *entry);
+
+#endif							/* DOGPILE_LOOKUP_H */

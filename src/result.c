@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * result.c
+ *	  A value on its way to the caller: types checked and converted.
+ *
+ * A value keeps the types that its query gave it.  The caller of an SQL
+ * function wants a text, a value of some type, a row of some composite type,
+ * or rows with some columns.  Whether that fits is found out here, by the same
+ * rules for a creator's query before it runs and for a stored value.
+ *
+ * Nothing is converted but by the output function, for text: a value that has
+ * another type than the one asked for is an error, not a cast, because a cast
+ * would hide that two places do not agree on what a key holds.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/result.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+
+#include "result.h"
+
+/* Rows from either source, one after another. */
+typedef struct RowSource
+{
+	Tuplestorestate *rows;		/* just created, or NULL: stored */
+	DogpileValueScan scan;
+	TupleDesc	desc;
+	TupleTableSlot *slot;		/* holds the present row */
+} RowSource;
+
+/* Where a row type comes from, for messages. */
+#define FROM_QUERY	"creator query"
+#define FROM_STORE	"cached value"
+
+/* --------------------------------------------------------------------
+ * Checks
+ * --------------------------------------------------------------------
+ */
+
+/* Can a value of one type be given as one of another, byte for byte? */
+static bool
+types_fit(Oid given, Oid wanted)
+{
+	return given == wanted || IsBinaryCoercible(given, wanted);
+}
+
+static void
+raise_column_count(const char *source, int given, int wanted)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg_plural("%s returned %d column", "%s returned %d columns", given,
+						   source, given),
+			 wanted == 1 ? errdetail("Exactly one column is expected.") :
+			 errdetail("Exactly %d columns are expected.", wanted)));
+}
+
+static void
+raise_type(const char *source, int column, Oid given, Oid wanted)
+{
+	if (column == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("%s has type %s, but type %s is expected", source,
+						format_type_be(given), format_type_be(wanted))));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column %d of %s has type %s, but type %s is expected", column,
+					source, format_type_be(given), format_type_be(wanted))));
+}
+
+/* Number of columns that are not dropped. */
+static int
+count_columns(TupleDesc desc)
+{
+	int			count = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			count++;
+	return count;
+}
+
+/*
+ * Compare columns with those wanted, of which some may be dropped.
+ */
+static void
+check_columns(TupleDesc given, TupleDesc wanted, const char *source)
+{
+	int			column = 0;
+
+	if (given->natts != count_columns(wanted))
+		raise_column_count(source, given->natts, count_columns(wanted));
+	for (int i = 0; i < wanted->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(wanted, i);
+
+		if (att->attisdropped)
+			continue;
+		if (!types_fit(TupleDescAttr(given, column)->atttypid, att->atttypid))
+			raise_type(source, column + 1, TupleDescAttr(given, column)->atttypid,
+					   att->atttypid);
+		column++;
+	}
+}
+
+static void
+check_shape(TupleDesc desc, const DogpileShape *shape, const char *source)
+{
+	bool		single = desc->natts == 1;
+	Oid			typid = single ? TupleDescAttr(desc, 0)->atttypid : InvalidOid;
+
+	switch (shape->form)
+	{
+		case DOGPILE_FORM_TEXT:
+			if (!single)
+				raise_column_count(source, desc->natts, 1);
+			break;
+		case DOGPILE_FORM_SCALAR:
+			if (single && types_fit(typid, shape->typid))
+				break;
+			if (shape->desc != NULL)
+				check_columns(desc, shape->desc, source);
+			else if (single)
+				raise_type(source, 0, typid, shape->typid);
+			else
+				raise_column_count(source, desc->natts, 1);
+			break;
+		case DOGPILE_FORM_SET:
+			check_columns(desc, shape->desc, source);
+			break;
+	}
+}
+
+/*
+ * Check what a creator's query is going to return, before it runs.
+ *
+ * Errors: a number of columns, or a type, that the caller cannot take.
+ */
+void
+dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape)
+{
+	check_shape(desc, shape, FROM_QUERY);
+}
+
+/* --------------------------------------------------------------------
+ * Rows from either source
+ * --------------------------------------------------------------------
+ */
+
+static void
+begin_rows(RowSource *source, const DogpileResult *result)
+{
+	source->rows = result->rows;
+	source->desc = result->desc;
+	if (result->rows)
+		tuplestore_rescan(result->rows);
+	else
+	{
+		dogpile_value_begin_rows(&source->scan, &result->record);
+		source->desc = source->scan.desc;
+	}
+	source->slot = MakeSingleTupleTableSlot(source->desc, &TTSOpsMinimalTuple);
+}
+
+static bool
+next_row(RowSource *source)
+{
+	return source->rows ?
+		tuplestore_gettupleslot(source->rows, true, false, source->slot) :
+		dogpile_value_next_row(&source->scan, source->slot);
+}
+
+/* Rows that were just created have served; they may be in a file. */
+static void
+end_rows(RowSource *source)
+{
+	ExecDropSingleTupleTableSlot(source->slot);
+	if (source->rows)
+		tuplestore_end(source->rows);
+}
+
+/*
+ * The values of the present row for another row type, with a null for each
+ * column of that which is dropped.
+ */
+static void
+convert_row(TupleTableSlot *slot, TupleDesc wanted, Datum *values, bool *nulls)
+{
+	int			column = 0;
+
+	for (int i = 0; i < wanted->natts; i++)
+	{
+		values[i] = (Datum) 0;
+		nulls[i] = true;
+		if (!TupleDescAttr(wanted, i)->attisdropped)
+			values[i] = slot_getattr(slot, ++column, &nulls[i]);
+	}
+}
+
+/* --------------------------------------------------------------------
+ * One value
+ * --------------------------------------------------------------------
+ */
+
+/* Make a text of a datum. */
+static Datum
+convert_to_text(Datum datum, Oid typid)
+{
+	static Oid	last_typid = InvalidOid;
+	static FmgrInfo output;
+	Oid			function;
+	bool		is_varlena;
+
+	if (typid == TEXTOID || typid == VARCHAROID)
+		return datum;
+
+	/* Mostly it is the same type again. */
+	if (typid != last_typid)
+	{
+		last_typid = InvalidOid;
+		getTypeOutputInfo(typid, &function, &is_varlena);
+		fmgr_info_cxt(function, &output, TopMemoryContext);
+		last_typid = typid;
+	}
+	return CStringGetTextDatum(OutputFunctionCall(&output, datum));
+}
+
+/* The present row as one datum of the type that the caller wants. */
+static Datum
+form_datum(TupleTableSlot *slot, const DogpileShape *shape, bool *isnull)
+{
+	TupleDesc	given = slot->tts_tupleDescriptor;
+	TupleDesc	wanted = shape->desc;
+	Datum	   *values;
+	bool	   *nulls;
+	Datum		datum;
+
+	if (given->natts == 1 && (shape->form == DOGPILE_FORM_TEXT ||
+							  types_fit(TupleDescAttr(given, 0)->atttypid, shape->typid)))
+	{
+		Form_pg_attribute att = TupleDescAttr(given, 0);
+
+		datum = slot_getattr(slot, 1, isnull);
+		return *isnull ? datum : datumCopy(datum, att->attbyval, att->attlen);
+	}
+
+	values = palloc_array(Datum, wanted->natts);
+	nulls = palloc_array(bool, wanted->natts);
+	convert_row(slot, wanted, values, nulls);
+	*isnull = false;
+	return HeapTupleGetDatum(heap_form_tuple(wanted, values, nulls));
+}
+
+/* The datum of the only row, if there is one. */
+static Datum
+get_only_row(const DogpileResult *result, const DogpileShape *shape, bool *isnull)
+{
+	RowSource	source;
+	Datum		datum = (Datum) 0;
+
+	*isnull = true;
+	begin_rows(&source, result);
+	check_shape(source.desc, shape, result->rows ? FROM_QUERY : FROM_STORE);
+	if (next_row(&source))
+		datum = form_datum(source.slot, shape, isnull);
+	if (next_row(&source))
+		ereport(ERROR,
+				(errcode(ERRCODE_CARDINALITY_VIOLATION),
+				 errmsg("%s returned more than one row",
+						result->rows ? FROM_QUERY : FROM_STORE),
+				 errhint("Use dogpile_query() for a result set.")));
+	if (!*isnull && shape->form == DOGPILE_FORM_TEXT)
+		datum = convert_to_text(datum, TupleDescAttr(source.desc, 0)->atttypid);
+	end_rows(&source);
+	return datum;
+}
+
+/*
+ * Get the one value that a caller wants.
+ *
+ * result: used up thereby.
+ * shape: of form TEXT or SCALAR.
+ *
+ * Returns a datum in CurrentMemoryContext; no row gives a null.
+ *
+ * Errors: more than one row, another number of columns, another type.
+ */
+Datum
+dogpile_result_get_scalar(const DogpileResult *result, const DogpileShape *shape,
+						  bool *isnull)
+{
+	Datum		datum;
+
+	if (result->rows || !dogpile_value_get_datum(&result->record, &datum, isnull))
+		return get_only_row(result, shape, isnull);
+
+	/* The short way, which most hits go. */
+	if (shape->form == DOGPILE_FORM_TEXT)
+		return *isnull ? datum : convert_to_text(datum, result->record.typid);
+	if (types_fit(result->record.typid, shape->typid))
+		return datum;
+	return get_only_row(result, shape, isnull);
+}
+
+/* --------------------------------------------------------------------
+ * A set
+ * --------------------------------------------------------------------
+ */
+
+/*
+ * Give the rows to the executor.
+ *
+ * result: used up thereby.
+ * shape: of form SET.
+ * rsinfo: its setResult and setDesc are set, in the query's memory context.
+ *
+ * Errors: another number of columns, or another type.
+ */
+void
+dogpile_result_put_set(const DogpileResult *result, const DogpileShape *shape,
+					   ReturnSetInfo *rsinfo)
+{
+	MemoryContext oldcontext =
+		MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+	TupleDesc	desc = CreateTupleDescCopy(shape->desc);
+	Tuplestorestate *rows =
+		tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
+							  false, work_mem);
+	Datum	   *values;
+	bool	   *nulls;
+	RowSource	source;
+
+	MemoryContextSwitchTo(oldcontext);
+	begin_rows(&source, result);
+	check_shape(source.desc, shape, result->rows ? FROM_QUERY : FROM_STORE);
+	values = palloc_array(Datum, desc->natts + 1);
+	nulls = palloc_array(bool, desc->natts + 1);
+	while (next_row(&source))
+	{
+		convert_row(source.slot, desc, values, nulls);
+		tuplestore_putvalues(rows, desc, values, nulls);
+	}
+	end_rows(&source);
+
+	rsinfo->returnMode = SFRM_Materialize;
+	rsinfo->setResult = rows;
+	rsinfo->setDesc = desc;
+}

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * result.h
+ *	  A value on its way to the caller: types checked and converted.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/result.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_RESULT_H
+#define DOGPILE_RESULT_H
+
+#include "value.h"
+
+#include "nodes/execnodes.h"
+
+/*
+ * What the caller of an SQL function wants: decides what a creator query may
+ * return, and how a value, stored or just created, is given to the caller.
+ */
+typedef enum DogpileForm
+{
+	DOGPILE_FORM_TEXT,			/* one value, of any type, as text */
+	DOGPILE_FORM_SCALAR,		/* one value (or one row) of type typid */
+	DOGPILE_FORM_SET			/* all rows, of the row type desc */
+} DogpileForm;
+
+typedef struct DogpileShape
+{
+	DogpileForm form;
+	Oid			typid;			/* FORM_SCALAR; FORM_SET of a non-row type */
+	TupleDesc	desc;			/* FORM_SET: the columns the caller expects;
+								 * FORM_SCALAR of a composite type: its columns;
+								 * else NULL */
+} DogpileShape;
+
+/*
+ * A value as region hands it to the SQL functions: either the stored record
+ * or, when this session has just created it, the rows that the query gave.
+ */
+typedef struct DogpileResult
+{
+	Tuplestorestate *rows;		/* just created; else NULL and record is set */
+	TupleDesc	desc;			/* of rows */
+	DogpileValueReader record;
+} DogpileResult;
+
+extern void dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape);
+extern Datum dogpile_result_get_scalar(const DogpileResult *result,
+									   const DogpileShape *shape, bool *isnull);
+extern void dogpile_result_put_set(const DogpileResult *result,
+								   const DogpileShape *shape,
+								   ReturnSetInfo *rsinfo);
+
+#endif							/* DOGPILE_RESULT_H */

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * tag.c
+ *	  The tags that an entry carries.
+ *
+ * A tag is a name that entries of any region share, and that invalidates all
+ * of them at once.  Nothing lists the entries of a tag: each tag has a slot in
+ * the table of versions (version.c), and an entry that carries it is dead once
+ * that slot was bumped after the entry's snapshot.  So an invalidation costs
+ * the same whether a tag is on one entry or on a million.
+ *
+ * Tags are told apart by database.  The slots are stored with an entry so that
+ * a hit need not hash the names; they are good for as long as the server runs,
+ * as is the entry itself.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/tag.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "tag.h"
+
+/* Keeps tags apart from keys and regions that hash alike. */
+#define TAG_SEED	UINT64CONST(0x7461677461677461)
+
+/* The elements of a tags argument, checked. */
+static int
+deconstruct_tags(ArrayType *array, Datum **elements)
+{
+	bool	   *nulls;
+	int			count;
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("tags must be a one-dimensional array")));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  elements, &nulls, &count);
+	if (count > DOGPILE_MAX_TAGS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many tags"),
+				 errdetail("There are %d tags; the limit is %d.",
+						   count, DOGPILE_MAX_TAGS)));
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("tags must not contain nulls")));
+		if (VARSIZE_ANY_EXHDR(DatumGetPointer((*elements)[i])) > DOGPILE_MAX_TAG_LENGTH)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("tag is too long"),
+					 errdetail("The tag has %zu bytes; the limit is %d.",
+							   (Size) VARSIZE_ANY_EXHDR(DatumGetPointer((*elements)[i])),
+							   DOGPILE_MAX_TAG_LENGTH)));
+	}
+	return count;
+}
+
+/* The slot of a tag of the current database. */
+static DogpileSlot
+find_slot(const char *tag, int len)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) tag, len,
+										   TAG_SEED ^ MyDatabaseId);
+
+	return dogpile_version_slot((uint32) hash);
+}
+
+/*
+ * Check a tags argument and turn it into what is stored.
+ *
+ * array: text[], or NULL.
+ *
+ * Returns the tags in CurrentMemoryContext, or NULL if there are none.
+ *
+ * Errors: nulls, several dimensions, a tag too long, too many tags.
+ * Locks: none.
+ */
+DogpileTags *
+dogpile_tag_encode(ArrayType *array)
+{
+	DogpileTags *tags;
+	Datum	   *elements;
+	int			count = array ? deconstruct_tags(array, &elements) : 0;
+	Size		size = offsetof(DogpileTags, slots) + count * sizeof(DogpileSlot);
+	char	   *p;
+
+	if (count == 0)
+		return NULL;
+	for (int i = 0; i < count; i++)
+		size += sizeof(uint16) + VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
+
+	tags = palloc(size);
+	tags->size = size;
+	tags->count = count;
+	p = (char *) &tags->slots[count];
+	for (int i = 0; i < count; i++)
+	{
+		const char *text = VARDATA_ANY(DatumGetPointer(elements[i]));
+		uint16		len = VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
+
+		tags->slots[i] = find_slot(text, len);
+		memcpy(p, &len, sizeof(len));
+		memcpy(p + sizeof(len), text, len);
+		p += sizeof(len) + len;
+	}
+	return tags;
+}
+
+/*
+ * Turn stored tags back into an array of text in CurrentMemoryContext.
+ *
+ * tags: as dogpile_tag_encode() made them, or NULL, which gives NULL.
+ */
+ArrayType *
+dogpile_tag_decode(const DogpileTags *tags)
+{
+	Datum	   *elements;
+	const char *p;
+
+	if (tags == NULL)
+		return NULL;
+	elements = palloc_array(Datum, tags->count);
+	p = (const char *) &tags->slots[tags->count];
+	for (uint32 i = 0; i < tags->count; i++)
+	{
+		uint16		len;
+
+		memcpy(&len, p, sizeof(len));
+		elements[i] = PointerGetDatum(cstring_to_text_with_len(p + sizeof(len), len));
+		p += sizeof(len) + len;
+	}
+	return construct_array(elements, tags->count, TEXTOID, -1, false, TYPALIGN_INT);
+}

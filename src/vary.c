@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * vary.c
+ *	  What a region's "vary" names, besides the key, to tell values apart.
+ *
+ * The setting is a list of names: "role", "search_path", and any other
+ * setting, such as "app.tenant_id".  Only their form is checked.  Whether a
+ * setting exists is not, because a custom one may not exist before a session
+ * sets it.
+ *
+ * Names are not folded or cut as SQL identifiers are.  The name of a setting
+ * may be longer than an identifier, and cut to the length of one it would name
+ * another setting, that is, fail to tell apart what it should.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/vary.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "utils/varlena.h"
+
+#include "vary.h"
+
+/*
+ * Could a setting have this name?
+ *
+ * The rule is PostgreSQL's for the names of custom settings, except that the
+ * name may be without a dot, as those of the built-in ones are.
+ */
+static bool
+is_setting_name(const char *name)
+{
+	bool		at_start = true;
+
+	for (const char *p = name; *p; p++)
+	{
+		if (strchr("abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ_", *p) != NULL ||
+			IS_HIGHBIT_SET(*p))
+			at_start = false;
+		else if (at_start || (*p != '.' && strchr("0123456789$", *p) == NULL))
+			return false;
+		else
+			at_start = (*p == '.');
+	}
+	return !at_start;
+}
+
+/*
+ * The check hook of "vary".
+ *
+ * Returns whether *newval is a list of names that settings could have; if not,
+ * the GUC machinery has been given the detail.
+ *
+ * Errors: out of memory.
+ */
+bool
+dogpile_vary_check(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	ListCell   *lc;
+	bool		ok;
+
+	ok = SplitGUCList(copy, ',', &names);
+	if (!ok)
+		GUC_check_errdetail("List syntax is invalid.");
+	foreach(lc, names)
+	{
+		if (ok && !is_setting_name(lfirst(lc)))
+		{
+			GUC_check_errdetail("\"%s\" is not a valid setting name.",
+								(char *) lfirst(lc));
+			ok = false;
+		}
+	}
+	list_free(names);
+	pfree(copy);
+	return ok;
+}
+
+/*
+ * Parse a list that dogpile_vary_check() has accepted.
+ *
+ * Returns the result as a single chunk of memory in the given context.
+ *
+ * Errors: out of memory.
+ */
+DogpileVary *
+dogpile_vary_parse(const char *list, MemoryContext context)
+{
+	int			max_names = 1;
+	Size		names_at;
+	DogpileVary *vary;
+	char	   *copy;
+	List	   *names;
+	ListCell   *lc;
+
+	for (const char *p = list; *p; p++)
+		max_names += (*p == ',');
+
+	/* Behind the array lies the copy of the text that its names point into. */
+	names_at = offsetof(DogpileVary, settings) + max_names * sizeof(char *);
+	vary = MemoryContextAllocZero(context, names_at + strlen(list) + 1);
+	copy = (char *) vary + names_at;
+	strcpy(copy, list);
+
+	(void) SplitGUCList(copy, ',', &names);
+	foreach(lc, names)
+	{
+		char	   *name = lfirst(lc);
+
+		if (pg_strcasecmp(name, "role") == 0)
+			vary->role = true;
+		else if (pg_strcasecmp(name, "search_path") == 0)
+			vary->search_path = true;
+		else
+			vary->settings[vary->nsettings++] = name;
+	}
+	list_free(names);
+	return vary;
+}

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * vary.h
+ *	  What a region's "vary" names, besides the key, to tell values apart.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/vary.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_VARY_H
+#define DOGPILE_VARY_H
+
+#include "utils/guc.h"
+
+/*
+ * The setting, parsed.  Kept apart from its text because every call needs it.
+ */
+typedef struct DogpileVary
+{
+	bool		role;			/* the effective role */
+	bool		search_path;
+	int			nsettings;
+	char	   *settings[FLEXIBLE_ARRAY_MEMBER];	/* names of other settings */
+} DogpileVary;
+
+extern bool dogpile_vary_check(char **newval, void **extra, GucSource source);
+extern DogpileVary *dogpile_vary_parse(const char *list, MemoryContext context);
+
+#endif							/* DOGPILE_VARY_H */

@@ -1,0 +1,556 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.c
+ *	  What the transaction has pending: sets, invalidations, created values.
+ *
+ * A transaction's changes to the cache take effect when it commits.  Until
+ * then they are kept in a log in backend-local memory.  The log is a stack: a
+ * subtransaction's changes are on top, so its rollback takes them off, and each
+ * change remembers what it has superseded, so that taking it off restores that.
+ *
+ * The transaction sees its own changes at once: a value from the store is
+ * checked against the slots that the log has invalidated (since position 0),
+ * a value from the log against those that it has invalidated after the value's
+ * own position.
+ *
+ * At the end:
+ *
+ *		PRE_COMMIT	room is found for each entry; this may fail, and the
+ *					transaction is then rolled back.
+ *		COMMIT		the transaction is visible to others, and nothing may fail.
+ *					Under the version lock, each entry is checked against what
+ *					other transactions have invalidated in the meantime, and
+ *					our own invalidations are entered.  Then the entries that
+ *					are left are published.
+ *		ABORT		room found at PRE_COMMIT is given back.
+ *
+ * A creator lock that is kept to the end of the transaction is released by
+ * PostgreSQL after these callbacks, so its waiters find what was published.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/xact.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "stats.h"
+#include "xact.h"
+
+typedef enum ChangeKind
+{
+	CHANGE_INVALIDATE,
+	CHANGE_REMOVE,
+	CHANGE_STORE
+} ChangeKind;
+
+/* One change.  Positions count from 1; 0 means none, or before all. */
+typedef struct Change
+{
+	ChangeKind	kind;
+	SubTransactionId subid;
+	union
+	{
+		struct
+		{
+			DogpileSlot slot;
+			bool		hard;
+			int			superseded; /* earlier one of this slot and kind */
+		}			invalidate;
+		struct
+		{
+			DogpileRegion *region;
+			const DogpileBackend *store;
+			DogpileKey *key;
+		}			remove;
+		struct
+		{
+			DogpilePendingEntry *entry;
+			int			superseded; /* earlier one of this hash */
+		}			store;
+	}			u;
+} Change;
+
+/* Where the log has last invalidated a slot. */
+typedef struct SlotState
+{
+	DogpileSlot slot;			/* hash key */
+	int			last[2];		/* soft, hard */
+} SlotState;
+
+/* Where the log has last stored a key of some hash. */
+typedef struct KeyState
+{
+	uint64		hash;			/* hash key */
+	int			last;
+} KeyState;
+
+/* The log; all of it in TopTransactionContext. */
+int			dogpile_xact_npending = 0;
+static Change *changes = NULL;
+static int	max_changes = 0;
+static HTAB *slot_states = NULL;
+static HTAB *key_states = NULL;
+
+static HTAB *
+create_table(const char *name, Size keysize, Size entrysize)
+{
+	HASHCTL		ctl = {
+		.keysize = keysize,
+		.entrysize = entrysize,
+		.hcxt = TopTransactionContext
+	};
+
+	return hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* Append an change to the log; the caller fills in what its kind needs. */
+static Change *
+append_change(ChangeKind kind)
+{
+	Change	   *change;
+
+	if (changes == NULL)
+	{
+		slot_states = create_table("dogpile slots", sizeof(DogpileSlot),
+								   sizeof(SlotState));
+		key_states = create_table("dogpile keys", sizeof(uint64), sizeof(KeyState));
+		changes = MemoryContextAlloc(TopTransactionContext, 16 * sizeof(Change));
+		max_changes = 16;
+	}
+	else if (dogpile_xact_npending == max_changes)
+	{
+		changes = repalloc_huge(changes, 2 * (Size) max_changes * sizeof(Change));
+		max_changes *= 2;
+	}
+
+	change = &changes[dogpile_xact_npending++];
+	memset(change, 0, sizeof(Change));
+	change->kind = kind;
+	change->subid = GetCurrentSubTransactionId();
+	return change;
+}
+
+/*
+ * The slots that an entry depends on.
+ *
+ * Errors: none.  Locks: see dogpile_stats_slot().
+ */
+void
+dogpile_xact_get_deps(DogpileRegion *region, const DogpileKey *key,
+					  const DogpileTags *tags, DogpileDeps *deps)
+{
+	deps->slots[0] = dogpile_version_region_slot(MyDatabaseId,
+												 dogpile_stats_slot(region));
+	deps->slots[1] = dogpile_version_key_slot(key->hash);
+	deps->count = 2;
+	for (uint32 i = 0; tags && i < tags->count; i++)
+		deps->slots[deps->count++] = tags->slots[i];
+}
+
+/*
+ * Invalidate whatever depends on a slot, at COMMIT.
+ *
+ * Errors: out of memory.  Locks: none.
+ */
+void
+dogpile_xact_invalidate(DogpileSlot slot, bool hard)
+{
+	Change	   *change = append_change(CHANGE_INVALIDATE);
+	SlotState  *state;
+	bool		found;
+
+	/* Taking the change off must work even if the table cannot grow. */
+	change->u.invalidate.slot = slot;
+	change->u.invalidate.hard = hard;
+	state = hash_search(slot_states, &slot, HASH_ENTER, &found);
+	if (!found)
+		state->last[0] = state->last[1] = 0;
+	change->u.invalidate.superseded = state->last[hard];
+	state->last[hard] = dogpile_xact_npending;
+}
+
+/*
+ * Remove the entry of a key from its store at COMMIT, to free its memory.
+ * That it is not given to anybody is a matter of dogpile_xact_invalidate().
+ *
+ * Errors: out of memory.  Locks: none.
+ */
+void
+dogpile_xact_remove(DogpileRegion *region, const DogpileKey *key)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	DogpileKey *copy = dogpile_key_copy(key);
+	Change	   *change = append_change(CHANGE_REMOVE);
+
+	change->u.remove.region = region;
+	change->u.remove.store = region->store;
+	change->u.remove.key = copy;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Copy an entry with all that belongs to it into TopTransactionContext. */
+static DogpilePendingEntry *
+copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *entry)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	DogpilePendingEntry *copy = palloc0(sizeof(DogpilePendingEntry));
+	char	   *value = MemoryContextAllocHuge(TopTransactionContext, entry->value.size);
+
+	copy->region = region;
+	copy->store = region->store;
+	copy->key = dogpile_key_copy(key);
+	copy->entry = *entry;
+	copy->entry.value.data = memcpy(value, entry->value.data, entry->value.size);
+	if (entry->tags)
+		copy->entry.tags = memcpy(palloc(entry->tags->size), entry->tags,
+								  entry->tags->size);
+	dogpile_xact_get_deps(region, key, entry->tags, &copy->deps);
+	MemoryContextSwitchTo(oldcontext);
+	return copy;
+}
+
+/*
+ * Store an entry at COMMIT, if nothing it depends on is invalidated until then.
+ *
+ * entry: copied.
+ * xmin: of the transaction's snapshot, if the value comes from one that is
+ *		older than entry->as_of; else 0.
+ *
+ * Errors: out of memory.  Locks: none.
+ */
+void
+dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
+				   const DogpileEntry *entry, uint64 xmin,
+				   DogpilePublishMode mode)
+{
+	DogpilePendingEntry *pending = copy_entry(region, key, entry);
+	Change	   *change = append_change(CHANGE_STORE);
+	KeyState   *state;
+	bool		found;
+
+	pending->xmin = xmin;
+	pending->mode = mode;
+	pending->position = dogpile_xact_npending;
+	change->u.store.entry = pending;
+	state = hash_search(key_states, &key->hash, HASH_ENTER, &found);
+	change->u.store.superseded = found ? state->last : 0;
+	state->last = pending->position;
+}
+
+/* Take the top change off the log. */
+static void
+pop_change(void)
+{
+	Change	   *change = &changes[dogpile_xact_npending - 1];
+
+	if (change->kind == CHANGE_INVALIDATE)
+	{
+		SlotState  *state = hash_search(slot_states, &change->u.invalidate.slot,
+										HASH_FIND, NULL);
+
+		if (state)
+			state->last[change->u.invalidate.hard] = change->u.invalidate.superseded;
+	}
+	else if (change->kind == CHANGE_REMOVE)
+		pfree(change->u.remove.key);
+	else if (change->u.store.entry)
+	{
+		DogpilePendingEntry *pending = change->u.store.entry;
+		KeyState   *state = hash_search(key_states, &pending->key->hash,
+										HASH_FIND, NULL);
+
+		if (state)
+			state->last = change->u.store.superseded;
+		pfree(unconstify(char *, pending->entry.value.data));
+		if (pending->entry.tags)
+			pfree(unconstify(DogpileTags *, pending->entry.tags));
+		pfree(pending->key);
+		pfree(pending);
+	}
+	dogpile_xact_npending--;
+}
+
+/*
+ * What has this transaction done, after a position of its log, to anything
+ * that these slots stand for?
+ *
+ * since: a pending entry's position, or 0 for an entry from a store.
+ *
+ * Errors: none.
+ */
+DogpileInvalidation
+dogpile_xact_get_invalidation(const DogpileDeps *deps, int since)
+{
+	DogpileInvalidation result = DOGPILE_NOT_INVALIDATED;
+
+	if (dogpile_xact_npending == 0)
+		return result;
+	for (int i = 0; i < deps->count; i++)
+	{
+		SlotState  *state = hash_search(slot_states, &deps->slots[i], HASH_FIND, NULL);
+
+		if (state && state->last[true] > since)
+			return DOGPILE_HARD_INVALIDATED;
+		if (state && state->last[false] > since)
+			result = DOGPILE_SOFT_INVALIDATED;
+	}
+	return result;
+}
+
+/*
+ * Find what this transaction is about to store under a key.
+ *
+ * Returns the latest entry, whether or not it was invalidated since, or NULL.
+ * It belongs to the log.
+ *
+ * Errors: none.
+ */
+const DogpilePendingEntry *
+dogpile_xact_find_entry(const DogpileKey *key)
+{
+	KeyState   *state;
+
+	if (dogpile_xact_npending == 0)
+		return NULL;
+	state = hash_search(key_states, &key->hash, HASH_FIND, NULL);
+	for (int position = state ? state->last : 0; position > 0;)
+	{
+		Change	   *change = &changes[position - 1];
+		DogpileKey *found = change->u.store.entry->key;
+
+		if (found->len == key->len && memcmp(found->bytes, key->bytes, key->len) == 0)
+			return change->u.store.entry;
+		position = change->u.store.superseded;
+	}
+	return NULL;
+}
+
+/* Forget everything; the memory goes with the transaction. */
+static void
+reset_log(void)
+{
+	dogpile_xact_npending = 0;
+	changes = NULL;
+	max_changes = 0;
+	slot_states = NULL;
+	key_states = NULL;
+}
+
+/* The pending entries that may be published, one after another. */
+static DogpilePendingEntry *
+next_entry(int *position)
+{
+	while (*position < dogpile_xact_npending)
+	{
+		Change	   *change = &changes[(*position)++];
+
+		if (change->kind == CHANGE_STORE)
+			return change->u.store.entry;
+	}
+	return NULL;
+}
+
+/* PRE_COMMIT: find room for what is to be stored. */
+static void
+prepare_entries(void)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	DogpilePendingEntry *pending;
+	int			position = 0;
+
+	while ((pending = next_entry(&position)) != NULL)
+	{
+		DogpileStatus status;
+
+		if (dogpile_xact_find_entry(pending->key) != pending ||
+			dogpile_xact_get_invalidation(&pending->deps, pending->position)
+			== DOGPILE_HARD_INVALIDATED)
+			continue;
+		status = pending->store->prepare(pending->region, pending->key,
+										 &pending->entry, &pending->prepared);
+		if (status == DOGPILE_TOO_LARGE)
+			dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
+		pending->unstorable = status != DOGPILE_OK;
+	}
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Has nothing that an entry depends on been invalidated by others?  The
+ * version lock is held, and our own invalidations are not yet entered.
+ */
+static bool
+is_current_locked(const DogpilePendingEntry *pending)
+{
+	for (int i = 0; i < pending->deps.count; i++)
+	{
+		DogpileSlot slot = pending->deps.slots[i];
+
+		if (dogpile_version_is_hard_after(slot, pending->entry.as_of) ||
+			dogpile_version_is_soft_after(slot, pending->entry.as_of))
+			return false;
+		if (pending->xmin != 0 &&
+			!dogpile_version_is_visible_locked(slot, pending->xmin))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Decide what is published, and as of when.
+ *
+ * An entry that passes is as good as of our own tick, which puts it behind our
+ * own invalidations that came before it.  One that we have declared stale
+ * after storing it must stay before the tick; if it would also have to be
+ * behind, because we had invalidated it before, it is dropped.
+ */
+static void
+check_entries_locked(DogpileClock tick)
+{
+	DogpilePendingEntry *pending;
+	int			position = 0;
+
+	while ((pending = next_entry(&position)) != NULL)
+	{
+		pending->refused = !is_current_locked(pending);
+		if (dogpile_xact_get_invalidation(&pending->deps, pending->position)
+			== DOGPILE_NOT_INVALIDATED)
+			pending->entry.as_of = tick;
+		else if (dogpile_xact_get_invalidation(&pending->deps, 0)
+				 == DOGPILE_HARD_INVALIDATED)
+			pending->refused = true;
+	}
+}
+
+/* Enter our invalidations. */
+static void
+enter_invalidations_locked(DogpileClock tick, uint64 next_xid)
+{
+	for (int i = 0; i < dogpile_xact_npending; i++)
+		if (changes[i].kind == CHANGE_INVALIDATE)
+			dogpile_version_bump(changes[i].u.invalidate.slot,
+								 changes[i].u.invalidate.hard, tick, next_xid);
+}
+
+/*
+ * Publish an entry, or give it up.  If the user has set a value that could not
+ * be stored, the one that it should have replaced must go all the same.
+ */
+static void
+finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
+{
+	if (pending->unstorable && pending->mode == DOGPILE_PUBLISH_ALWAYS)
+		(void) pending->store->remove(pending->region, pending->key, tick);
+	if (pending->prepared == NULL)
+		return;
+	if (pending->refused)
+	{
+		dogpile_stats_count(pending->region, DOGPILE_COUNTER_REFUSED, 1);
+		pending->store->abandon(pending->prepared);
+	}
+	else
+		(void) pending->store->publish(pending->prepared, pending->mode,
+									   pending->entry.as_of);
+	pending->prepared = NULL;
+}
+
+/* COMMIT: let everything take effect.  Nothing here can fail. */
+static void
+apply_log(void)
+{
+	uint64		next_xid = U64FromFullTransactionId(ReadNextFullTransactionId());
+	DogpileClock tick = dogpile_version_begin_tick();
+	DogpilePendingEntry *pending;
+	int			position = 0;
+
+	check_entries_locked(tick);
+	enter_invalidations_locked(tick, next_xid);
+	dogpile_version_end_tick();
+
+	for (int i = 0; i < dogpile_xact_npending; i++)
+		if (changes[i].kind == CHANGE_REMOVE)
+			(void) changes[i].u.remove.store->remove(changes[i].u.remove.region,
+												   changes[i].u.remove.key, tick);
+	while ((pending = next_entry(&position)) != NULL)
+		finish_entry(pending, tick);
+}
+
+/* ABORT: give back what PRE_COMMIT took. */
+static void
+abandon_entries(void)
+{
+	DogpilePendingEntry *pending;
+	int			position = 0;
+
+	while ((pending = next_entry(&position)) != NULL)
+		if (pending->prepared)
+		{
+			pending->store->abandon(pending->prepared);
+			pending->prepared = NULL;
+		}
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (dogpile_xact_npending > 0)
+				prepare_entries();
+			return;
+		case XACT_EVENT_PRE_PREPARE:
+			if (dogpile_xact_npending > 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot PREPARE a transaction that has changed cache entries")));
+			return;
+		case XACT_EVENT_COMMIT:
+			if (dogpile_xact_npending > 0)
+				apply_log();
+			break;
+		case XACT_EVENT_ABORT:
+			abandon_entries();
+			break;
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			break;
+		default:
+			return;
+	}
+	reset_log();
+	dogpile_stats_flush();
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		while (dogpile_xact_npending > 0 &&
+			   changes[dogpile_xact_npending - 1].subid == subid)
+			pop_change();
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		for (int i = dogpile_xact_npending - 1; i >= 0 && changes[i].subid == subid; i--)
+			changes[i].subid = parent;
+}
+
+/*
+ * Take part in the transactions of this process.  Called once, at load.
+ */
+void
+dogpile_xact_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}
