@@ -102,7 +102,7 @@ start_server()
 		shared_preload_libraries = '$LIBRARY/dogpile'
 		dogpile.shared_memory = '$1'
 		dogpile.regions = '$REGION'
-		dogpile_$REGION.expiration_time = '1 day'
+		dogpile_$REGION.expiration_time = '1d'
 	CONF
 	"$BINDIR/pg_ctl" -s -w -D "$data" -l "$SCRATCH/log" start ||
 		{ cat "$SCRATCH/log"; exit 1; }

@@ -1,8 +1,10 @@
 --
 -- Each function: which call finds which form, arguments, NULLs, errors.
+-- Where a value is cached, an empty string does for the query: it is not even
+-- looked at.
 --
 
--- Says when a query runs, which a hit must not do.
+-- Says when a query runs, which it must not on a hit.
 CREATE FUNCTION compute(value anyelement) RETURNS anyelement
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -72,17 +74,18 @@ SELECT dogpile_get_or_create('reports', 'api params 2',
 SELECT dogpile_get_or_create('reports', 'api params 3',
                              'SELECT $1 IS NULL', row(NULL::int));
 SELECT dogpile_get_or_create('reports', 'api params 4',
-                             'SELECT $1 * $2', i)
+                             'SELECT $1 * $2', params => i)
   FROM items AS i WHERE id = 2;
 SELECT dogpile_get_or_create('reports', 'api params 5',
                              'SELECT cardinality($1)', row(ARRAY[1, 2, 3]));
--- One too few, none at all, one too many, a type that does not fit.
-SELECT dogpile_get_or_create('reports', 'api params 6', 'SELECT $1 + $2', row(1));
-SELECT dogpile_get_or_create('reports', 'api params 6', 'SELECT $1');
+-- One that the query does not use.
 SELECT dogpile_get_or_create('reports', 'api params 6', 'SELECT $1', row(1, 2));
-SELECT dogpile_get_or_create('reports', 'api params 6', 'SELECT $1 + 1', row('x'));
-SELECT dogpile_get_or_create('reports', 'api params 6', 'SELECT 1', 42::int, 43);
-SELECT dogpile_exists('reports', 'api params 6');
+-- One too few, none at all, one whose type does not fit, no record.
+SELECT dogpile_get_or_create('reports', 'api params 7', 'SELECT $1 + $2', row(1));
+SELECT dogpile_get_or_create('reports', 'api params 7', 'SELECT $1');
+SELECT dogpile_get_or_create('reports', 'api params 7', 'SELECT $1 + 1', row('x'));
+SELECT dogpile_get_or_create('reports', 'api params 7', 'SELECT 1', params => 42);
+SELECT dogpile_exists('reports', 'api params 7');
 
 -- NULL and no row at all are NULL, and cached.
 SELECT dogpile_get_or_create('reports', 'api null', 'SELECT compute(NULL::int)') IS NULL;
@@ -92,15 +95,17 @@ SELECT dogpile_get_or_create('reports', 'api none', 'SELECT compute(1)') IS NULL
 SELECT dogpile_exists('reports', 'api null'), dogpile_exists('reports', 'api none'),
        dogpile_exists('reports', 'api nothing');
 
--- Queries that give something else than one value, or nothing at all.  They
--- leave nothing behind.
-SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT id FROM items');
+-- Queries that give something else than one value, or are none.  They leave
+-- nothing behind, so the next call runs its own.
+SELECT dogpile_get_or_create('reports', 'api rows', 'SELECT id FROM items');
+SELECT dogpile_get_or_create('reports', 'api rows', 'SELECT * FROM items',
+                             result_type => NULL::items);
+SELECT dogpile_exists('reports', 'api rows');
+SELECT dogpile_get_or_create('reports', 'api rows', 'SELECT compute(1)');
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT 1, 2');
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT FROM items LIMIT 1');
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT 1', NULL::text);
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT id FROM items',
-                             result_type => NULL::items);
-SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT * FROM items',
                              result_type => NULL::items);
 SELECT dogpile_get_or_create('reports', 'api bad', '');
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT 1; SELECT 2');
@@ -413,27 +418,23 @@ SELECT dogpile_exists('reports', 'api after');
 -- dogpile_metadata()
 --
 
-SELECT dogpile_get_or_create('reports', 'api metadata', 'SELECT 42, pg_sleep(0.01)',
-                             result_type => NULL::record, tags => '{a}');
 SELECT * FROM dogpile_query('reports', 'api metadata',
                             'SELECT id, price AS "the Price", pg_sleep(0.005)::text::varchar(9) FROM items',
                             expiration_time => '5 min', tags => '{a,b}')
   AS t(id int, price numeric, slept varchar(9));
 SELECT created_at <= now() AS created, created_at > now() - interval '1 minute' AS recently,
        expires_at - created_at AS expires_in, gone_at - created_at AS gone_in,
-       age = clock_timestamp() - created_at OR age < clock_timestamp() - created_at AS age,
+       age BETWEEN '0' AND clock_timestamp() - created_at AS age,
        fresh, type, rows, bytes > 0 AS bytes,
        creation_time >= interval '10 ms' AS slept, creation_time < interval '1 minute' AS awoken,
        tags, key_is_locked
   FROM dogpile_metadata('reports', 'api metadata');
-SELECT type, rows FROM dogpile_metadata('reports', 'api answer');
 SELECT dogpile_set('reports', 'api metadata', 12.34);
 SELECT type, rows, bytes > 0 AS bytes, creation_time, tags
   FROM dogpile_metadata('reports', 'api metadata');
--- While a query creates the entry.
+-- One's own lock is none that one could wait for; test/isolation has others'.
 SELECT dogpile_get_or_create('reports', 'api locked',
   $$ SELECT key_is_locked FROM dogpile_metadata('reports', 'api locked') $$);
-SELECT key_is_locked FROM dogpile_metadata('reports', 'api locked');
 
 --
 -- Values that are too large are returned, but not stored.
@@ -451,13 +452,15 @@ SELECT dogpile_exists('reports', 'api large');
 -- What functions are declared to be: any other one would be a mistake.
 --
 
+\pset format unaligned
 SELECT p.proname || '(' || pg_get_function_arguments(p.oid) || ')' AS function,
        p.provolatile AS vol, p.proparallel AS par, p.proisstrict AS strict,
        has_function_privilege('public', p.oid, 'execute') AS public
   FROM pg_proc AS p JOIN pg_depend AS d
        ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
   JOIN pg_extension AS e ON d.refobjid = e.oid AND e.extname = 'dogpile'
-  ORDER BY function COLLATE "C";
+  ORDER BY p.proname, pg_get_function_arguments(p.oid) COLLATE "C";
+\pset format aligned
 -- All have a comment.
 SELECT pg_describe_object(classid, objid, 0)
   FROM pg_depend AS d JOIN pg_extension AS e ON d.refobjid = e.oid

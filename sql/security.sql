@@ -32,12 +32,13 @@ SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.
 -- Bob may not, and is not given what Alice has cached, by whatever function.
 SET ROLE regress_dogpile_bob;
 SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
-SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT 0', NULL::int);
-SELECT dogpile_get('reports', 'sec sum'), dogpile_get('reports', 'sec sum', NULL::bigint);
-SELECT dogpile_delete('reports', 'sec sum 2'), dogpile_exists('reports', 'sec sum 2');
-SELECT type FROM dogpile_metadata('reports', 'sec sum');
+SELECT * FROM dogpile_query('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries', NULL::bigint);
+SELECT dogpile_get('reports', 'sec sum') IS NULL AS nothing,
+       dogpile_get('reports', 'sec sum', NULL::bigint) IS NULL AS nothing,
+       dogpile_exists('reports', 'sec sum'), dogpile_metadata('reports', 'sec sum');
 -- Each role has an entry of its own.  That goes for values that are set, too:
 -- nobody can plant one on somebody else.
+SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT 0');
 SELECT dogpile_set('reports', 'sec sum', 'planted');
 SET ROLE regress_dogpile_alice;
 SELECT dogpile_get('reports', 'sec sum');
@@ -125,9 +126,8 @@ SET LOCAL search_path = sec_tenant2, public;
 SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT 1/0');
 ROLLBACK;
 SELECT dogpile_get_or_create('reports', 'sec orders', 'SELECT 1/0');
--- A table that hides one in a later schema: a temporary one, here.  What was
--- computed before it was created stays until it is invalidated, but what was
--- computed from it is not kept for others.
+-- A temporary table is there for one session only, so what is computed from it
+-- is not kept for others.
 CREATE TEMPORARY TABLE orders (n int);
 INSERT INTO orders VALUES (1000);
 SELECT dogpile_get_or_create('reports', 'sec temporary', 'SELECT sum(n) FROM orders');
@@ -228,11 +228,12 @@ SELECT dogpile_reset_stats();
 SELECT count(*) > 0 AS regions FROM dogpile_stats;
 SET ROLE regress_dogpile_stats;
 SELECT region, key, variant FROM dogpile_entries
-  WHERE database = current_database() AND key IN ('sec sum', 'sec docs', 'sec orders')
+  WHERE database = current_database() AND key IN ('sec sum', 'sec docs')
   ORDER BY region COLLATE "C", key COLLATE "C", variant COLLATE "C";
 SELECT dogpile_reset_stats();
 RESET ROLE;
 SELECT dogpile_reset_stats();
 
+SET client_min_messages = warning;
 DROP SCHEMA sec, sec_tenant1, sec_tenant2 CASCADE;
 DROP ROLE regress_dogpile_alice, regress_dogpile_bob, regress_dogpile_stats;

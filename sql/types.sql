@@ -47,9 +47,10 @@ INSERT INTO types_literals (type, literal) VALUES
   ('types_positive', '7'), ('types_positive[]', '{7,8}'), ('types_ids', '{1,2,3}'),
   ('types_valid_pair', '(1,x)');
 
--- Created, read from the cache as text, read as its type, read as its type in a
--- call that may create, set, and in a result set: always the same value, and a
--- NULL of the type stays one.  Prints what is not as it should be.
+-- Created, read from the cache as text and as its type, in a result set, alone
+-- and in rows, and set: always the same value, and a NULL stays one.  Returns
+-- what is not as it should be.  Where a value must come from the cache, the
+-- query is not even one.
 CREATE FUNCTION types_check(n int, type text, literal text) RETURNS SETOF text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -59,24 +60,29 @@ DECLARE
   wanted text;
   found text;
 BEGIN
-  EXECUTE format('SELECT (%L::%s)::text', literal, type) INTO wanted;
-  -- One column per way.
+  EXECUTE format('SELECT format(''%%s'', %L::%s)', literal, type) INTO wanted;
   FOREACH found IN ARRAY ARRAY[
     format('SELECT dogpile_get_or_create(''reports'', %L, %L)', key, query),
     format('SELECT dogpile_get_or_create(''reports'', %L, ''1/0'')', key),
     format('SELECT dogpile_get(''reports'', %L)', key),
-    format('SELECT dogpile_get(''reports'', %L, result_type => %s)::text', key, typed_null),
-    format('SELECT dogpile_get_or_create(''reports'', %L, ''1/0'', result_type => %s)::text', key, typed_null),
-    format('SELECT dogpile_get_or_create(''reports'', %L, %L, result_type => %s)::text', key || ' b', query, typed_null),
-    format('SELECT v::text FROM dogpile_query(''reports'', %L, %L) AS t(v %s)', key || ' c', query, type),
-    format('SELECT v::text FROM dogpile_query(''reports'', %L, ''1/0'') AS t(v %s)', key || ' c', type),
-    format('SELECT n || v::text || n FROM dogpile_query(''reports'', %L, %L) AS t(n int, v %s)',
-           key || ' d', format('SELECT n, %L::%s FROM generate_series(1, 3) AS n', literal, type), type)]
+    format('SELECT format(''%%s'', dogpile_get(''reports'', %L, result_type => %s))', key, typed_null),
+    format('SELECT format(''%%s'', dogpile_get_or_create(''reports'', %L, ''1/0'', result_type => %s))', key, typed_null),
+    format('SELECT format(''%%s'', dogpile_get_or_create(''reports'', %L, %L, result_type => %s))', key || ' b', query, typed_null),
+    format('SELECT format(''%%s'', v) FROM dogpile_query(''reports'', %L, %L) AS t(v %s)', key || ' c', query, type),
+    format('SELECT format(''%%s'', v) FROM dogpile_query(''reports'', %L, ''1/0'') AS t(v %s)', key || ' c', type),
+    format('SELECT DISTINCT format(''%%s'', v) FROM dogpile_query(''reports'', %L, %L) AS t(n int, v %s, m bool)',
+           key || ' d', format('SELECT n, %L::%s, true FROM generate_series(1, 3) AS n', literal, type), type),
+    format('SELECT DISTINCT format(''%%s'', v) FROM dogpile_query(''reports'', %L, ''1/0'') AS t(n int, v %s, m bool)',
+           key || ' d', type)]
   LOOP
-    RETURN QUERY EXECUTE format('SELECT %L FROM (%s) AS t(v) WHERE trim(v, ''123'') IS DISTINCT FROM trim(%L, ''123'')',
+    RETURN QUERY EXECUTE format('SELECT %L FROM (%s) AS t(v) WHERE v IS DISTINCT FROM %L',
                                 found, found, wanted);
   END LOOP;
-  -- Set, as its own type.
+  -- Set, but for "char", which no form of dogpile_set() takes without a cast,
+  -- and char(n), which becomes text and so loses its padding.
+  IF type IN ('"char"', 'char(5)') THEN
+    RETURN;
+  END IF;
   EXECUTE format('SELECT dogpile_set(''reports'', %L, %L::%s)', key || ' e', literal, type);
   EXECUTE format('SELECT dogpile_get(''reports'', %L)', key || ' e') INTO found;
   IF found IS DISTINCT FROM wanted THEN
@@ -105,11 +111,14 @@ SELECT * FROM dogpile_query('reports', 'types rows', 'SELECT * FROM types_table'
                             result_type => NULL::types_table);
 SELECT * FROM dogpile_query('reports', 'types rows', '1/0', result_type => NULL::types_table);
 SELECT * FROM dogpile_query('reports', 'types rows', '1/0') AS t(a int, b text, c timestamptz);
-SELECT t FROM dogpile_query('reports', 'types whole', 'SELECT t FROM types_table AS t',
-                            result_type => NULL::types_table) AS t;
 SELECT dogpile_get_or_create('reports', 'types row', 'SELECT * FROM types_table WHERE id = 1',
                              result_type => NULL::types_table);
 SELECT (dogpile_get('reports', 'types row', NULL::types_table)).name;
+-- The row as one column.
+SELECT dogpile_get_or_create('reports', 'types whole', 'SELECT t FROM types_table AS t WHERE id = 1',
+                             result_type => NULL::types_table);
+SELECT (dogpile_get_or_create('reports', 'types whole', '1/0',
+                              result_type => NULL::types_table)).name;
 SELECT dogpile_get_or_create('reports', 'types pair', 'SELECT 1, ''x''::text',
                              result_type => NULL::types_pair);
 SELECT dogpile_get_or_create('reports', 'types nested',
@@ -130,7 +139,7 @@ SELECT dogpile_get('reports', 'types record', NULL::record);
 CREATE TABLE types_big (t text, ts text[], p types_pair, ps types_pair[], j jsonb);
 ALTER TABLE types_big ALTER t SET STORAGE EXTERNAL;
 INSERT INTO types_big
-  SELECT s, ARRAY[s, s], row(1, s), ARRAY[row(1, s), row(2, s)]::types_pair[], to_jsonb(s)
+  SELECT s, ARRAY[s, s], row(1, s)::types_pair, ARRAY[row(1, s), row(2, s)]::types_pair[], to_jsonb(s)
     FROM (SELECT string_agg(md5(i::text), '') AS s FROM generate_series(1, 3000) AS i) AS t;
 SELECT dogpile_query('reports', 'types big', 'TABLE types_big',
                      result_type => NULL::types_big) IS NOT NULL AS created;
@@ -154,7 +163,7 @@ SELECT md5(dogpile_get('reports', 'types big p')) = p AS p,
 -- Many rows, wide rows.
 SELECT count(*), sum(i), max(length(s))
   FROM dogpile_query('reports', 'types many',
-    'SELECT i, repeat(''x'', i % 100) FROM generate_series(1, 50000) AS i')
+    'SELECT i, repeat(''x'', i % 100) FROM generate_series(1, 20000) AS i')
     AS t(i int, s text);
 SELECT count(*), sum(i), max(length(s))
   FROM dogpile_query('reports', 'types many', '') AS t(i int, s text);
@@ -208,13 +217,18 @@ SELECT dogpile_get('reports', 'types dropped') IS NULL AS missed;
 SELECT dogpile_metadata('reports', 'types dropped');
 CREATE TYPE types_color AS ENUM ('cyan', 'magenta');
 SELECT dogpile_get('reports', 'types dropped', NULL::types_color) IS NULL AS missed;
--- Rows of a table with a column more.
+-- Rows of a table with a column more.  What is cached has the columns that the
+-- query gave, which is for the caller to know.
 SELECT * FROM dogpile_query('reports', 'types rows', '1/0', result_type => NULL::types_table);
 ALTER TABLE types_table ADD COLUMN more int DEFAULT 7;
 SELECT * FROM dogpile_query('reports', 'types rows', 'SELECT * FROM types_table',
                             result_type => NULL::types_table);
-SELECT * FROM dogpile_query('reports', 'types whole', 'SELECT t FROM types_table AS t',
-                            result_type => NULL::types_table) AS t;
+SELECT dogpile_invalidate('reports', 'types rows');
+SELECT * FROM dogpile_query('reports', 'types rows', 'SELECT * FROM types_table',
+                            result_type => NULL::types_table);
+-- A column that is a row of it carries its type, so it is a miss.
+SELECT dogpile_get_or_create('reports', 'types whole', 'SELECT t FROM types_table AS t WHERE id = 1',
+                             result_type => NULL::types_table);
 
 SET client_min_messages = warning;
 DROP FUNCTION types_check, types_alter;

@@ -12,7 +12,6 @@ use DogpileTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
 
 my $nsessions = 100;
 my $seconds = 15;
@@ -148,6 +147,22 @@ BEGIN
 			k, found, expected;
 	END IF;
 END $$;
+
+CREATE PROCEDURE kill_at_random(seconds float8) LANGUAGE plpgsql AS $$
+DECLARE
+	start timestamptz := clock_timestamp();
+BEGIN
+	WHILE clock_timestamp() < start + seconds * interval '1 second' LOOP
+		PERFORM CASE WHEN random() < 0.1 THEN pg_terminate_backend(pid)
+				ELSE pg_cancel_backend(pid) END
+		FROM (SELECT pid FROM pg_stat_activity
+			  WHERE application_name = 'beside' AND state = 'active' AND
+				pid <> pg_backend_pid()
+			  ORDER BY random() LIMIT 2) AS victims;
+		COMMIT;
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
 EOT
 
 # Some statement, in a transaction of its own.  Statements joined by \; are
@@ -155,7 +170,7 @@ EOT
 sub random_statement
 {
 	my $key = 1 + int(rand() * rand() * 40);
-	my $other = 1 + int(rand(40));
+	my $other = 1 + $key % 40;
 	my $dice = rand(100);
 	my $aging =
 	  "check_value('$other', dogpile_get_or_create('aging', '$other', 'SELECT compute($other)', tags => '{t$other}'))";
@@ -206,30 +221,23 @@ sub random_session
 $offset = log_offset($node);
 $node->safe_psql('postgres', 'SELECT dogpile_reset_stats()');
 
-my $killer = $node->background_psql('postgres');
 my @sessions = map { random_session() } 1 .. $nsessions;
+my $killer = start_psql($node, "CALL kill_at_random($seconds);");
 my @ended;
-my $start = time;
 
-while (time < $start + $seconds)
+while (psql_is_running($killer))
 {
-	my $function = rand() < 0.15 ? 'pg_terminate_backend' : 'pg_cancel_backend';
-
-	$killer->query(
-		"SELECT $function(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'beside' ORDER BY random() LIMIT 2) AS victims"
-	);
 	foreach my $session (@sessions)
 	{
 		next if psql_is_running($session);
 		push @ended, $session;
 		$session = random_session();
 	}
-	usleep(10_000);
 }
-$killer->query(
+finish_psql($killer);
+$node->safe_psql('postgres',
 	"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'beside'"
 );
-$killer->quit;
 push @ended, @sessions;
 
 # What has happened?  By SQLSTATE.
@@ -257,7 +265,7 @@ foreach my $expected (
 {
 	my ($code, $what) = @$expected;
 
-	cmp_ok(delete $errors{$code} // 0, '>', 0, "load: some have $what");
+	cmp_ok(delete $errors{$code} // 0, '>', 20, "load: some have $what");
 }
 
 # Deadlocks, serialization failures, and statements after an error.

@@ -1,0 +1,109 @@
+# test/lib.sh: what test/check.sh, test/demo.sh and bench/ share; sourced by them.
+#
+# It installs what is missing, and gets from root, who may install, to an
+# ordinary user, whom PostgreSQL wants for its servers.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Run a command as root, directly or by sudo.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo > /dev/null; then
+		sudo "$@"
+	else
+		echo "This needs root: $*" >&2
+		echo "Run it as root, or install sudo." >&2
+		return 1
+	fi
+}
+
+# Is a Debian package installed?
+has_package() {
+	dpkg-query -W -f '${Status}' "$1" 2> /dev/null | grep -q 'ok installed'
+}
+
+# The major version to build for: that of pg_config, or the newest on offer.
+pg_version() {
+	if command -v "${PG_CONFIG:-pg_config}" > /dev/null; then
+		"${PG_CONFIG:-pg_config}" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'
+	else
+		apt-cache search --names-only '^postgresql-server-dev-[0-9]+$' |
+			sed 's/^postgresql-server-dev-\([0-9]*\).*/\1/' | sort -n | tail -n 1
+	fi
+}
+
+# Install what building and testing need, if it is not there.
+install_missing() {
+	local packages="gcc make pkg-config libipc-run-perl libhiredis-dev libmemcached-dev"
+	local missing="" version
+
+	if ! command -v apt-get > /dev/null; then
+		echo "This is no Debian: install PostgreSQL 15 or later with its development" >&2
+		echo "files, gcc, make and Perl's IPC::Run, then run: make && make install" >&2
+		echo "&& make installcheck" >&2
+		return 1
+	fi
+	version=$(pg_version)
+	if [ -z "$version" ]; then
+		as_root apt-get update -q > /dev/null
+		version=$(pg_version)
+	fi
+	for package in $packages "postgresql-$version" "postgresql-server-dev-$version"; do
+		has_package "$package" || missing="$missing $package"
+	done
+	if [ -n "$missing" ]; then
+		echo "Installing$missing"
+		as_root apt-get update -q > /dev/null
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+			--no-install-recommends $missing > /dev/null
+	fi
+	PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$version/bin/pg_config}
+	export PG_CONFIG
+}
+
+# Copy the checkout to where an ordinary user can build in it: root's may be in
+# a folder that nobody else can read.  Sets WORK and SERVER_USER.
+make_work_copy() {
+	SERVER_USER=$(id -un)
+	[ "$(id -u)" != 0 ] || SERVER_USER=postgres
+	WORK=$(mktemp -d)
+	trap 'rm -rf "$WORK"' EXIT
+	if git -C "$TOP" rev-parse > /dev/null 2>&1; then
+		(cd "$TOP" && git ls-files -z -co --exclude-standard |
+			xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh |
+			tar cf - --null -T -) | tar xf - -C "$WORK"
+	else
+		(cd "$TOP" && tar cf - --exclude='*.o' --exclude='*.so' .) | tar xf - -C "$WORK"
+	fi
+	give_work_copy
+}
+
+# Let the ordinary user own the work copy.
+give_work_copy() {
+	[ "$(id -u)" != 0 ] || chown -R "$SERVER_USER" "$WORK"
+}
+
+# Run a command in the work copy as the ordinary user.
+as_user() {
+	if [ "$(id -u)" = 0 ]; then
+		(cd "$WORK" && runuser -u "$SERVER_USER" -- env HOME="$WORK" "$@")
+	else
+		(cd "$WORK" && "$@")
+	fi
+}
+
+# Build the extension in the work copy; arguments go to make.
+build() {
+	as_user make -s -j2 PG_CONFIG="$PG_CONFIG" "$@"
+}
+
+# Install it from there.
+install_extension() {
+	if [ -w "$("$PG_CONFIG" --pkglibdir)" ]; then
+		make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" install
+	else
+		as_root make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" install
+	fi
+	give_work_copy
+}
