@@ -112,7 +112,7 @@ CREATE FUNCTION random_length() RETURNS int LANGUAGE sql VOLATILE AS $$
 $$;
 
 CREATE PROCEDURE churn(seed float8, operations int, INOUT sets int DEFAULT 0,
-					   INOUT found int DEFAULT 0, INOUT missed int DEFAULT 0)
+					   INOUT seen int DEFAULT 0, INOUT missed int DEFAULT 0)
 LANGUAGE plpgsql AS $$
 DECLARE
 	dice float8;
@@ -131,7 +131,7 @@ BEGIN
 			IF check_value(key, dogpile_get('mixed', key)) IS NULL THEN
 				missed := missed + 1;
 			ELSE
-				found := found + 1;
+				seen := seen + 1;
 			END IF;
 		WHEN dice < 0.8 THEN
 			value := make_value(key, i, random_length());
