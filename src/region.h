@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * region.h
- *	  The dogpile algorithm, apart from storage.
+ *	  What can be done with the entries of a region.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -13,18 +13,9 @@
 #ifndef DOGPILE_REGION_H
 #define DOGPILE_REGION_H
 
-#include "backend.h"
-#include "creator.h"
+#include "creation.h"
 
 #include "datatype/timestamp.h"
-#include "utils/array.h"
-
-/* How an entry is to be stored, besides its value. */
-typedef struct DogpileEntryOptions
-{
-	double		lifetime_s;		/* seconds until stale; see backend.h */
-	ArrayType  *tags;			/* text[], or NULL */
-} DogpileEntryOptions;
 
 /* What dogpile_metadata() tells of an entry. */
 typedef struct DogpileMetadata

@@ -1,0 +1,118 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *	  One call of an SQL function on a key of a region.
+ *
+ * What all operations have in common: find the region and its store, build the
+ * key, count what was found and hand it over.  None of it allocates memory or
+ * takes a heavyweight lock, since a hit is nothing but this and a lookup.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/call.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backend.h"
+#include "call.h"
+#include "variant.h"
+
+/*
+ * Find a region, and its store if that is not yet known.
+ *
+ * Errors: not preloaded, no such region, its store is not in this build.
+ */
+DogpileRegion *
+dogpile_call_open_region(const text *name)
+{
+	DogpileRegion *region;
+
+	dogpile_config_require_preload();
+	region = dogpile_config_get_region(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	if (region->store == NULL)
+	{
+		region->store = dogpile_backend_find(region->backend);
+		if (region->store == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cache backend \"%s\" is not supported by this build",
+							region->backend)));
+	}
+	return region;
+}
+
+/*
+ * Find the region and build the key of a call.  The key's bytes stay where they
+ * are until the next call, which a creator's query may well make: who goes on
+ * after that must copy them.
+ *
+ * Errors: as dogpile_call_open_region(); key too long; those of a variant, such
+ * as a setting that does not exist.
+ */
+void
+dogpile_call_open(DogpileCall *call, const text *region, const text *key)
+{
+	static char bytes[DOGPILE_MAX_KEY_BYTES];
+	char		variant[DOGPILE_MAX_VARIANT];
+	Size		key_len = VARSIZE_ANY_EXHDR(key);
+
+	call->region = dogpile_call_open_region(region);
+	if (key_len > DOGPILE_MAX_KEY_TEXT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key of cache region \"%s\" is too long", call->region->name),
+				 errdetail("The key has %zu bytes; the limit is %d.",
+						   key_len, DOGPILE_MAX_KEY_TEXT),
+				 errhint("Use a hash of it, such as md5().")));
+	dogpile_key_build(&call->key, bytes, call->region->name, call->region->name_len,
+					  VARDATA_ANY(key), key_len, variant,
+					  dogpile_variant_build(call->region->vary, variant));
+}
+
+/*
+ * Count what a lookup has found as a hit, a stale hit, or a miss.
+ *
+ * Errors: none.
+ */
+void
+dogpile_call_count_found(const DogpileCall *call, const DogpileLookup *found)
+{
+	if (found->freshness == DOGPILE_ABSENT)
+		dogpile_call_count(call, DOGPILE_COUNTER_MISSES, 1);
+	else
+	{
+		dogpile_call_count(call, found->freshness == DOGPILE_FRESH ?
+						   DOGPILE_COUNTER_HITS : DOGPILE_COUNTER_STALE_HITS, 1);
+		dogpile_call_count(call, DOGPILE_COUNTER_TIME_SAVED, found->entry.creation_us);
+	}
+}
+
+/*
+ * Make a record that was found the result of the call.  It stays where the
+ * store has put it, until the next call on any region.
+ */
+void
+dogpile_call_give(const DogpileLookup *found, DogpileResult *result)
+{
+	result->rows = NULL;
+	result->desc = NULL;
+	result->record = found->record;
+}
+
+/* The key's text, for messages, in CurrentMemoryContext. */
+char *
+dogpile_call_key_text(const DogpileCall *call)
+{
+	const char *region;
+	const char *text;
+	int			region_len;
+	int			text_len;
+	Oid			database;
+
+	(void) dogpile_key_parse(call->key.bytes, call->key.len, &database,
+							 &region, &region_len, &text, &text_len);
+	return pnstrdup(text, text_len);
+}

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * creation.h
+ *	  The dogpile algorithm: one session creates a value, the others wait.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/creation.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_CREATION_H
+#define DOGPILE_CREATION_H
+
+#include "call.h"
+#include "creator.h"
+
+#include "utils/array.h"
+
+/* How an entry is to be stored, besides its value. */
+typedef struct DogpileEntryOptions
+{
+	double		lifetime_s;		/* seconds until stale; see backend.h */
+	ArrayType  *tags;			/* text[], or NULL */
+} DogpileEntryOptions;
+
+extern void dogpile_creation_check_recursion(const DogpileCall *call);
+extern void dogpile_creation_run(const DogpileCall *call, const DogpileLookup *found,
+								 DogpileCreator *creator,
+								 const DogpileEntryOptions *options,
+								 DogpileResult *result);
+
+#endif							/* DOGPILE_CREATION_H */
