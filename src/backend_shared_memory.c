@@ -408,7 +408,8 @@ compute_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 		return DOGPILE_NEVER_GONE;
 	gone_at_s = (double) entry->created_at / USECS_PER_SEC +
 		lifetime_s * region->hard_expiration_factor + 1;
-	return gone_at_s < DOGPILE_NEVER_GONE ? (uint32) Max(gone_at_s, 0) : DOGPILE_NEVER_GONE;
+	return gone_at_s < DOGPILE_NEVER_GONE ?
+		(uint32) Max(gone_at_s, 0) : DOGPILE_NEVER_GONE;
 }
 
 /* Fill a chain with an entry. */

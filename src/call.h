@@ -26,7 +26,8 @@ typedef struct DogpileCall
 
 extern DogpileRegion *dogpile_call_open_region(const text *name);
 extern void dogpile_call_open(DogpileCall *call, const text *region, const text *key);
-extern void dogpile_call_count_found(const DogpileCall *call, const DogpileLookup *found);
+extern void dogpile_call_count_found(const DogpileCall *call,
+									 const DogpileLookup *found);
 extern void dogpile_call_give(const DogpileLookup *found, DogpileResult *result);
 extern char *dogpile_call_key_text(const DogpileCall *call);
 

@@ -255,7 +255,8 @@ finish_creation(Attempt *attempt, DogpileOutcomeKind kind)
 {
 	if (!attempt->is_creator)
 		return;
-	if (kind != DOGPILE_OUTCOME_UNKNOWN && dogpile_lock_has_waiters(attempt->call.key.hash))
+	if (kind != DOGPILE_OUTCOME_UNKNOWN &&
+		dogpile_lock_has_waiters(attempt->call.key.hash))
 		dogpile_outcome_note(&attempt->call.key, kind, NULL);
 	dogpile_lock_release(attempt->call.key.hash);
 }

@@ -218,8 +218,9 @@ map_fields(char *datum, TupleDesc desc, DogpileRowTypes *types, bool storing)
 	return ok;
 }
 
-static bool
-desc_has_records(TupleDesc desc)
+/* Can any column of a row type hold anonymous records? */
+bool
+dogpile_rowtype_desc_has_records(TupleDesc desc)
 {
 	for (int i = 0; i < desc->natts; i++)
 		if (dogpile_rowtype_has_records(TupleDescAttr(desc, i)->atttypid))
@@ -250,7 +251,7 @@ map_record(char *datum, DogpileRowTypes *types, bool storing)
 		return false;
 	to = storing ? number : types->typmods[number];
 	memcpy(data, &to, sizeof(to));
-	return !desc_has_records(types->descs[number]) ||
+	return !dogpile_rowtype_desc_has_records(types->descs[number]) ||
 		map_fields(datum, types->descs[number], types, storing);
 }
 

@@ -31,6 +31,7 @@ typedef struct DogpileRowTypes
 
 extern bool dogpile_rowtype_fingerprint(Oid typid, uint32 *fingerprint);
 extern bool dogpile_rowtype_has_records(Oid typid);
+extern bool dogpile_rowtype_desc_has_records(TupleDesc desc);
 extern void dogpile_rowtype_store_records(char *datum, Oid typid,
 										  DogpileRowTypes *types);
 extern bool dogpile_rowtype_load_records(char *datum, Oid typid,

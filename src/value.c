@@ -160,15 +160,6 @@ measure_rows(Tuplestorestate *rows, TupleTableSlot *slot, Size max_size, uint64 
 	return size;
 }
 
-static bool
-desc_has_records(TupleDesc desc)
-{
-	for (int i = 0; i < desc->natts; i++)
-		if (dogpile_rowtype_has_records(TupleDescAttr(desc, i)->atttypid))
-			return true;
-	return false;
-}
-
 /* Make the slot point to a copied tuple and visit the records in it. */
 static bool
 map_records(MinimalTuple tuple, TupleTableSlot *slot, DogpileRowTypes *types,
@@ -246,7 +237,7 @@ encode_set(Tuplestorestate *rows, TupleTableSlot *slot, Size max_size,
 	initStringInfo(&desc_bytes);
 	initStringInfo(&types_bytes);
 	dogpile_rowtype_write_desc(&desc_bytes, desc);
-	if (desc_has_records(desc))
+	if (dogpile_rowtype_desc_has_records(desc))
 	{
 		/* Which row types there are is known only when all were visited. */
 		copied = MemoryContextAllocHuge(CurrentMemoryContext, Max(rows_size, 1));
@@ -324,7 +315,7 @@ dogpile_value_encode_rows(Tuplestorestate *rows, TupleDesc desc, Size max_size,
 
 	if (rows_size <= max_size)
 	{
-		if (nrows == 1 && desc->natts == 1 && !desc_has_records(desc))
+		if (nrows == 1 && desc->natts == 1 && !dogpile_rowtype_desc_has_records(desc))
 			encoded = encode_single_row(rows, slot, max_size, value);
 		else
 			encoded = encode_set(rows, slot, max_size, nrows, rows_size, value);
@@ -378,7 +369,8 @@ dogpile_value_encode_datum(Datum datum, bool isnull, Oid typid, Size max_size,
 
 /* Are the types still what they were?  The same sum as when encoding. */
 static bool
-types_match(const DogpileValueHeader *header, TupleDesc desc, const DogpileRowTypes *types)
+types_match(const DogpileValueHeader *header, TupleDesc desc,
+			const DogpileRowTypes *types)
 {
 	uint32		fingerprint = 0;
 
