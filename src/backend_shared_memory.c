@@ -168,6 +168,16 @@ bucket_of(uint64 hash)
 					(uint32) (((hash >> 32) * buckets_per_partition) >> 32)];
 }
 
+/* Ask for the memory of a key's bucket and version while there is other work. */
+static pg_attribute_always_inline void
+prefetch(uint64 hash)
+{
+#ifdef __GNUC__
+	__builtin_prefetch(bucket_of(hash));
+	__builtin_prefetch(dogpile_version_get(dogpile_version_key_slot(hash)));
+#endif
+}
+
 /* A cursor at the start of an entry's key. */
 static inline DogpileCursor
 cursor_at_key(DogpileStoredEntry *entry)
@@ -195,8 +205,11 @@ find_locked(const DogpileKey *key, DogpileBlockNo **link, DogpileCursor *cursor)
 	{
 		DogpileStoredEntry *entry = dogpile_evict_entry(**link);
 
+		dogpile_pool_prefetch(**link);
+
 		if (entry->hash == key->hash && entry->key_len == key->len)
 		{
+			dogpile_pool_prefetch(entry->next);
 			*cursor = cursor_at_key(entry);
 			if (dogpile_pool_equals(cursor, key->bytes, key->len))
 				break;
@@ -260,6 +273,7 @@ copy_entry(const DogpileKey *key, char *buffer, Size size, DogpileEntry *entry)
 	DogpileCursor cursor;
 	Size		needed = 0;
 
+	prefetch(key->hash);
 	LWLockAcquire(lock, LW_SHARED);
 	number = find_locked(key, &link, &cursor);
 	if (number != DOGPILE_NO_BLOCK)

@@ -245,6 +245,7 @@ next_piece(DogpileCursor *cursor, Size size, char **piece)
 	{
 		cursor->block = dogpile_pool_block(cursor->block->next);
 		cursor->offset = 0;
+		dogpile_pool_prefetch(cursor->block->next);
 		room = PAYLOAD_SIZE;
 	}
 	*piece = cursor->block->payload + cursor->offset;
