@@ -174,6 +174,7 @@ run_query(const DogpileCreator *creator, MemoryContext context, DogpileResult *r
 	result->rows = tuplestore_begin_heap(true, false, work_mem);
 	MemoryContextSwitchTo(oldcontext);
 	execute(plan, params, result->rows, context);
+	dogpile_result_check_rows(result->rows, creator->shape);
 }
 
 /*
@@ -183,8 +184,8 @@ run_query(const DogpileCreator *creator, MemoryContext context, DogpileResult *r
  * region, key: for messages.
  * result: its rows and their type are set; both are in CurrentMemoryContext.
  *
- * Errors: those of the query; not a single plain SELECT; columns that the
- * caller cannot take.
+ * Errors: those of the query; not a single plain SELECT; columns or a number of
+ * rows that the caller cannot take.
  * Locks: no LWLock may be held; takes what the query takes.
  */
 void

@@ -59,6 +59,14 @@ types_fit(Oid given, Oid wanted)
 	return given == wanted || IsBinaryCoercible(given, wanted);
 }
 
+/* What a caller can do who is given something else than he asked for. */
+static int
+hint_for(const char *source)
+{
+	return strcmp(source, FROM_STORE) != 0 ? 0 :
+		errhint("If the query has changed, use another key or invalidate this one.");
+}
+
 static void
 raise_column_count(const char *source, int given, int wanted)
 {
@@ -67,7 +75,8 @@ raise_column_count(const char *source, int given, int wanted)
 			 errmsg_plural("%s returned %d column", "%s returned %d columns", given,
 						   source, given),
 			 wanted == 1 ? errdetail("Exactly one column is expected.") :
-			 errdetail("Exactly %d columns are expected.", wanted)));
+			 errdetail("Exactly %d columns are expected.", wanted),
+			 hint_for(source)));
 }
 
 static void
@@ -77,11 +86,22 @@ raise_type(const char *source, int column, Oid given, Oid wanted)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("%s has type %s, but type %s is expected", source,
-						format_type_be(given), format_type_be(wanted))));
+						format_type_be(given), format_type_be(wanted)),
+				 hint_for(source)));
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 errmsg("column %d of %s has type %s, but type %s is expected", column,
-					source, format_type_be(given), format_type_be(wanted))));
+					source, format_type_be(given), format_type_be(wanted)),
+			 hint_for(source)));
+}
+
+static void
+raise_row_count(const char *source)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CARDINALITY_VIOLATION),
+			 errmsg("%s returned more than one row", source),
+			 errhint("Use dogpile_query() for a result set.")));
 }
 
 /* Number of columns that are not dropped. */
@@ -158,6 +178,18 @@ dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape)
 	check_shape(desc, shape, FROM_QUERY);
 }
 
+/*
+ * Check what a creator's query has returned, before it is stored.
+ *
+ * Errors: more rows than the caller can take.
+ */
+void
+dogpile_result_check_rows(Tuplestorestate *rows, const DogpileShape *shape)
+{
+	if (shape->form != DOGPILE_FORM_SET && tuplestore_tuple_count(rows) > 1)
+		raise_row_count(FROM_QUERY);
+}
+
 /* --------------------------------------------------------------------
  * Rows from either source
  * --------------------------------------------------------------------
@@ -222,6 +254,7 @@ convert_row(TupleTableSlot *slot, TupleDesc wanted, Datum *values, bool *nulls)
 static Datum
 convert_to_text(Datum datum, Oid typid)
 {
+	static MemoryContext context = NULL;	/* what the function keeps */
 	static Oid	last_typid = InvalidOid;
 	static FmgrInfo output;
 	Oid			function;
@@ -234,8 +267,12 @@ convert_to_text(Datum datum, Oid typid)
 	if (typid != last_typid)
 	{
 		last_typid = InvalidOid;
+		if (context == NULL)
+			context = AllocSetContextCreate(TopMemoryContext, "dogpile output function",
+											ALLOCSET_SMALL_SIZES);
+		MemoryContextReset(context);
 		getTypeOutputInfo(typid, &function, &is_varlena);
-		fmgr_info_cxt(function, &output, TopMemoryContext);
+		fmgr_info_cxt(function, &output, context);
 		last_typid = typid;
 	}
 	return CStringGetTextDatum(OutputFunctionCall(&output, datum));
@@ -280,11 +317,7 @@ get_only_row(const DogpileResult *result, const DogpileShape *shape, bool *isnul
 	if (next_row(&source))
 		datum = form_datum(source.slot, shape, isnull);
 	if (next_row(&source))
-		ereport(ERROR,
-				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("%s returned more than one row",
-						result->rows ? FROM_QUERY : FROM_STORE),
-				 errhint("Use dogpile_query() for a result set.")));
+		raise_row_count(result->rows ? FROM_QUERY : FROM_STORE);
 	if (!*isnull && shape->form == DOGPILE_FORM_TEXT)
 		datum = convert_to_text(datum, TupleDescAttr(source.desc, 0)->atttypid);
 	end_rows(&source);

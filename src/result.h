@@ -49,6 +49,7 @@ typedef struct DogpileResult
 } DogpileResult;
 
 extern void dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape);
+extern void dogpile_result_check_rows(Tuplestorestate *rows, const DogpileShape *shape);
 extern Datum dogpile_result_get_scalar(const DogpileResult *result,
 									   const DogpileShape *shape, bool *isnull);
 extern void dogpile_result_put_set(const DogpileResult *result,
