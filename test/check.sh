@@ -67,6 +67,7 @@ count "exports only its own symbols" as_user test/symbols.sh
 run_suite regress ISOLATION= TAP_TESTS=
 run_suite isolation REGRESS= TAP_TESTS=
 run_suite tap REGRESS= ISOLATION=
+count "the examples in README.md are true" as_user test/readme.sh
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
