@@ -78,6 +78,12 @@ SELECT dogpile_get_or_create('reports', 'api params 4',
   FROM items AS i WHERE id = 2;
 SELECT dogpile_get_or_create('reports', 'api params 5',
                              'SELECT cardinality($1)', row(ARRAY[1, 2, 3]));
+-- The fields of a row type with a dropped column.
+CREATE TABLE api_dropped (gone int, a int, b text);
+ALTER TABLE api_dropped DROP COLUMN gone;
+SELECT dogpile_get_or_create('reports', 'api params 8', 'SELECT $1 || $2',
+                             params => row(1, 'x')::api_dropped);
+DROP TABLE api_dropped;
 -- One that the query does not use.
 SELECT dogpile_get_or_create('reports', 'api params 6', 'SELECT $1', row(1, 2));
 -- One too few, none at all, one whose type does not fit, no record.
@@ -121,6 +127,19 @@ SELECT dogpile_get_or_create('reports', 'api bad',
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT 1 INTO t');
 SELECT dogpile_get_or_create('reports', 'api bad', 'COMMIT');
 SELECT dogpile_exists('reports', 'api bad'), count(*) FROM items;
+SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT id FROM items LIMIT 1 FOR UPDATE');
+SELECT dogpile_get_or_create('reports', 'api bad',
+                             'SELECT id FROM (SELECT * FROM items FOR UPDATE) AS i LIMIT 1');
+-- Whatever rules make of it.
+CREATE TABLE api_rules (a int);
+CREATE RULE api_insert AS ON INSERT TO api_rules DO INSTEAD NOTHING;
+CREATE RULE api_delete AS ON DELETE TO api_rules DO INSTEAD SELECT 1;
+CREATE RULE api_update AS ON UPDATE TO api_rules DO ALSO SELECT 1;
+SELECT dogpile_get_or_create('reports', 'api bad', 'INSERT INTO api_rules VALUES (1)');
+SELECT dogpile_get_or_create('reports', 'api bad', 'DELETE FROM api_rules');
+SELECT dogpile_get_or_create('reports', 'api bad', 'UPDATE api_rules SET a = 2');
+SELECT dogpile_get_or_create('reports', 'api bad', 'UPDATE api_rules SET a = 2 RETURNING a');
+DROP TABLE api_rules;
 -- An error is not cached.
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT compute(1)');
 -- So is VALUES or TABLE a query.
@@ -443,6 +462,7 @@ SELECT dogpile_get_or_create('reports', 'api locked',
 SELECT length(dogpile_get_or_create('reports', 'api large',
                                     'SELECT repeat(''x'', 9000000)'));
 SELECT dogpile_exists('reports', 'api large');
+SELECT dogpile_add('reports', 'api large', repeat('x', 9000000));
 -- What was there before is outdated, and must not stay.
 SELECT dogpile_set('reports', 'api large', 'small');
 SELECT dogpile_set('reports', 'api large', repeat('x', 9000000));

@@ -101,6 +101,20 @@ SET ROLE regress_dogpile_alice;
 SELECT dogpile_get('reports', 'sec total') AS own, sec.peek() AS of_bob;
 RESET ROLE;
 
+-- What a query finds out about who has logged in needs a region that varies by it.
+SHOW dogpile_logins.vary;
+SET ROLE regress_dogpile_alice;
+CREATE FUNCTION sec.who() RETURNS text SECURITY DEFINER LANGUAGE sql VOLATILE
+AS $$ SELECT dogpile_get_or_create('logins', 'sec who', 'SELECT current_user || '' for '' || session_user') $$;
+RESET ROLE;
+SET SESSION AUTHORIZATION regress_dogpile_bob;
+SELECT sec.who();
+SET SESSION AUTHORIZATION regress_dogpile_alice;
+SELECT sec.who();
+SET SESSION AUTHORIZATION regress_dogpile_bob;
+SELECT sec.who();
+RESET SESSION AUTHORIZATION;
+SELECT variant FROM dogpile_entries WHERE key = 'sec who' ORDER BY variant COLLATE "C";
 --
 -- search_path: the same query means another table.
 --

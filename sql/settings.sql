@@ -126,6 +126,7 @@ ALTER SYSTEM SET dogpile_reports.vary = 'role, "app.tenant_id", TimeZone';
 ALTER SYSTEM SET dogpile_reports.vary = 'role, app.tenant id';
 ALTER SYSTEM SET dogpile_reports.vary = 'role, app.';
 ALTER SYSTEM SET dogpile_reports.vary = 'role, 2nd';
+ALTER SYSTEM SET dogpile_reports.vary = 'role, current_user';
 ALTER SYSTEM SET dogpile_reports.vary = '""';
 ALTER SYSTEM RESET dogpile_reports.vary;
 ALTER SYSTEM SET dogpile_reports.backend = 'nosuch';

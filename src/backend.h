@@ -57,7 +57,7 @@ typedef struct DogpileEntry
 /* What to do with an entry that is there already. */
 typedef enum DogpilePublishMode
 {
-	DOGPILE_PUBLISH_ALWAYS,		/* replace it */
+	DOGPILE_PUBLISH_ALWAYS,		/* replace it, unless it was set later */
 	DOGPILE_PUBLISH_IF_NEWER	/* keep it if its snapshot is younger */
 } DogpilePublishMode;
 

@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "age.h"
 #include "backend.h"
 #include "backend_shared_memory.h"
 #include "clock.h"
@@ -413,17 +414,11 @@ reserve(DogpileChain *chain, uint32 count)
 static uint32
 compute_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 {
-	double		lifetime_s = entry->lifetime_s;
-	double		gone_at_s;
+	TimestampTz gone_at = dogpile_age_gone_at(region, entry);
+	int64		gone_at_s = gone_at / USECS_PER_SEC + 1;
 
-	if (lifetime_s == DOGPILE_LIFETIME_REGION)
-		lifetime_s = region->expiration_time_s;
-	if (lifetime_s < 0)
-		return DOGPILE_NEVER_GONE;
-	gone_at_s = (double) entry->created_at / USECS_PER_SEC +
-		lifetime_s * region->hard_expiration_factor + 1;
-	return gone_at_s < DOGPILE_NEVER_GONE ?
-		(uint32) Max(gone_at_s, 0) : DOGPILE_NEVER_GONE;
+	return gone_at == DT_NOEND || gone_at_s >= DOGPILE_NEVER_GONE ?
+		DOGPILE_NEVER_GONE : (uint32) Max(gone_at_s, 0);
 }
 
 /* Fill a chain with an entry. */
@@ -482,11 +477,17 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 	return DOGPILE_OK;
 }
 
-/* Is what is there newer than what is to be published? */
+/*
+ * Is what is there newer than what is to be published?
+ *
+ * Two transactions that set the same key publish in any order after their
+ * ticks; the one that ticked last has the last word.
+ */
 static bool
-is_newer(const DogpileStoredEntry *old, const DogpileStoredEntry *new)
+must_stay(const DogpileStoredEntry *old, const DogpileStoredEntry *new,
+		  DogpilePublishMode mode)
 {
-	if (old->as_of != new->as_of)
+	if (old->as_of != new->as_of || mode == DOGPILE_PUBLISH_ALWAYS)
 		return old->as_of > new->as_of;
 
 	/* A clock that was set back must not keep an entry for ever. */
@@ -519,8 +520,8 @@ shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
 	entry->as_of = as_of;
 	LWLockAcquire(lock_of(entry->hash), LW_EXCLUSIVE);
 	old = find_same_locked(entry, &link);
-	if (old != DOGPILE_NO_BLOCK && mode == DOGPILE_PUBLISH_IF_NEWER &&
-		is_newer(dogpile_evict_entry(old), entry))
+	if (old != DOGPILE_NO_BLOCK &&
+		must_stay(dogpile_evict_entry(old), entry, mode))
 	{
 		LWLockRelease(lock_of(entry->hash));
 		dogpile_pool_put(&prepared->chain);

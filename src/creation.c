@@ -109,6 +109,24 @@ dogpile_creation_check_recursion(const DogpileCall *call)
 					 errdetail("The query asks for the value that it is to create.")));
 }
 
+/*
+ * Look an entry up for a caller that could create it: what does not fit the
+ * type that he asks for is not there for him.
+ *
+ * since: see dogpile_lookup().
+ *
+ * Errors, locks: as dogpile_lookup().
+ */
+void
+dogpile_creation_lookup(const DogpileCall *call, const DogpileCreator *creator,
+						const DogpileCallTime *since, DogpileLookup *found)
+{
+	dogpile_lookup(call->region, &call->key, since, found);
+	if (found->freshness != DOGPILE_ABSENT &&
+		!dogpile_result_fits(&found->record, creator->shape))
+		found->freshness = DOGPILE_ABSENT;
+}
+
 static bool
 has_written(void)
 {
@@ -237,8 +255,7 @@ store_created(Attempt *attempt, DogpileEntry *entry, bool temporary)
 			return publish_now(attempt, &deps, entry);
 		case PUBLISH_AT_COMMIT:
 			dogpile_xact_store(attempt->call.region, &attempt->call.key, entry,
-							   IsolationUsesXactSnapshot() ?
-							   dogpile_version_snapshot_xmin() : 0,
+							   dogpile_version_old_snapshot_xmin(),
 							   DOGPILE_PUBLISH_IF_NEWER);
 			return DOGPILE_OUTCOME_DEFERRED;
 		case PUBLISH_NEVER:
@@ -272,7 +289,10 @@ create_and_store(Attempt *attempt)
 	return store_created(attempt, &entry, temporary);
 }
 
-/* Having caught an error, tell the waiters if it concerns them. */
+/*
+ * Having caught an error, tell the waiters if it concerns them: not if it ended
+ * this session's work, nor if only this caller cannot take what the query gives.
+ */
 static void
 note_failure(const Attempt *attempt, MemoryContext context)
 {
@@ -281,7 +301,8 @@ note_failure(const Attempt *attempt, MemoryContext context)
 	count(attempt, DOGPILE_COUNTER_FAILED_CREATIONS, 1);
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
-	if (attempt->is_creator && !dogpile_outcome_is_own_failure(error->sqlerrcode))
+	if (attempt->is_creator && !attempt->creator->misfit &&
+		!dogpile_outcome_is_own_failure(error->sqlerrcode))
 		dogpile_outcome_note(&attempt->call.key, DOGPILE_OUTCOME_FAILED, error);
 	FreeErrorData(error);
 }
@@ -300,8 +321,13 @@ create(Attempt *attempt)
 	MemoryContext context = CurrentMemoryContext;
 	Creation	creation = {.key = &attempt->call.key,.outer = creations};
 	bool		had_written = has_written();
+	bool		query_wrote;
+	CommandId	command;
 	volatile DogpileOutcomeKind kind = DOGPILE_OUTCOME_UNKNOWN;
 
+	/* In a transaction that has written before, only the command tells. */
+	CommandCounterIncrement();
+	command = GetCurrentCommandId(false);
 	creations = &creation;
 	PG_TRY();
 	{
@@ -316,7 +342,9 @@ create(Attempt *attempt)
 	PG_END_TRY();
 	creations = creation.outer;
 
-	if (kind != DOGPILE_OUTCOME_DEFERRED || had_written || !has_written())
+	query_wrote = (!had_written && has_written()) ||
+		GetCurrentCommandId(false) != command;
+	if (kind != DOGPILE_OUTCOME_DEFERRED || !query_wrote)
 		finish_creation(attempt, kind);
 }
 
@@ -357,20 +385,38 @@ must_compute_alone(const Attempt *attempt)
 		(outcome.kind == DOGPILE_OUTCOME_DEFERRED && has_written());
 }
 
+/*
+ * When a session that has begun to wait for another's creation has to give up,
+ * by the region's lock_timeout.  Errors: none.
+ */
+TimestampTz
+dogpile_creation_deadline(const DogpileCall *call, TimestampTz since)
+{
+	return call->region->lock_timeout_ms == 0 ? DOGPILE_NO_DEADLINE :
+		TimestampTzPlusMilliseconds(since, call->region->lock_timeout_ms);
+}
+
+/* Raise the error that the region's lock_timeout has run out. */
+void
+dogpile_creation_raise_timeout(const DogpileCall *call)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("timed out waiting for creation of cache entry \"%s\" of region \"%s\"",
+					dogpile_call_key_text(call), call->region->name),
+			 errdetail("Another session has been creating it for more than %d ms.",
+					   call->region->lock_timeout_ms),
+			 errhint("Increase \"dogpile_%s.lock_timeout\", or set \"dogpile_%s.lock_timeout_action\" to \"compute\".",
+					 call->region->name, call->region->name)));
+}
+
 /* The region's own lock_timeout has run out. */
 static void
 handle_timeout(Attempt *attempt)
 {
 	count(attempt, DOGPILE_COUNTER_WAIT_TIMEOUTS, 1);
 	if (attempt->call.region->lock_timeout_action == DOGPILE_TIMEOUT_ERROR)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("timed out waiting for creation of cache entry \"%s\" of region \"%s\"",
-						key_text(attempt), attempt->call.region->name),
-				 errdetail("Another session has been creating it for more than %d ms.",
-						   attempt->call.region->lock_timeout_ms),
-				 errhint("Increase \"dogpile_%s.lock_timeout\", or set \"dogpile_%s.lock_timeout_action\" to \"compute\".",
-						 attempt->call.region->name, attempt->call.region->name)));
+		dogpile_creation_raise_timeout(&attempt->call);
 	create(attempt);
 }
 
@@ -386,7 +432,7 @@ settle(Attempt *attempt)
 	DogpileLookup found;
 	bool		alone;
 
-	dogpile_lookup(attempt->call.region, &attempt->call.key, &attempt->begin, &found);
+	dogpile_creation_lookup(&attempt->call, attempt->creator, &attempt->begin, &found);
 	alone = found.freshness == DOGPILE_ABSENT &&
 		(found.needs_snapshot || must_compute_alone(attempt));
 	if (found.freshness == DOGPILE_ABSENT && !alone)
@@ -408,12 +454,10 @@ settle(Attempt *attempt)
 static void
 wait_for_creator(Attempt *attempt)
 {
-	TimestampTz deadline = DOGPILE_NO_DEADLINE;
+	TimestampTz deadline = dogpile_creation_deadline(&attempt->call,
+													 attempt->begin.time);
 	DogpileLockResult lock;
 
-	if (attempt->call.region->lock_timeout_ms > 0)
-		deadline = TimestampTzPlusMilliseconds(attempt->begin.time,
-											   attempt->call.region->lock_timeout_ms);
 	count(attempt, DOGPILE_COUNTER_WAITS, 1);
 	lock = dogpile_lock_wait(attempt->call.key.hash, deadline);
 	count(attempt, DOGPILE_COUNTER_WAIT_TIME, elapsed_us(attempt->begin.time));
@@ -447,7 +491,7 @@ try_to_create(Attempt *attempt)
 	if (!dogpile_lock_try(attempt->call.key.hash))
 		return false;
 
-	dogpile_lookup(attempt->call.region, &attempt->call.key, NULL, &found);
+	dogpile_creation_lookup(&attempt->call, attempt->creator, NULL, &found);
 	if (found.freshness == DOGPILE_FRESH)
 	{
 		dogpile_call_count_found(&attempt->call, &found);

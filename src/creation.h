@@ -16,6 +16,7 @@
 #include "call.h"
 #include "creator.h"
 
+#include "datatype/timestamp.h"
 #include "utils/array.h"
 
 /* How an entry is to be stored, besides its value. */
@@ -26,6 +27,13 @@ typedef struct DogpileEntryOptions
 } DogpileEntryOptions;
 
 extern void dogpile_creation_check_recursion(const DogpileCall *call);
+extern TimestampTz dogpile_creation_deadline(const DogpileCall *call,
+											 TimestampTz since);
+extern void dogpile_creation_raise_timeout(const DogpileCall *call) pg_attribute_noreturn();
+extern void dogpile_creation_lookup(const DogpileCall *call,
+									const DogpileCreator *creator,
+									const DogpileCallTime *since,
+									DogpileLookup *found);
 extern void dogpile_creation_run(const DogpileCall *call, const DogpileLookup *found,
 								 DogpileCreator *creator,
 								 const DogpileEntryOptions *options,

@@ -27,6 +27,7 @@
 #include "executor/tstoreReceiver.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/params.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
@@ -65,13 +66,16 @@ make_params(HeapTupleHeader record, Oid **types)
 	Datum	   *values = palloc_array(Datum, desc->natts);
 	bool	   *nulls = palloc_array(bool, desc->natts);
 	ParamListInfo params = makeParamList(desc->natts);
+	int			count = 0;
 
 	*types = palloc_array(Oid, desc->natts);
 	heap_deform_tuple(&tuple, desc, values, nulls);
 	for (int i = 0; i < desc->natts; i++)
 	{
-		ParamExternData *param = &params->params[i];
+		ParamExternData *param = &params->params[count];
 
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
 		param->value = values[i];
 		param->isnull = nulls[i];
 		param->pflags = PARAM_FLAG_CONST;
@@ -84,24 +88,50 @@ make_params(HeapTupleHeader record, Oid **types)
 			if (!param->isnull)
 				param->value = CStringGetTextDatum(DatumGetCString(values[i]));
 		}
-		(*types)[i] = param->ptype;
+		(*types)[count++] = param->ptype;
 	}
+	params->numParams = count;
 	ReleaseTupleDesc(desc);
 	return params;
 }
 
-/* Refuse what is not a plain SELECT. */
+/* Does a query, or a query within it, lock the rows that it reads? */
+static bool
+locks_rows(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return ((Query *) node)->rowMarks != NIL ||
+			query_tree_walker((Query *) node, locks_rows, context, 0);
+	return expression_tree_walker(node, locks_rows, context);
+}
+
+/*
+ * Refuse what is not a plain SELECT.
+ *
+ * What was written decides, and not what has become of it: rules may make no
+ * query of an INSERT, or several.
+ */
 static void
-check_query(const Query *query)
+check_query(const CachedPlanSource *source)
 {
 	const char *reason = NULL;
+	Query	   *query;
 
-	if (query->commandType != CMD_SELECT)
+	if (!IsA(source->raw_parse_tree->stmt, SelectStmt) ||
+		list_length(source->query_list) != 1 || source->resultDesc == NULL)
 		reason = "It is another kind of statement.";
-	else if (query->hasModifyingCTE)
-		reason = "It contains a data-modifying statement in WITH.";
-	else if (query->rowMarks != NIL)
-		reason = "It contains a locking clause such as FOR UPDATE.";
+	else
+	{
+		query = linitial_node(Query, source->query_list);
+		if (query->commandType != CMD_SELECT)
+			reason = "It is another kind of statement.";
+		else if (query->hasModifyingCTE)
+			reason = "It contains a data-modifying statement in WITH.";
+		else if (locks_rows((Node *) query, NULL))
+			reason = "It contains a locking clause such as FOR UPDATE.";
+	}
 	if (reason)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -122,7 +152,7 @@ get_statement(SPIPlanPtr plan)
 				 errmsg("creator query must be exactly one statement"),
 				 errdetail("It contains %d statements.", list_length(sources))));
 	source = linitial(sources);
-	check_query(linitial_node(Query, source->query_list));
+	check_query(source);
 	return source;
 }
 
@@ -151,7 +181,7 @@ execute(SPIPlanPtr plan, ParamListInfo params, Tuplestorestate *rows,
 
 /* Within SPI: prepare, check, run. */
 static void
-run_query(const DogpileCreator *creator, MemoryContext context, DogpileResult *result)
+run_query(DogpileCreator *creator, MemoryContext context, DogpileResult *result)
 {
 	ParamListInfo params = NULL;
 	Oid		   *types = NULL;
@@ -167,7 +197,9 @@ run_query(const DogpileCreator *creator, MemoryContext context, DogpileResult *r
 		elog(ERROR, "could not prepare creator query: %s",
 			 SPI_result_code_string(SPI_result));
 	source = get_statement(plan);
+	creator->misfit = true;
 	dogpile_result_check_shape(source->resultDesc, creator->shape);
+	creator->misfit = false;
 
 	oldcontext = MemoryContextSwitchTo(context);
 	result->desc = CreateTupleDescCopy(source->resultDesc);
@@ -189,7 +221,7 @@ run_query(const DogpileCreator *creator, MemoryContext context, DogpileResult *r
  * Locks: no LWLock may be held; takes what the query takes.
  */
 void
-dogpile_creator_run(const DogpileCreator *creator, const char *region,
+dogpile_creator_run(DogpileCreator *creator, const char *region,
 					const char *key, DogpileResult *result)
 {
 	MemoryContext context = CurrentMemoryContext;

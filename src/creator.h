@@ -23,9 +23,11 @@ typedef struct DogpileCreator
 	const char *query;
 	HeapTupleHeader params;		/* a record whose fields are $1, $2, ...; or NULL */
 	const DogpileShape *shape;	/* what the caller can take */
+	bool		misfit;			/* set while it is found out that the columns are
+								 * none that this caller can take */
 } DogpileCreator;
 
-extern void dogpile_creator_run(const DogpileCreator *creator,
+extern void dogpile_creator_run(DogpileCreator *creator,
 								const char *region, const char *key,
 								DogpileResult *result);
 

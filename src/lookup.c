@@ -21,63 +21,24 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 
-#include "clock.h"
+#include "age.h"
 #include "lookup.h"
 #include "stats.h"
 #include "xact.h"
-
-/* How long an entry is fresh, in seconds; negative: for ever. */
-static double
-get_lifetime(const DogpileRegion *region, const DogpileEntry *entry)
-{
-	return entry->lifetime_s == DOGPILE_LIFETIME_REGION ?
-		region->expiration_time_s : entry->lifetime_s;
-}
-
-/* So many seconds later, or never. */
-static TimestampTz
-add_seconds(TimestampTz time, double seconds)
-{
-	double		microseconds = seconds * USECS_PER_SEC;
-
-	if (seconds < 0 || microseconds > (double) (END_TIMESTAMP - time) / 2)
-		return DT_NOEND;
-	return time + (int64) microseconds;
-}
-
-/* When an entry becomes stale by age; DT_NOEND: never. */
-TimestampTz
-dogpile_lookup_expires_at(const DogpileRegion *region, const DogpileEntry *entry)
-{
-	return add_seconds(entry->created_at, get_lifetime(region, entry));
-}
-
-/* When an entry is too old even to be given as stale; DT_NOEND: never. */
-TimestampTz
-dogpile_lookup_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
-{
-	double		lifetime_s = get_lifetime(region, entry);
-
-	if (lifetime_s < 0)
-		return DT_NOEND;
-	return add_seconds(entry->created_at, lifetime_s * region->hard_expiration_factor);
-}
 
 /* Judge an entry by its age alone. */
 static DogpileFreshness
 judge_age(const DogpileRegion *region, const DogpileEntry *entry)
 {
-	double		lifetime_s = get_lifetime(region, entry);
+	TimestampTz expires_at = dogpile_age_expires_at(region, entry);
 	TimestampTz now;
 
-	if (lifetime_s < 0)
+	if (expires_at == DT_NOEND)
 		return DOGPILE_FRESH;
-
-	/* For short lifetimes, a clock that is some milliseconds late will not do. */
-	now = lifetime_s < 1 ? GetCurrentTimestamp() : dogpile_clock_coarse();
-	if (now < dogpile_lookup_expires_at(region, entry))
+	now = dogpile_age_now(region, entry);
+	if (now < expires_at)
 		return DOGPILE_FRESH;
-	return now < dogpile_lookup_gone_at(region, entry) ? DOGPILE_STALE : DOGPILE_ABSENT;
+	return now < dogpile_age_gone_at(region, entry) ? DOGPILE_STALE : DOGPILE_ABSENT;
 }
 
 /* Judge an entry by what transactions have invalidated, this one apart. */

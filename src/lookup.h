@@ -47,9 +47,5 @@ extern void dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
 						   const DogpileCallTime *call, DogpileLookup *found);
 extern DogpileFreshness dogpile_lookup_judge(DogpileRegion *region, Oid database,
 											 uint64 hash, const DogpileEntry *entry);
-extern TimestampTz dogpile_lookup_expires_at(const DogpileRegion *region,
-											 const DogpileEntry *entry);
-extern TimestampTz dogpile_lookup_gone_at(const DogpileRegion *region,
-										  const DogpileEntry *entry);
 
 #endif							/* DOGPILE_LOOKUP_H */

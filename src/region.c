@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "age.h"
 #include "lock.h"
 #include "region.h"
 #include "variant.h"
@@ -60,7 +61,7 @@ dogpile_region_get_or_create(const text *region, const text *key,
 	DogpileLookup found;
 
 	dogpile_call_open(&call, region, key);
-	dogpile_lookup(call.region, &call.key, NULL, &found);
+	dogpile_creation_lookup(&call, creator, NULL, &found);
 	if (found.freshness == DOGPILE_FRESH)
 	{
 		dogpile_call_count_found(&call, &found);
@@ -130,8 +131,8 @@ dogpile_region_describe(const text *region, const text *key,
 	if (found.freshness == DOGPILE_ABSENT)
 		return false;
 	metadata->created_at = found.entry.created_at;
-	metadata->expires_at = dogpile_lookup_expires_at(call.region, &found.entry);
-	metadata->gone_at = dogpile_lookup_gone_at(call.region, &found.entry);
+	metadata->expires_at = dogpile_age_expires_at(call.region, &found.entry);
+	metadata->gone_at = dogpile_age_gone_at(call.region, &found.entry);
 	metadata->now = GetCurrentTimestamp();
 	metadata->fresh = found.freshness == DOGPILE_FRESH;
 	metadata->creation_time_ms = found.entry.creation_us / 1000.0;
@@ -173,8 +174,8 @@ list_entry(const DogpileScannedEntry *scanned, void *arg)
 		listed.variant = dogpile_variant_describe(scanned->key + variant,
 												  scanned->key_len - variant);
 		listed.created_at = scanned->entry.created_at;
-		listed.expires_at = dogpile_lookup_expires_at(region, &scanned->entry);
-		listed.gone_at = dogpile_lookup_gone_at(region, &scanned->entry);
+		listed.expires_at = dogpile_age_expires_at(region, &scanned->entry);
+		listed.gone_at = dogpile_age_gone_at(region, &scanned->entry);
 		listed.fresh = dogpile_lookup_judge(region, listed.database, scanned->hash,
 											&scanned->entry) == DOGPILE_FRESH;
 		listed.creation_time_ms = scanned->entry.creation_us / 1000.0;
@@ -241,8 +242,13 @@ any_variant_exists(DogpileCall *call)
 		call->region->store->has_variant(call->region, &call->key);
 }
 
-/* Store a value given by the user. */
-static void
+/*
+ * Store a value given by the user.  Returns whether it can be stored.
+ *
+ * Under REPEATABLE READ it may be computed from what the snapshot shows, so it
+ * is not published over an invalidation that the snapshot does not see.
+ */
+static bool
 set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 		  const DogpileEntryOptions *options)
 {
@@ -267,10 +273,12 @@ set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 						   call->region->max_value_size_kb),
 				 errhint("Increase \"dogpile_%s.max_value_size\".",
 						 call->region->name)));
-		return;
+		return false;
 	}
 	dogpile_call_count(call, DOGPILE_COUNTER_SETS, 1);
-	dogpile_xact_store(call->region, &call->key, &entry, 0, DOGPILE_PUBLISH_ALWAYS);
+	dogpile_xact_store(call->region, &call->key, &entry,
+					   dogpile_version_old_snapshot_xmin(), DOGPILE_PUBLISH_ALWAYS);
+	return true;
 }
 
 /*
@@ -288,7 +296,7 @@ dogpile_region_set(const text *region, const text *key, Datum value, bool isnull
 	DogpileCall call;
 
 	dogpile_call_open(&call, region, key);
-	set_value(&call, value, isnull, typid, options);
+	(void) set_value(&call, value, isnull, typid, options);
 }
 
 /*
@@ -296,7 +304,8 @@ dogpile_region_set(const text *region, const text *key, Datum value, bool isnull
  *
  * Returns whether it was stored.
  *
- * Errors: as dogpile_region_set(), and those of waiting for a lock.
+ * Errors: as dogpile_region_set(), and those of waiting for a lock; the
+ * region's lock_timeout, too, which lock_timeout_action does not soften here.
  * Locks: the creator lock of the key, to the end of the transaction if the
  * value is stored, so that nobody else stores one before that.
  */
@@ -310,7 +319,10 @@ dogpile_region_add(const text *region, const text *key, Datum value, bool isnull
 
 	dogpile_call_open(&call, region, key);
 	dogpile_creation_check_recursion(&call);
-	lock = dogpile_lock_acquire(call.key.hash, DOGPILE_NO_DEADLINE);
+	lock = dogpile_lock_acquire(call.key.hash,
+								dogpile_creation_deadline(&call, GetCurrentTimestamp()));
+	if (lock == DOGPILE_LOCK_TIMED_OUT)
+		dogpile_creation_raise_timeout(&call);
 	dogpile_lookup(call.region, &call.key, NULL, &found);
 	if (found.freshness != DOGPILE_ABSENT)
 	{
@@ -318,8 +330,7 @@ dogpile_region_add(const text *region, const text *key, Datum value, bool isnull
 			dogpile_lock_release(call.key.hash);
 		return false;
 	}
-	set_value(&call, value, isnull, typid, options);
-	return true;
+	return set_value(&call, value, isnull, typid, options);
 }
 
 /*

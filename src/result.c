@@ -179,6 +179,37 @@ dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape)
 }
 
 /*
+ * Does a stored value still have the columns of the named type that the caller
+ * asks for?  One that does not is as good as none to who can create it anew:
+ * the type was altered since, as by ALTER TABLE ADD COLUMN.
+ *
+ * Errors: out of memory.
+ */
+bool
+dogpile_result_fits(const DogpileValueReader *record, const DogpileShape *shape)
+{
+	TupleDesc	desc;
+	int			column = 0;
+
+	if (!shape->is_named)
+		return true;
+	if (record->natts == 1 && types_fit(record->typid, shape->typid))
+		return true;
+	if (record->natts != count_columns(shape->desc))
+		return false;
+	desc = dogpile_value_get_desc(record);
+	for (int i = 0; i < shape->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(shape->desc, i);
+
+		if (!att->attisdropped &&
+			!types_fit(TupleDescAttr(desc, column++)->atttypid, att->atttypid))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Check what a creator's query has returned, before it is stored.
  *
  * Errors: more rows than the caller can take.

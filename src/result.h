@@ -35,6 +35,8 @@ typedef struct DogpileShape
 	TupleDesc	desc;			/* FORM_SET: the columns the caller expects;
 								 * FORM_SCALAR of a composite type: its columns;
 								 * else NULL */
+	bool		is_named;		/* are these the columns of a named type, which
+								 * may have had others when a value was stored? */
 } DogpileShape;
 
 /*
@@ -49,6 +51,8 @@ typedef struct DogpileResult
 } DogpileResult;
 
 extern void dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape);
+extern bool dogpile_result_fits(const DogpileValueReader *record,
+								const DogpileShape *shape);
 extern void dogpile_result_check_rows(Tuplestorestate *rows, const DogpileShape *shape);
 extern Datum dogpile_result_get_scalar(const DogpileResult *result,
 									   const DogpileShape *shape, bool *isnull);

@@ -150,7 +150,7 @@ static const RegionSetting region_settings[] = {
 	{
 		.name = "vary",
 		.description = "Sets what tells values apart besides the key.",
-		.extra = "A list of \"role\", \"search_path\" and names of settings.",
+		.extra = "A list of \"role\", \"session_user\", \"search_path\" and names of settings.",
 		.type = PGC_STRING,
 		.offset = offsetof(DogpileRegion, vary_text),
 		.context = PGC_SIGHUP,

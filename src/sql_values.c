@@ -179,6 +179,7 @@ refresh_columns(CallSite *site, MemoryContext context)
 	site->shape.desc = CreateTupleDescCopy(rowtype->tupDesc);
 	MemoryContextSwitchTo(oldcontext);
 	site->rowtype_id = rowtype->tupDesc_identifier;
+	site->shape.is_named = true;
 }
 
 /* Find out what a call site asks for. */
@@ -253,6 +254,7 @@ get_set_shape(FunctionCallInfo fcinfo, Oid typid)
 					 errmsg("result set cannot have rows of domain type %s",
 							format_type_be(typid)),
 					 errhint("Use the composite type itself.")));
+		shape.is_named = typid != RECORDOID;
 		typid = InvalidOid;
 	}
 	shape.typid = typid;

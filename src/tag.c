@@ -29,9 +29,6 @@
 
 #include "tag.h"
 
-/* Keeps tags apart from keys and regions that hash alike. */
-#define TAG_SEED	UINT64CONST(0x7461677461677461)
-
 /* The elements of a tags argument, checked. */
 static int
 deconstruct_tags(ArrayType *array, Datum **elements)
@@ -73,9 +70,9 @@ static DogpileSlot
 find_slot(const char *tag, int len)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) tag, len,
-										   TAG_SEED ^ MyDatabaseId);
+										   MyDatabaseId);
 
-	return dogpile_version_slot((uint32) hash);
+	return dogpile_version_tag_slot((uint32) hash);
 }
 
 /*

@@ -34,6 +34,7 @@
 
 /* Tags of the items. */
 #define ITEM_ROLE			'r'
+#define ITEM_SESSION_USER	'l'
 #define ITEM_SEARCH_PATH	'p'
 #define ITEM_SETTING		's'
 #define ITEM_UNSET			'u'		/* a setting that does not exist */
@@ -49,11 +50,9 @@ append_string(StringInfo buf, const char *string)
 }
 
 static void
-append_role(StringInfo buf)
+append_role(StringInfo buf, char item, Oid role)
 {
-	Oid			role = GetUserId();
-
-	appendStringInfoChar(buf, ITEM_ROLE);
+	appendStringInfoChar(buf, item);
 	appendBinaryStringInfo(buf, (char *) &role, sizeof(role));
 }
 
@@ -65,7 +64,7 @@ static void
 append_search_path(StringInfo buf, bool has_role)
 {
 	if (!has_role && strstr(namespace_search_path, "$user") != NULL)
-		append_role(buf);
+		append_role(buf, ITEM_ROLE, GetUserId());
 	appendStringInfoChar(buf, ITEM_SEARCH_PATH);
 	append_string(buf, namespace_search_path);
 }
@@ -125,7 +124,9 @@ dogpile_variant_build(const DogpileVary *vary, char *buf)
 	resetStringInfo(&items);
 
 	if (vary->role)
-		append_role(&items);
+		append_role(&items, ITEM_ROLE, GetUserId());
+	if (vary->session_user)
+		append_role(&items, ITEM_SESSION_USER, GetSessionUserId());
 	if (vary->search_path)
 		append_search_path(&items, vary->role);
 	for (int i = 0; i < vary->nsettings; i++)
@@ -163,11 +164,13 @@ describe_item(StringInfo out, const char *p, const char *end)
 	switch (tag)
 	{
 		case ITEM_ROLE:
+		case ITEM_SESSION_USER:
 			if (end - p < (ptrdiff_t) sizeof(role))
 				return NULL;
 			memcpy(&role, p, sizeof(role));
 			string = GetUserNameFromId(role, true);
-			appendStringInfo(out, "role=%s", string ? string : "(dropped)");
+			appendStringInfo(out, "%s=%s", tag == ITEM_ROLE ? "role" : "session_user",
+							 string ? string : "(dropped)");
 			return p + sizeof(role);
 		case ITEM_SEARCH_PATH:
 			if ((p = read_string(p, end, &string, &len)) != NULL)

@@ -52,6 +52,27 @@ is_setting_name(const char *name)
 }
 
 /*
+ * Can a region vary by this?  A name without a dot is not that of a setting
+ * that some module or application may yet define, so it has to exist.
+ */
+static bool
+check_name(const char *name)
+{
+	if (!is_setting_name(name))
+	{
+		GUC_check_errdetail("\"%s\" is not a valid setting name.", name);
+		return false;
+	}
+	if (strchr(name, '.') == NULL && pg_strcasecmp(name, "session_user") != 0 &&
+		GetConfigOption(name, true, false) == NULL)
+	{
+		GUC_check_errdetail("There is no setting \"%s\".", name);
+		return false;
+	}
+	return true;
+}
+
+/*
  * The check hook of "vary".
  *
  * Returns whether *newval is a list of names that settings could have; if not,
@@ -71,14 +92,7 @@ dogpile_vary_check(char **newval, void **extra, GucSource source)
 	if (!ok)
 		GUC_check_errdetail("List syntax is invalid.");
 	foreach(lc, names)
-	{
-		if (ok && !is_setting_name(lfirst(lc)))
-		{
-			GUC_check_errdetail("\"%s\" is not a valid setting name.",
-								(char *) lfirst(lc));
-			ok = false;
-		}
-	}
+		ok = ok && check_name(lfirst(lc));
 	list_free(names);
 	pfree(copy);
 	return ok;
@@ -117,6 +131,8 @@ dogpile_vary_parse(const char *list, MemoryContext context)
 
 		if (pg_strcasecmp(name, "role") == 0)
 			vary->role = true;
+		else if (pg_strcasecmp(name, "session_user") == 0)
+			vary->session_user = true;
 		else if (pg_strcasecmp(name, "search_path") == 0)
 			vary->search_path = true;
 		else

@@ -21,6 +21,7 @@
 typedef struct DogpileVary
 {
 	bool		role;			/* the effective role */
+	bool		session_user;	/* the role that has logged in */
 	bool		search_path;
 	int			nsettings;
 	char	   *settings[FLEXIBLE_ARRAY_MEMBER];	/* names of other settings */

@@ -26,7 +26,8 @@
  * invalidated.  Here a half-entered tick would matter, so the lock is taken.
  *
  * Slots are found by hash and shared by what collides.  That costs a needless
- * miss, never a wrong value; and there is nothing that could be full.
+ * miss, never a wrong value; and there is nothing that could be full.  Keys,
+ * tags and regions collide only among themselves.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,6 +39,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "access/xact.h"
 #include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
@@ -53,15 +55,23 @@ DogpileVersionTable *dogpile_version_table = NULL;
 /* Held exclusively by whoever ticks, shared by who must not see half a tick. */
 static LWLock *version_lock = NULL;
 
-/* How many versions fit the budget: a power of two. */
+/* How many versions of keys fit the budget: a power of two. */
 static uint32
-count_versions(Size budget)
+count_key_versions(Size budget)
 {
 	Size		n = budget / sizeof(DogpileVersion);
 
+	n -= n / (DOGPILE_KEYS_PER_TAG + 1);
 	n = Max(n, MIN_VERSIONS);
 	n = Min(n, MAX_VERSIONS);
 	return ((uint32) 1) << pg_leftmost_one_pos32((uint32) n);
+}
+
+/* ... and with them those of tags and regions. */
+static uint32
+count_versions(uint32 nkeys)
+{
+	return nkeys + nkeys / DOGPILE_KEYS_PER_TAG + DOGPILE_REGION_VERSIONS;
 }
 
 /*
@@ -73,7 +83,8 @@ Size
 dogpile_version_shmem_size(Size budget)
 {
 	return add_size(offsetof(DogpileVersionTable, versions),
-					mul_size(count_versions(budget), sizeof(DogpileVersion)));
+					mul_size(count_versions(count_key_versions(budget)),
+							 sizeof(DogpileVersion)));
 }
 
 /*
@@ -86,7 +97,7 @@ dogpile_version_shmem_size(Size budget)
 void
 dogpile_version_shmem_init(Size budget)
 {
-	uint32		nversions = count_versions(budget);
+	uint32		nkeys = count_key_versions(budget);
 	bool		found;
 
 	version_lock = &GetNamedLWLockTranche("dogpile_version")->lock;
@@ -101,8 +112,9 @@ dogpile_version_shmem_init(Size budget)
 	 * "before everything", is never a reading of it.
 	 */
 	pg_atomic_init_u64(&dogpile_version_table->clock, 1);
-	dogpile_version_table->mask = nversions - 1;
-	for (uint32 i = 0; i < nversions; i++)
+	dogpile_version_table->nkeys = nkeys;
+	dogpile_version_table->ntags = nkeys / DOGPILE_KEYS_PER_TAG;
+	for (uint32 i = 0; i < count_versions(nkeys); i++)
 	{
 		DogpileVersion *version = dogpile_version_get(i);
 
@@ -149,7 +161,9 @@ dogpile_version_bump(DogpileSlot slot, bool hard, DogpileClock at,
 {
 	DogpileVersion *version = dogpile_version_get(slot);
 
-	pg_atomic_write_u64(&version->next_xid, next_xid);
+	/* It was read without the lock, so another one may have been later. */
+	if (next_xid > pg_atomic_read_u64(&version->next_xid))
+		pg_atomic_write_u64(&version->next_xid, next_xid);
 	pg_atomic_write_u64(hard ? &version->hard_at : &version->soft_at, at);
 }
 
@@ -178,6 +192,16 @@ dogpile_version_snapshot_xmin(void)
 	if (xmin > XidFromFullTransactionId(next))
 		epoch--;
 	return U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch, xmin));
+}
+
+/*
+ * The same if values come from a snapshot that is older than the clock that
+ * was noted for them, as under REPEATABLE READ and SERIALIZABLE; else 0.
+ */
+uint64
+dogpile_version_old_snapshot_xmin(void)
+{
+	return IsolationUsesXactSnapshot() ? dogpile_version_snapshot_xmin() : 0;
 }
 
 /*

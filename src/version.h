@@ -26,6 +26,13 @@ typedef uint64 DogpileClock;
 typedef uint32 DogpileSlot;
 
 /*
+ * Regions and tags have slots of their own, because all that depends on one
+ * goes with it: it must not collide with keys, of which many are invalidated.
+ */
+#define DOGPILE_REGION_VERSIONS		4096
+#define DOGPILE_KEYS_PER_TAG		4	/* as many versions for keys as for tags */
+
+/*
  * The last invalidations of whatever hashes to this slot.  Written under the
  * version lock, read without; see version.c.
  */
@@ -41,8 +48,9 @@ typedef struct DogpileVersion
 typedef struct DogpileVersionTable
 {
 	pg_atomic_uint64 clock;		/* last tick; advanced under the version lock */
-	uint32		mask;			/* number of versions - 1 */
-	DogpileVersion versions[FLEXIBLE_ARRAY_MEMBER];
+	uint32		nkeys;			/* a power of two, as are the others */
+	uint32		ntags;
+	DogpileVersion versions[FLEXIBLE_ARRAY_MEMBER]; /* keys, tags, regions */
 } DogpileVersionTable;
 
 extern PGDLLIMPORT DogpileVersionTable *dogpile_version_table;
@@ -54,6 +62,7 @@ extern void dogpile_version_bump(DogpileSlot slot, bool hard, DogpileClock at,
 								 uint64 next_xid);
 extern void dogpile_version_end_tick(void);
 extern uint64 dogpile_version_snapshot_xmin(void);
+extern uint64 dogpile_version_old_snapshot_xmin(void);
 extern bool dogpile_version_all_visible(const DogpileSlot *slots, int nslots,
 										uint64 xmin);
 
@@ -64,26 +73,29 @@ dogpile_version_now(void)
 	return pg_atomic_read_u64(&dogpile_version_table->clock);
 }
 
-/* The slot that a hash falls into. */
-static inline DogpileSlot
-dogpile_version_slot(uint32 hash)
-{
-	return hash & dogpile_version_table->mask;
-}
-
 /* The slot of a key, all its variants together; see key.h for the hash. */
 static inline DogpileSlot
 dogpile_version_key_slot(uint64 key_hash)
 {
-	return dogpile_version_slot((uint32) key_hash);
+	return (uint32) key_hash & (dogpile_version_table->nkeys - 1);
+}
+
+/* The slot of a tag. */
+static inline DogpileSlot
+dogpile_version_tag_slot(uint32 hash)
+{
+	return dogpile_version_table->nkeys + (hash & (dogpile_version_table->ntags - 1));
 }
 
 /* The slot of a region of a database; number: see dogpile_stats_slot(). */
 static inline DogpileSlot
 dogpile_version_region_slot(Oid database, int number)
 {
-	return dogpile_version_slot(hash_combine(murmurhash32(database),
-											 murmurhash32((uint32) number)));
+	uint32		hash = hash_combine(murmurhash32(database),
+									murmurhash32((uint32) number));
+
+	return dogpile_version_table->nkeys + dogpile_version_table->ntags +
+		(hash & (DOGPILE_REGION_VERSIONS - 1));
 }
 
 /* The version of a slot. */

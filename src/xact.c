@@ -42,6 +42,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "age.h"
 #include "stats.h"
 #include "xact.h"
 
@@ -112,7 +113,7 @@ create_table(const char *name, Size keysize, Size entrysize)
 	return hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* Append an change to the log; the caller fills in what its kind needs. */
+/* Append a change to the log; the caller fills in what its kind needs. */
 static Change *
 append_change(ChangeKind kind)
 {
@@ -359,6 +360,21 @@ next_entry(int *position)
 	return NULL;
 }
 
+/*
+ * Is a pending entry of no use: replaced, invalidated, or expired while the
+ * transaction went on?
+ */
+static bool
+is_obsolete(const DogpilePendingEntry *pending)
+{
+	return dogpile_xact_find_entry(pending->key) != pending ||
+		dogpile_xact_get_invalidation(&pending->deps, pending->position)
+		== DOGPILE_HARD_INVALIDATED ||
+		(pending->mode == DOGPILE_PUBLISH_IF_NEWER &&
+		 dogpile_age_now(pending->region, &pending->entry) >=
+		 dogpile_age_expires_at(pending->region, &pending->entry));
+}
+
 /* PRE_COMMIT: find room for what is to be stored. */
 static void
 prepare_entries(void)
@@ -371,15 +387,12 @@ prepare_entries(void)
 	{
 		DogpileStatus status;
 
-		if (dogpile_xact_find_entry(pending->key) != pending ||
-			dogpile_xact_get_invalidation(&pending->deps, pending->position)
-			== DOGPILE_HARD_INVALIDATED)
+		if (is_obsolete(pending))
 			continue;
 		status = pending->store->prepare(pending->region, pending->key,
 										 &pending->entry, &pending->prepared);
 		if (status == DOGPILE_TOO_LARGE)
 			dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
-		pending->unstorable = status != DOGPILE_OK;
 	}
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -389,7 +402,7 @@ prepare_entries(void)
  * version lock is held, and our own invalidations are not yet entered.
  */
 static bool
-is_current_locked(const DogpilePendingEntry *pending)
+is_current_locked(DogpilePendingEntry *pending)
 {
 	for (int i = 0; i < pending->deps.count; i++)
 	{
@@ -400,7 +413,11 @@ is_current_locked(const DogpilePendingEntry *pending)
 			return false;
 		if (pending->xmin != 0 &&
 			!dogpile_version_is_visible_locked(slot, pending->xmin))
+		{
+			/* If it was the region or the key, what is there is newer. */
+			pending->superseded = i < 2;
 			return false;
+		}
 	}
 	return true;
 }
@@ -431,24 +448,40 @@ check_entries_locked(DogpileClock tick)
 	}
 }
 
+/*
+ * Has the user set a value that is not going to be stored?  The one that it
+ * should have replaced must go all the same.
+ */
+static bool
+is_lost_set(const DogpilePendingEntry *pending)
+{
+	return pending->mode == DOGPILE_PUBLISH_ALWAYS && !pending->superseded &&
+		(pending->prepared == NULL || pending->refused) &&
+		dogpile_xact_find_entry(pending->key) == pending;
+}
+
 /* Enter our invalidations. */
 static void
 enter_invalidations_locked(DogpileClock tick, uint64 next_xid)
 {
+	DogpilePendingEntry *pending;
+	int			position = 0;
+
 	for (int i = 0; i < dogpile_xact_npending; i++)
 		if (changes[i].kind == CHANGE_INVALIDATE)
 			dogpile_version_bump(changes[i].u.invalidate.slot,
 								 changes[i].u.invalidate.hard, tick, next_xid);
+	while ((pending = next_entry(&position)) != NULL)
+		if (is_lost_set(pending))
+			dogpile_version_bump(dogpile_version_key_slot(pending->key->hash), true,
+								 tick, next_xid);
 }
 
-/*
- * Publish an entry, or give it up.  If the user has set a value that could not
- * be stored, the one that it should have replaced must go all the same.
- */
+/* Publish an entry, or give it up. */
 static void
 finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
 {
-	if (pending->unstorable && pending->mode == DOGPILE_PUBLISH_ALWAYS)
+	if (is_lost_set(pending))
 		(void) pending->store->remove(pending->region, pending->key, tick);
 	if (pending->prepared == NULL)
 		return;

@@ -42,8 +42,8 @@ typedef struct DogpilePendingEntry
 	DogpilePublishMode mode;
 	int			position;		/* in the order of what is pending */
 	DogpilePrepared *prepared;	/* from PRE_COMMIT on; NULL: not to be published */
-	bool		unstorable;		/* from PRE_COMMIT on: there was no room for it */
 	bool		refused;		/* at COMMIT: outdated in the meantime */
+	bool		superseded;		/* ... by what is from a newer snapshot */
 } DogpilePendingEntry;
 
 extern PGDLLIMPORT int dogpile_xact_npending;

@@ -17,6 +17,7 @@ use Test::More;
 our @EXPORT = qw(
   new_server
   create_helpers
+  close_gate
   log_offset
   count_runs
   start_psql
@@ -46,7 +47,7 @@ sub new_server
 #
 # ran() is the witness of a creation: it leaves a line in the server's log,
 # and unlike a table or a sequence it does not make the transaction one that
-# has written.
+# has written.  close_gate() holds it up.
 sub create_helpers
 {
 	my ($node) = @_;
@@ -58,6 +59,7 @@ CREATE FUNCTION ran(what text, seconds float8 DEFAULT 0) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
 	RAISE LOG 'ran: %', what;
+	PERFORM pg_advisory_lock_shared(4711), pg_advisory_unlock_shared(4711);
 	PERFORM pg_sleep(coalesce(nullif(current_setting('test.seconds', true), '')::float8,
 							  seconds));
 	RETURN what;
@@ -101,6 +103,16 @@ BEGIN
 END $$;
 EOT
 	return;
+}
+
+# Hold up whoever calls ran(), until $gate->quit.
+sub close_gate
+{
+	my ($node) = @_;
+	my $gate = $node->background_psql('postgres');
+
+	$gate->query_safe('SELECT pg_advisory_lock(4711)');
+	return $gate;
 }
 
 # Where the server's log ends now.

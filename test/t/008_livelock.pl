@@ -38,15 +38,18 @@ sub get
 	  "SELECT dogpile_get_or_create('$region', '$key', 'SELECT ran(''$key'', $seconds)');";
 }
 
-# Start a creator, and sessions that wait for it.
+# Start a creator, and sessions that wait for it, all of them before its query
+# gets anywhere.
 sub start_waiters
 {
 	my ($n, $creator_script, $script) = @_;
+	my $gate = close_gate($node);
 	my $creator = start_psql($node, $creator_script);
 	my $pid = wait_for_creator($node);
 	my @waiters = map { start_psql($node, $script) } 1 .. $n;
 
 	wait_for_waiters($node, $n);
+	$gate->quit;
 	return ($pid, $creator, @waiters);
 }
 
@@ -101,7 +104,7 @@ my $offset = log_offset($node);
 my ($pid, @sessions) = start_waiters(
 	30,
 	"SET test.seconds = 300; " . get('reports', 'again', 1),
-	get('reports', 'again', 2));
+	get('reports', 'again', 5));
 
 foreach my $i (1 .. 5)
 {
