@@ -47,7 +47,7 @@ sub new_server
 #
 # ran() is the witness of a creation: it leaves a line in the server's log,
 # and unlike a table or a sequence it does not make the transaction one that
-# has written.  close_gate() holds it up.
+# has written.  With "SET test.gate = on", close_gate() holds it up.
 sub create_helpers
 {
 	my ($node) = @_;
@@ -59,7 +59,9 @@ CREATE FUNCTION ran(what text, seconds float8 DEFAULT 0) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
 	RAISE LOG 'ran: %', what;
-	PERFORM pg_advisory_lock_shared(4711), pg_advisory_unlock_shared(4711);
+	IF current_setting('test.gate', true) = 'on' THEN
+		PERFORM pg_advisory_lock_shared(4711), pg_advisory_unlock_shared(4711);
+	END IF;
 	PERFORM pg_sleep(coalesce(nullif(current_setting('test.seconds', true), '')::float8,
 							  seconds));
 	RETURN what;
@@ -105,7 +107,7 @@ EOT
 	return;
 }
 
-# Hold up whoever calls ran(), until $gate->quit.
+# Hold up sessions with "SET test.gate = on" that call ran(), until $gate->quit.
 sub close_gate
 {
 	my ($node) = @_;

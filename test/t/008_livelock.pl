@@ -44,7 +44,7 @@ sub start_waiters
 {
 	my ($n, $creator_script, $script) = @_;
 	my $gate = close_gate($node);
-	my $creator = start_psql($node, $creator_script);
+	my $creator = start_psql($node, "SET test.gate = on; $creator_script");
 	my $pid = wait_for_creator($node);
 	my @waiters = map { start_psql($node, $script) } 1 .. $n;
 
