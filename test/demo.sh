@@ -15,13 +15,13 @@ EXPIRATION_S=8
 
 REPORT="SELECT b.bid AS branch, count(*) AS accounts, sum(a.abalance) AS balance,
        round(stddev(a.abalance), 2) AS deviation,
-       sum(hashtextextended(a::text, 0)) AS checksum
+       sum(hashtextextended(a::text || b::text, 0)) AS checksum
   FROM pgbench_accounts AS a JOIN pgbench_branches AS b USING (bid)
   GROUP BY b.bid ORDER BY b.bid"
 CACHED="SELECT * FROM dogpile_query('reports', 'branches',
  'SELECT b.bid AS branch, count(*) AS accounts, sum(a.abalance) AS balance,
          round(stddev(a.abalance), 2) AS deviation,
-         sum(hashtextextended(a::text, 0)) AS checksum
+         sum(hashtextextended(a::text || b::text, 0)) AS checksum
     FROM pgbench_accounts AS a JOIN pgbench_branches AS b USING (bid)
     GROUP BY b.bid ORDER BY b.bid')
  AS t(branch int, accounts bigint, balance bigint, deviation numeric, checksum numeric)"
