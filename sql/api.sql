@@ -140,10 +140,41 @@ SELECT dogpile_get_or_create('reports', 'api bad', 'DELETE FROM api_rules');
 SELECT dogpile_get_or_create('reports', 'api bad', 'UPDATE api_rules SET a = 2');
 SELECT dogpile_get_or_create('reports', 'api bad', 'UPDATE api_rules SET a = 2 RETURNING a');
 DROP TABLE api_rules;
+-- Whatever else is not a query.
+PREPARE api_prepared AS SELECT 1;
+CREATE PROCEDURE api_procedure() LANGUAGE sql AS 'SELECT 1';
+DO $$
+DECLARE
+  query text;
+  detail text;
+BEGIN
+  FOREACH query IN ARRAY ARRAY[
+    'EXPLAIN SELECT 1', 'SHOW work_mem', 'SET work_mem = 64', 'DO ''BEGIN END''', 'CALL api_procedure()',
+    'EXECUTE api_prepared', 'DECLARE c CURSOR FOR SELECT 1', 'COPY items TO STDOUT',
+    'LISTEN api', 'LOCK TABLE items', 'TRUNCATE items', 'VACUUM items', 'BEGIN', 'ROLLBACK',
+    'SAVEPOINT a', 'PREPARE TRANSACTION ''a''', 'CREATE TABLE t AS SELECT 1',
+    ';', '-- SELECT 1', 'SELECT 1; COMMIT', 'COMMIT; SELECT 1']
+  LOOP
+    BEGIN
+      PERFORM dogpile_get_or_create('reports', 'api bad', query);
+      RAISE NOTICE '%: accepted', query;
+    EXCEPTION WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+      RAISE NOTICE '%: %: %', query, SQLERRM, detail;
+    END;
+  END LOOP;
+END $$;
+DEALLOCATE api_prepared;
+DROP PROCEDURE api_procedure();
+SELECT dogpile_exists('reports', 'api bad');
 -- An error is not cached.
 SELECT dogpile_get_or_create('reports', 'api bad', 'SELECT compute(1)');
 -- So is VALUES or TABLE a query.
 SELECT dogpile_get_or_create('reports', 'api values', 'VALUES (7)');
+SELECT dogpile_query('reports', 'api table', 'TABLE items', result_type => NULL::items);
+SELECT dogpile_get_or_create('reports', 'api union', '(SELECT 1 UNION SELECT 2) ORDER BY 1 LIMIT 1; -- first');
+SELECT dogpile_get_or_create('reports', 'api recursive',
+  'WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 10) SELECT sum(n) FROM t');
 
 -- A query that asks for its own key, at once or by way of another one.
 SELECT dogpile_get_or_create('reports', 'api self',
@@ -207,8 +238,8 @@ SELECT dogpile_get('reports', 'api expired'), dogpile_exists('reports', 'api exp
 SELECT dogpile_metadata('reports', 'api expired');
 SET dogpile_reports.expiration_time = '1s';
 SELECT dogpile_get_or_create('reports', 'api expired', 'SELECT compute(''new''::text)');
-SELECT dogpile_get_or_create('reports', 'api expired', 'SELECT compute(''newer''::text)');
 RESET dogpile_reports.expiration_time;
+SELECT dogpile_get_or_create('reports', 'api expired', 'SELECT compute(''newer''::text)');
 
 -- Tags.
 SELECT dogpile_set('reports', 'api tags', 'x', tags => '{a,"b c",NULL}');
@@ -218,6 +249,18 @@ SELECT dogpile_set('reports', 'api tags', 'x',
                    tags => array(SELECT i::text FROM generate_series(1, 65) AS i));
 SELECT dogpile_set('reports', 'api tags', 'x', tags => '{}');
 SELECT tags FROM dogpile_metadata('reports', 'api tags');
+SELECT dogpile_set('reports', 'api tags', 'x',
+                   tags => array(SELECT lpad(i::text, 256, 'A') FROM generate_series(1, 64) AS i));
+SELECT cardinality(tags), tags[1] = lpad('1', 256, 'A') AS first, tags[64] = lpad('64', 256, 'A') AS last
+  FROM dogpile_metadata('reports', 'api tags');
+SELECT dogpile_invalidate_tags(ARRAY[lpad('64', 255, 'A')]);
+SELECT dogpile_exists('reports', 'api tags');
+SELECT dogpile_invalidate_tags(ARRAY[lpad('64', 256, 'A')]);
+SELECT dogpile_exists('reports', 'api tags');
+SELECT dogpile_set('reports', 'api tags', 'x', tags => '{""}');
+SELECT tags FROM dogpile_metadata('reports', 'api tags');
+SELECT dogpile_invalidate_tags('{""}');
+SELECT dogpile_exists('reports', 'api tags');
 SELECT dogpile_set('reports', 'api tags', 'x', tags => '{a,"b c",a}');
 SELECT tags FROM dogpile_metadata('reports', 'api tags');
 
@@ -434,6 +477,87 @@ SELECT dogpile_set('reports', 'api after', 'x', tags => '{api e}');
 SELECT dogpile_exists('reports', 'api after');
 
 --
+-- Arguments by name, in any order; NULL for an optional one is its default.
+--
+
+SELECT dogpile_get_or_create(tags => '{api names}', query => 'SELECT compute($1)', params => row(1),
+                             expiration_time => '5 min', key => 'api names', region => 'reports');
+SELECT dogpile_get_or_create(result_type => 0, query => '', key => 'api names', region => 'reports');
+SELECT expires_at - created_at AS expires_in, tags
+  FROM dogpile_metadata(key => 'api names', region => 'reports');
+SELECT * FROM dogpile_query(query => '', key => 'api names', region => 'reports') AS t(v int);
+SELECT dogpile_query(result_type => 0, query => '', key => 'api names', region => 'reports');
+SELECT dogpile_get(key => 'api names', region => 'reports'),
+       dogpile_get(result_type => 0, key => 'api names', region => 'reports'),
+       dogpile_exists(key => 'api names', region => 'reports');
+SELECT dogpile_set(value => 'set', key => 'api names', region => 'reports'),
+       dogpile_add(value => 1, key => 'api names', region => 'reports');
+SELECT dogpile_invalidate(hard => false, key => 'api names', region => 'reports'),
+       dogpile_invalidate(hard => false, region => 'reports'),
+       dogpile_invalidate(region => 'sessions'),
+       dogpile_invalidate_tags(tags => '{api names}'),
+       dogpile_delete(key => 'api names', region => 'reports');
+SELECT dogpile_get_or_create('reports', 'api nulls', 'SELECT 1', params => NULL,
+                             expiration_time => NULL, tags => NULL),
+       dogpile_get_or_create('reports', 'api nulls', '', 0, NULL, NULL, NULL);
+SELECT expires_at - created_at AS expires_in, tags FROM dogpile_metadata('reports', 'api nulls');
+SELECT dogpile_set('reports', 'api nulls', 'x', NULL, NULL), dogpile_set('reports', 'api nulls', 1, NULL, NULL),
+       dogpile_add('reports', 'api nulls', 'x', NULL, NULL), dogpile_add('reports', 'api nulls', 1, NULL, NULL);
+SELECT expires_at - created_at AS expires_in, tags FROM dogpile_metadata('reports', 'api nulls');
+
+--
+-- What was stored by one function, read by another.
+--
+
+SELECT dogpile_set('reports', 'api one', 42), dogpile_set('reports', 'api one row', row(1, 2.5)::items),
+       dogpile_set('reports', 'api one null', NULL::int);
+SELECT * FROM dogpile_query('reports', 'api one', '') AS t(v int);
+SELECT * FROM dogpile_query('reports', 'api one', '') AS t(v bigint);
+SELECT v IS NULL AS is_null FROM dogpile_query('reports', 'api one null', '', 0) AS t(v);
+-- A composite value is one column, not several.
+SELECT * FROM dogpile_query('reports', 'api one row', '') AS t(v items);
+SELECT * FROM dogpile_query('reports', 'api one row', '') AS t(id int, price numeric);
+SELECT dogpile_get_or_create('reports', 'api one row', ''),
+       dogpile_get_or_create('reports', 'api one row', '', result_type => NULL::items);
+-- An empty result set is a NULL of its type.
+SELECT dogpile_query('reports', 'api no row', 'SELECT 1 WHERE false', 0);
+SELECT dogpile_get('reports', 'api no row') IS NULL AS is_null,
+       dogpile_get('reports', 'api no row', 0) IS NULL AS is_null,
+       dogpile_get_or_create('reports', 'api no row', '') IS NULL AS is_null,
+       dogpile_exists('reports', 'api no row'), type, rows
+  FROM dogpile_metadata('reports', 'api no row');
+SELECT dogpile_get('reports', 'api no row', ''::text);
+SELECT dogpile_get_or_create('reports', 'api no items', 'SELECT * FROM items WHERE false',
+                             result_type => NULL::items) IS NULL AS is_null,
+       dogpile_get('reports', 'api no items', NULL::items) IS NULL AS is_null;
+-- A row of NULLs is a row.
+SELECT dogpile_get_or_create('reports', 'api nulls row', 'SELECT NULL::int, NULL::numeric',
+                             result_type => NULL::items);
+SELECT dogpile_get('reports', 'api nulls row', NULL::items);
+-- Rows without columns are rows.
+CREATE TABLE api_no_columns ();
+SELECT count(*) FROM dogpile_query('reports', 'api no columns', 'SELECT FROM items',
+                                   result_type => NULL::api_no_columns);
+SELECT count(*) FROM dogpile_query('reports', 'api no columns', '', result_type => NULL::api_no_columns);
+SELECT type, rows FROM dogpile_metadata('reports', 'api no columns');
+DROP TABLE api_no_columns;
+
+--
+-- A region whose backend is "null" keeps nothing, but a transaction sees what
+-- it has set.
+--
+
+SELECT dogpile_get_or_create('nothing', 'api', 'SELECT compute(1)');
+SELECT dogpile_get_or_create('nothing', 'api', 'SELECT compute(2)');
+BEGIN;
+SELECT dogpile_set('nothing', 'api', 'x');
+SELECT dogpile_get('nothing', 'api'), dogpile_exists('nothing', 'api');
+COMMIT;
+SELECT dogpile_get('nothing', 'api') IS NULL AS is_null, dogpile_exists('nothing', 'api');
+SELECT dogpile_delete('nothing', 'api'), dogpile_invalidate('nothing', 'api', false),
+       dogpile_invalidate('nothing');
+
+--
 -- dogpile_metadata()
 --
 
@@ -480,7 +604,18 @@ SELECT p.proname || '(' || pg_get_function_arguments(p.oid) || ')' AS function,
        ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
   JOIN pg_extension AS e ON d.refobjid = e.oid AND e.extname = 'dogpile'
   ORDER BY p.proname, pg_get_function_arguments(p.oid) COLLATE "C";
+-- Views and their columns.
+SELECT attrelid::regclass AS view, string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) AS columns
+  FROM pg_attribute
+  WHERE attrelid IN ('dogpile_stats'::regclass, 'dogpile_entries'::regclass) AND attnum > 0
+  GROUP BY attrelid ORDER BY attrelid::regclass::text COLLATE "C";
 \pset format aligned
+-- Who may read them.
+SELECT view, role, has_table_privilege(role, view, 'SELECT') AS may_select,
+       has_table_privilege(role, view, 'INSERT, UPDATE, DELETE, TRUNCATE') AS may_write
+  FROM unnest('{dogpile_entries,dogpile_stats}'::text[]) AS view,
+       unnest('{public,pg_read_all_stats,pg_monitor}'::text[]) AS role
+  ORDER BY view COLLATE "C", role COLLATE "C";
 -- All have a comment.
 SELECT pg_describe_object(classid, objid, 0)
   FROM pg_depend AS d JOIN pg_extension AS e ON d.refobjid = e.oid

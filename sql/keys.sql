@@ -53,17 +53,19 @@ SET search_path = keys_schema;
 SELECT key = :'before' AS same FROM public.keys_all;
 SELECT timestamptz '2026-01-01 00:00:00+00', interval '1 day 02:00', 0.1::float8 + 0.2, '\x00ff'::bytea;
 SHOW search_path;
--- Also after an error in the midst of it.
-CREATE FUNCTION public.keys_fail() RETURNS date LANGUAGE plpgsql AS
-  $$ BEGIN RETURN public.dogpile_key(date '2026-02-01', 'x'::text::date); END $$;
-SELECT public.keys_fail();
-SELECT date '2026-02-01';
-DO $$
+-- Also after an error in the midst of it, from an output function.
+CREATE FUNCTION public.keys_fail() RETURNS event_trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM public.dogpile_key(date '2026-02-01', 1/0);
-EXCEPTION WHEN division_by_zero THEN
-  RAISE NOTICE '%', date '2026-02-01';
+  PERFORM public.dogpile_key(date '2026-02-01', command) FROM pg_event_trigger_ddl_commands();
+EXCEPTION WHEN feature_not_supported THEN
+  RAISE NOTICE '% (%)', SQLERRM, date '2026-02-01';
 END $$;
+CREATE EVENT TRIGGER keys_fail ON ddl_command_end WHEN TAG IN ('COMMENT')
+  EXECUTE FUNCTION public.keys_fail();
+COMMENT ON SCHEMA keys_schema IS 'x';
+DROP EVENT TRIGGER keys_fail;
+SELECT date '2026-02-01';
+SHOW search_path;
 RESET ALL;
 
 -- Any worker may make keys.

@@ -242,11 +242,57 @@ SELECT dogpile_reset_stats();
 SELECT count(*) > 0 AS regions FROM dogpile_stats;
 SET ROLE regress_dogpile_stats;
 SELECT region, key, variant FROM dogpile_entries
-  WHERE database = current_database() AND key IN ('sec sum', 'sec docs')
+  WHERE database = current_database() AND key IN ('sec sum', 'sec docs') AND fresh
   ORDER BY region COLLATE "C", key COLLATE "C", variant COLLATE "C";
 SELECT dogpile_reset_stats();
 RESET ROLE;
 SELECT dogpile_reset_stats();
+
+--
+-- The same key of another role, in the query of an entry: another entry.
+--
+
+SET ROLE regress_dogpile_alice;
+CREATE FUNCTION sec.nested() RETURNS text SECURITY DEFINER LANGUAGE sql VOLATILE
+AS $$ SELECT dogpile_get_or_create('reports', 'sec nested', 'SELECT current_user') $$;
+SET ROLE regress_dogpile_bob;
+SELECT dogpile_get_or_create('reports', 'sec nested', 'SELECT current_user || '' asked '' || sec.nested()');
+SELECT dogpile_get('reports', 'sec nested') AS own, sec.nested() AS of_alice;
+RESET ROLE;
+SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
+
+--
+-- A setting that is not known yet, and one that is empty, are two.
+--
+
+\c -
+SELECT current_setting('app.tenant_id', true) IS NULL AS unknown;
+SELECT dogpile_set('tenants', 'sec unset', 'x');
+SET app.tenant_id = '';
+SELECT dogpile_exists('tenants', 'sec unset');
+\c -
+SELECT dogpile_exists('tenants', 'sec unset');
+
+--
+-- Another database: entries, tags and regions are its own.
+--
+
+CREATE DATABASE regression_dogpile TEMPLATE template0;
+SELECT current_database() AS first \gset
+SELECT dogpile_set('shared_all', 'sec database', 'of the first', tags => '{sec}');
+\c regression_dogpile
+CREATE EXTENSION dogpile;
+SELECT dogpile_exists('shared_all', 'sec database');
+SELECT dogpile_delete('shared_all', 'sec database');
+SELECT dogpile_invalidate_tags('{sec}'), dogpile_invalidate('shared_all');
+SELECT dogpile_add('shared_all', 'sec database', 'of the other');
+-- The administrator sees all.
+SELECT database = :'first' AS of_first, database = current_database() AS of_other
+  FROM dogpile_entries WHERE key = 'sec database' AND fresh ORDER BY 1;
+SELECT dogpile_delete('shared_all', 'sec database');
+\c :first
+SELECT dogpile_get('shared_all', 'sec database');
+DROP DATABASE regression_dogpile;
 
 SET client_min_messages = warning;
 DROP SCHEMA sec, sec_tenant1, sec_tenant2 CASCADE;

@@ -268,6 +268,57 @@ ROLLBACK;
 SELECT dogpile_exists('reports', 'tx log 2');
 SELECT dogpile_get_or_create('reports', 'tx log 2', 'SELECT tx_logged(5)');
 SELECT * FROM tx_log;
+-- So is one that takes a number from a sequence.
+CREATE SEQUENCE tx_sequence;
+BEGIN;
+SELECT dogpile_get_or_create('reports', 'tx nextval', 'SELECT nextval(''tx_sequence'')');
+SELECT * FROM tx_creator_locks;
+COMMIT;
+SELECT dogpile_get_or_create('reports', 'tx nextval', 'SELECT nextval(''tx_sequence'')');
+-- One that invalidates what it is about to create: the value is of before that,
+-- so it is returned, but not stored.
+CREATE TABLE tx_own (v int);
+INSERT INTO tx_own VALUES (1);
+CREATE FUNCTION tx_own_write(hard boolean) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE tx_own SET v = v + 1;
+  PERFORM dogpile_invalidate('reports', 'tx own', hard);
+  RETURN 0;
+END $$;
+SELECT dogpile_get_or_create('reports', 'tx own', 'SELECT v + tx_own_write(true) FROM tx_own');
+SELECT v, dogpile_get('reports', 'tx own') IS DISTINCT FROM '1' AS not_outdated FROM tx_own;
+SELECT dogpile_get_or_create('reports', 'tx own', 'SELECT v FROM tx_own');
+SELECT dogpile_delete('reports', 'tx own');
+SELECT dogpile_get_or_create('reports', 'tx own', 'SELECT v + tx_own_write(false) FROM tx_own');
+SELECT v, fresh IS TRUE AS outdated_as_fresh FROM tx_own, dogpile_metadata('reports', 'tx own');
+-- By a tag that its value carries, in a trigger of a table that it writes to.
+CREATE TABLE tx_own_log (v int);
+CREATE FUNCTION tx_own_invalidate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM dogpile_invalidate_tags('{tx own}');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER tx_own AFTER INSERT ON tx_own_log
+  FOR EACH STATEMENT EXECUTE FUNCTION tx_own_invalidate();
+CREATE FUNCTION tx_own_append() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO tx_own_log VALUES (1);
+  RETURN 0;
+END $$;
+SELECT dogpile_get_or_create('reports', 'tx own tag', 'SELECT count(*) FROM tx_own_log, tx_own_append()',
+                             tags => '{tx own}');
+SELECT count(*), dogpile_exists('reports', 'tx own tag') AS outdated FROM tx_own_log;
+-- Nor in a transaction that has written before.
+BEGIN;
+INSERT INTO tx_own VALUES (0);
+SELECT dogpile_get_or_create('reports', 'tx own tag', 'SELECT count(*) FROM tx_own_log, tx_own_append()',
+                             tags => '{tx own}');
+SELECT count(*), dogpile_exists('reports', 'tx own tag') AS outdated FROM tx_own_log;
+COMMIT;
+SELECT count(*), dogpile_exists('reports', 'tx own tag') AS outdated FROM tx_own_log;
+DROP TABLE tx_own, tx_own_log;
+DROP SEQUENCE tx_sequence;
+DROP FUNCTION tx_own_write, tx_own_invalidate, tx_own_append;
 -- In a transaction that has written, then in its trigger, then at its end.
 CREATE FUNCTION tx_invalidate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

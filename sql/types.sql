@@ -234,8 +234,82 @@ SELECT * FROM dogpile_query('reports', 'types rows', 'SELECT 1')
 SELECT dogpile_get_or_create('reports', 'types whole', 'SELECT t FROM types_table AS t WHERE id = 1',
                              result_type => NULL::types_table);
 
+-- What does not change how a value is stored does not make it a miss.
+SELECT dogpile_set('reports', 'types enum', 'magenta'::types_color);
+ALTER TYPE types_color RENAME VALUE 'magenta' TO 'purple';
+ALTER TYPE types_color ADD VALUE 'black';
+SELECT dogpile_get('reports', 'types enum'), dogpile_get('reports', 'types enum', NULL::types_color);
+CREATE TYPE types_renamed AS (a int, b text);
+SELECT dogpile_set('reports', 'types renamed', row(1, 'x')::types_renamed);
+ALTER TYPE types_renamed RENAME ATTRIBUTE a TO c;
+SELECT (dogpile_get('reports', 'types renamed', NULL::types_renamed)).c;
+
+-- Domains: constraints that were added since, and NULL.
+CREATE DOMAIN types_domain AS int;
+SELECT dogpile_set('reports', 'types domain', 7::types_domain);
+SELECT dogpile_get('reports', 'types domain', NULL::types_domain);
+ALTER DOMAIN types_domain ADD CONSTRAINT types_below_7 CHECK (VALUE < 7);
+SELECT dogpile_get('reports', 'types domain', NULL::types_domain);
+SELECT dogpile_get_or_create('reports', 'types domain', '1/0', NULL::types_domain);
+-- A domain's value is one of its base type, but not the other way round.
+SELECT dogpile_get('reports', 'types domain', 0);
+SELECT dogpile_get_or_create('reports', 'types base', 'SELECT 1', NULL::types_domain);
+SELECT * FROM dogpile_query('reports', 'types base', 'SELECT 1') AS t(v types_domain);
+SELECT * FROM dogpile_query('reports', 'types base', 'SELECT 1::types_domain') AS t(v types_domain);
+CREATE DOMAIN types_not_null AS int NOT NULL;
+SELECT dogpile_get_or_create('reports', 'types not null', 'SELECT 1::types_not_null WHERE false',
+                             result_type => 1::types_not_null);
+SELECT dogpile_get_or_create('reports', 'types not null 2', 'SELECT 1::types_not_null',
+                             result_type => 1::types_not_null);
+
+-- Pseudo-types that have values.
+SELECT dogpile_set('reports', 'types cstring', 'x y'::cstring);
+SELECT dogpile_get('reports', 'types cstring'), dogpile_get('reports', 'types cstring', ''::cstring);
+SELECT dogpile_get_or_create('reports', 'types void', 'SELECT pg_sleep(0)') = '' AS empty,
+       dogpile_get('reports', 'types void') = '' AS empty;
+-- Anonymous rows, also within others; what they are is known to this session
+-- only, so it is stored with them.
+SELECT dogpile_get_or_create('reports', 'types rows in row', 'SELECT row(1, row(2, ARRAY[row(3, ''x'')]))');
+SELECT dogpile_set('reports', 'types records', ARRAY[row(1, 'x'), row(2, NULL)]);
+SELECT dogpile_get_or_create('reports', 'types two', 'SELECT 1, 2', result_type => NULL::record);
+
+-- Arguments that are out of line.
+CREATE TABLE types_arguments (key text, query text, value text, tag text);
+ALTER TABLE types_arguments ALTER key SET STORAGE EXTERNAL, ALTER query SET STORAGE EXTERNAL,
+  ALTER value SET STORAGE EXTERNAL, ALTER tag SET STORAGE EXTERNAL;
+ALTER TABLE types_arguments SET (toast_tuple_target = 128);
+INSERT INTO types_arguments
+  VALUES (repeat('k', 1000), 'SELECT length($1) -- ' || repeat('x', 3000), repeat('v', 10000), repeat('t', 250));
+SELECT dogpile_get_or_create('reports', key, query, params => row(value), tags => ARRAY[tag])
+  FROM types_arguments;
+SELECT dogpile_get('reports', repeat('k', 1000)), tags[1] = repeat('t', 250) AS tag
+  FROM dogpile_metadata('reports', repeat('k', 1000));
+SELECT dogpile_invalidate_tags(ARRAY[tag]) FROM types_arguments;
+SELECT dogpile_exists('reports', key) FROM types_arguments;
+
+-- More rows than work_mem has room for.
+SET work_mem = '64kB';
+SELECT count(*), sum(i), sum(length(s))
+  FROM dogpile_query('reports', 'types spilled',
+    'SELECT i, repeat(''x'', 100) FROM generate_series(1, 20000) AS i') AS t(i int, s text);
+SELECT count(*), sum(i), sum(length(s))
+  FROM dogpile_query('reports', 'types spilled', '') AS t(i int, s text);
+RESET work_mem;
+
+-- All of it in another session, which knows nothing of these types yet.
+\c -
+SET timezone = 'UTC';
+SELECT dogpile_get('reports', 'types record'), dogpile_get('reports', 'types record', NULL::record);
+SELECT dogpile_get('reports', 'types rows in row'), dogpile_get('reports', 'types records');
+SELECT dogpile_get('reports', 'types enum', NULL::types_color),
+       (dogpile_get('reports', 'types renamed', NULL::types_renamed)).c,
+       dogpile_get('reports', 'types pair', NULL::types_pair);
+SELECT * FROM dogpile_query('reports', 'types rows', '1/0', result_type => NULL::types_table);
+SELECT md5(dogpile_get('reports', 'types big p')) = p AS p, md5(dogpile_get('reports', 'types big ts')) = ts AS ts
+  FROM types_big_hash;
+
 SET client_min_messages = warning;
 DROP FUNCTION types_check, types_alter;
-DROP TABLE types_table, types_big, types_big_hash;
-DROP DOMAIN types_positive, types_valid_pair, types_ids;
-DROP TYPE types_nested, types_pair, types_place, types_color;
+DROP TABLE types_table, types_big, types_big_hash, types_arguments;
+DROP DOMAIN types_positive, types_valid_pair, types_ids, types_domain, types_not_null;
+DROP TYPE types_nested, types_pair, types_place, types_color, types_renamed;

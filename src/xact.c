@@ -375,6 +375,21 @@ is_obsolete(const DogpilePendingEntry *pending)
 		 dogpile_age_expires_at(pending->region, &pending->entry));
 }
 
+/* The store takes no value of this size, though the region does. */
+static void
+report_too_large(const DogpilePendingEntry *pending)
+{
+	dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
+	if (pending->mode == DOGPILE_PUBLISH_ALWAYS)
+		ereport(WARNING,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("value is too large for the store of cache region \"%s\"",
+						pending->region->name),
+				 errdetail("It is not stored; it has %zu bytes.",
+						   pending->entry.value.size),
+				 errhint("Increase \"dogpile.shared_memory\".")));
+}
+
 /* PRE_COMMIT: find room for what is to be stored. */
 static void
 prepare_entries(void)
@@ -392,7 +407,7 @@ prepare_entries(void)
 		status = pending->store->prepare(pending->region, pending->key,
 										 &pending->entry, &pending->prepared);
 		if (status == DOGPILE_TOO_LARGE)
-			dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
+			report_too_large(pending);
 	}
 	MemoryContextSwitchTo(oldcontext);
 }
