@@ -194,6 +194,9 @@ SELECT dogpile_get_or_create('reports', 'k', NULL);
 SELECT dogpile_get_or_create('nosuch', 'k', 'SELECT 1');
 SELECT dogpile_get_or_create('reports', repeat('x', 1025), 'SELECT 1');
 SELECT dogpile_get_or_create('reports', repeat('x', 1024), 'SELECT 1');
+SELECT dogpile_get_or_create('reports', E'api %s "key"\n', 'SELECT 1/0');
+SELECT dogpile_get_or_create('reports', E'api %s "key"\n', 'SELECT compute(1)');
+SELECT dogpile_exists('reports', E'api %s "key"\n'), dogpile_exists('reports', 'api %s "key"');
 
 --
 -- Lifetimes and tags
@@ -227,6 +230,16 @@ SELECT expires_at FROM dogpile_metadata('reports', 'api life');
 SELECT dogpile_set('reports', 'api life', 'x', '-5 min');
 SELECT dogpile_get_or_create('reports', 'api life', '', expiration_time => '-1 day');
 
+SELECT dogpile_set('reports', 'api life', 'x', '-0.000001 s');
+SELECT dogpile_add('reports', 'api life none', 'x', '-1 mon');
+SELECT * FROM dogpile_query('reports', 'api life', '', expiration_time => '-2') AS t(v text);
+SELECT expires_at, dogpile_exists('reports', 'api life none') FROM dogpile_metadata('reports', 'api life');
+-- Their parts may be negative; the end of time is never reached.
+SELECT dogpile_set('reports', 'api life ' || t, 'x', t::interval)
+  FROM unnest('{-1 mon 31 days,280000 years,2147483647 days}'::text[]) AS t;
+SELECT t, CASE WHEN isfinite(expires_at) THEN expires_at - created_at END AS expires_in, gone_at = 'infinity' AS kept, fresh
+  FROM unnest('{-1 mon 31 days,280000 years,2147483647 days}'::text[]) AS t,
+       dogpile_metadata('reports', 'api life ' || t);
 -- A value that has expired is stale, then gone.
 SELECT dogpile_set('reports', 'api expired', 'old');
 SELECT pg_sleep(1.1);

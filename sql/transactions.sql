@@ -316,9 +316,26 @@ SELECT dogpile_get_or_create('reports', 'tx own tag', 'SELECT count(*) FROM tx_o
 SELECT count(*), dogpile_exists('reports', 'tx own tag') AS outdated FROM tx_own_log;
 COMMIT;
 SELECT count(*), dogpile_exists('reports', 'tx own tag') AS outdated FROM tx_own_log;
+-- What it sets itself is newer than what it returns.
+BEGIN;
+INSERT INTO tx_own VALUES (0);
+SELECT dogpile_get_or_create('reports', 'tx own set', $$ SELECT 'old' || dogpile_set('reports', 'tx own set', 'new')::text $$);
+SELECT dogpile_get('reports', 'tx own set');
+COMMIT;
+SELECT dogpile_get('reports', 'tx own set');
+-- What it has undone does not count.
+CREATE FUNCTION tx_own_undone() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM dogpile_set('reports', 'tx own undone', 'set'), dogpile_invalidate('reports', 'tx own undone');
+  RAISE division_by_zero;
+EXCEPTION WHEN division_by_zero THEN
+  RETURN 'computed';
+END $$;
+SELECT dogpile_get_or_create('reports', 'tx own undone', 'SELECT tx_own_undone()');
+SELECT dogpile_get('reports', 'tx own undone');
 DROP TABLE tx_own, tx_own_log;
 DROP SEQUENCE tx_sequence;
-DROP FUNCTION tx_own_write, tx_own_invalidate, tx_own_append;
+DROP FUNCTION tx_own_write, tx_own_invalidate, tx_own_append, tx_own_undone;
 -- In a transaction that has written, then in its trigger, then at its end.
 CREATE FUNCTION tx_invalidate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

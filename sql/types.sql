@@ -244,6 +244,21 @@ SELECT dogpile_set('reports', 'types renamed', row(1, 'x')::types_renamed);
 ALTER TYPE types_renamed RENAME ATTRIBUTE a TO c;
 SELECT (dogpile_get('reports', 'types renamed', NULL::types_renamed)).c;
 
+-- What is behind a type counts: the subtype of a range, the table of a row.
+CREATE TYPE types_bound AS (a int);
+CREATE TYPE types_range AS RANGE (subtype = types_bound);
+SELECT dogpile_set('reports', 'types range', types_range(row(1)::types_bound, row(2)::types_bound));
+SELECT dogpile_get('reports', 'types range'), dogpile_get('reports', 'types range', NULL::types_range);
+ALTER TYPE types_bound ADD ATTRIBUTE b int;
+SELECT dogpile_exists('reports', 'types range');
+CREATE TABLE types_gone AS SELECT 1 AS a, 'x'::text AS b;
+SELECT dogpile_get_or_create('reports', 'types gone', 'SELECT t FROM types_gone AS t');
+SELECT dogpile_query('reports', 'types gone columns', 'SELECT * FROM types_gone', result_type => NULL::types_gone);
+DROP TABLE types_gone;
+SELECT dogpile_exists('reports', 'types gone');
+SELECT * FROM dogpile_query('reports', 'types gone columns', '') AS t(a int, b text);
+SELECT dogpile_get_or_create('reports', 'types gone', 'SELECT 5');
+
 -- Domains: constraints that were added since, and NULL.
 CREATE DOMAIN types_domain AS int;
 SELECT dogpile_set('reports', 'types domain', 7::types_domain);
@@ -312,4 +327,4 @@ SET client_min_messages = warning;
 DROP FUNCTION types_check, types_alter;
 DROP TABLE types_table, types_big, types_big_hash, types_arguments;
 DROP DOMAIN types_positive, types_valid_pair, types_ids, types_domain, types_not_null;
-DROP TYPE types_nested, types_pair, types_place, types_color, types_renamed;
+DROP TYPE types_nested, types_pair, types_place, types_color, types_renamed, types_range, types_bound;

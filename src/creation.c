@@ -46,6 +46,7 @@ typedef struct Attempt
 	double		lifetime_s;
 	const DogpileTags *tags;
 	DogpileResult *result;
+	int			log_position;	/* of the transaction, before the snapshot */
 	bool		is_creator;		/* does it hold the creator lock? */
 } Attempt;
 
@@ -165,6 +166,7 @@ run_creator(Attempt *attempt, DogpileEntry *entry, bool *temporary)
 
 	/* The clock before the snapshot: see version.c. */
 	entry->as_of = dogpile_version_now();
+	attempt->log_position = dogpile_xact_npending;
 
 	MyXactFlags &= ~XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
 	PG_TRY();
@@ -183,11 +185,24 @@ run_creator(Attempt *attempt, DogpileEntry *entry, bool *temporary)
 	count(attempt, DOGPILE_COUNTER_CREATION_TIME, entry->creation_us);
 }
 
+/*
+ * Has the query itself invalidated what its value depends on, or set another
+ * one?  Its snapshot did not see that, so its value is outdated.
+ */
+static bool
+is_outdated_by_query(const Attempt *attempt, const DogpileDeps *deps)
+{
+	const DogpilePendingEntry *pending = dogpile_xact_find_entry(&attempt->call.key);
+
+	return (pending != NULL && pending->position > attempt->log_position) ||
+		dogpile_xact_get_invalidation(deps, attempt->log_position) != DOGPILE_NOT_INVALIDATED;
+}
+
 /* Is it right to publish the value that has just been created, and when? */
 static Publication
 choose_publication(const Attempt *attempt, const DogpileDeps *deps, bool temporary)
 {
-	if (temporary)
+	if (temporary || is_outdated_by_query(attempt, deps))
 		return PUBLISH_NEVER;
 	if (has_written() ||
 		dogpile_xact_get_invalidation(deps, 0) != DOGPILE_NOT_INVALIDATED)
