@@ -349,3 +349,66 @@ COMMENT ON FUNCTION dogpile_reset_stats()
 IS 'set the counters of all cache regions to zero';
 
 REVOKE ALL ON FUNCTION dogpile_reset_stats() FROM PUBLIC;
+
+-- Stores outside this server.
+
+CREATE FUNCTION dogpile_servers(
+    OUT backend text,
+    OUT address text,
+    OUT state text,
+    OUT since timestamptz,
+    OUT last_error text,
+    OUT last_error_at timestamptz,
+    OUT operations bigint,
+    OUT failures bigint,
+    OUT latency double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL SAFE;
+
+COMMENT ON FUNCTION dogpile_servers()
+IS 'how the servers of cache stores are, as all sessions have seen it; latency in milliseconds';
+
+CREATE VIEW dogpile_servers AS
+    SELECT backend,
+           address,
+           state,
+           since,
+           last_error,
+           last_error_at,
+           operations,
+           failures,
+           latency
+      FROM dogpile_servers();
+
+COMMENT ON VIEW dogpile_servers
+IS 'how the servers of cache stores are, as all sessions have seen it; latency in milliseconds';
+
+CREATE FUNCTION dogpile_server_stats(
+    region text,
+    OUT server text,
+    OUT name text,
+    OUT value text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_server_stats(text)
+IS 'what the servers of a cache region tell of themselves';
+
+-- Addresses are shown to nobody else either.
+REVOKE ALL ON FUNCTION dogpile_servers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION dogpile_server_stats(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dogpile_servers() TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION dogpile_server_stats(text) TO pg_read_all_stats;
+GRANT SELECT ON dogpile_servers TO pg_read_all_stats;
+
+CREATE FUNCTION dogpile_flush(region text)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_flush(text)
+IS 'invalidate all entries of a cache region, and delete them from its store';
+
+REVOKE ALL ON FUNCTION dogpile_flush(text) FROM PUBLIC;

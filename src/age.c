@@ -34,7 +34,7 @@ add_seconds(TimestampTz time, double seconds)
 {
 	double		microseconds = seconds * USECS_PER_SEC;
 
-	if (seconds < 0 || microseconds > (double) (END_TIMESTAMP - time) / 2)
+	if (seconds < 0 || microseconds > ((double) END_TIMESTAMP - (double) time) / 2)
 		return DT_NOEND;
 	return time + (int64) microseconds;
 }

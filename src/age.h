@@ -13,7 +13,7 @@
 #ifndef DOGPILE_AGE_H
 #define DOGPILE_AGE_H
 
-#include "backend.h"
+#include "store.h"
 
 extern TimestampTz dogpile_age_expires_at(const DogpileRegion *region,
 										  const DogpileEntry *entry);

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * backend_null.c
- *	  The store that keeps nothing.
+ *	  The backend that keeps nothing.
  *
- * A region on it shares computations but no values: sessions that wait for a
- * creator compute side by side once it is done, because there is nothing to
- * give to them.  It serves to switch caching off for a region without
- * touching the queries that use it, and as the shortest example of a store.
+ * Every lookup is a miss, and nothing is stored, but still one session at a
+ * time creates a value, and those who waited for it are given it.  It is for
+ * switching a cache off, and as an example: this is all that a backend has to
+ * have.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -17,45 +17,54 @@
  */
 #include "postgres.h"
 
-#include "backend.h"
+#include "backends.h"
 
-static DogpileStatus
-null_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
+/* There is nothing to connect to, but NULL would be a failure. */
+static void *
+null_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
-	return DOGPILE_MISS;
-}
-
-/* There is never room, so nothing is ever published or abandoned. */
-static DogpileStatus
-null_prepare(DogpileRegion *region, const DogpileKey *key,
-			 const DogpileEntry *entry, DogpilePrepared **prepared)
-{
-	return DOGPILE_FULL;
-}
-
-static DogpileStatus
-null_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
-			 DogpileClock as_of)
-{
-	return DOGPILE_KEPT;
+	return unconstify(DogpileBackendOptions *, options);
 }
 
 static void
-null_abandon(DogpilePrepared *prepared)
+null_close(void *connection)
 {
 }
 
-static DogpileStatus
-null_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
+static DogpileBackendStatus
+null_get(void *connection, DogpileBackendItem *items, int nitems,
+		 DogpileBackendError *error)
 {
-	return DOGPILE_MISS;
+	for (int i = 0; i < nitems; i++)
+		items[i].status = DOGPILE_BACKEND_MISS;
+	return DOGPILE_BACKEND_OK;
+}
+
+static DogpileBackendStatus
+null_set(void *connection, DogpileBackendItem *items, int nitems,
+		 DogpileBackendError *error)
+{
+	for (int i = 0; i < nitems; i++)
+		items[i].status = DOGPILE_BACKEND_KEPT;
+	return DOGPILE_BACKEND_OK;
+}
+
+static DogpileBackendStatus
+null_remove(void *connection, DogpileBackendItem *items, int nitems,
+			DogpileBackendError *error)
+{
+	for (int i = 0; i < nitems; i++)
+		items[i].status = DOGPILE_BACKEND_MISS;
+	return DOGPILE_BACKEND_OK;
 }
 
 const DogpileBackend dogpile_backend_null = {
+	.abi = DOGPILE_BACKEND_ABI,
 	.name = "null",
+	.is_local = true,
+	.open = null_open,
+	.close = null_close,
 	.get = null_get,
-	.prepare = null_prepare,
-	.publish = null_publish,
-	.abandon = null_abandon,
+	.set = null_set,
 	.remove = null_remove
 };

@@ -16,9 +16,28 @@
  */
 #include "postgres.h"
 
-#include "backend.h"
+#include "backends.h"
 #include "call.h"
+#include "store.h"
 #include "variant.h"
+
+/*
+ * Settings are checked before all modules that bring backends are loaded, so
+ * check again when one is used.
+ */
+static void
+check_backend(const DogpileRegion *region)
+{
+	const char *detail = NULL;
+
+	if (!dogpile_backend_check(region->backend, &detail) ||
+		!dogpile_backend_check_wrappers(region->wrap, &detail))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache backend \"%s\" of region \"%s\" is not supported by this build",
+						region->backend, region->name),
+				 detail ? errdetail_internal("%s", detail) : 0));
+}
 
 /*
  * Find a region, and its store if that is not yet known.
@@ -34,12 +53,13 @@ dogpile_call_open_region(const text *name)
 	region = dogpile_config_get_region(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 	if (region->store == NULL)
 	{
-		region->store = dogpile_backend_find(region->backend);
-		if (region->store == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cache backend \"%s\" is not supported by this build",
-							region->backend)));
+		if (pg_strcasecmp(region->backend, dogpile_store_memory.name) == 0)
+			region->store = &dogpile_store_memory;
+		else
+		{
+			check_backend(region);
+			region->store = &dogpile_store_remote;
+		}
 	}
 	return region;
 }

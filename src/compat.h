@@ -24,6 +24,7 @@
 
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/rangetypes.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #else
@@ -75,6 +76,25 @@ dogpile_lock_acquire_compat(const LOCKTAG *locktag, LOCKMODE lockmode,
 #else
 	return LockAcquireExtended(locktag, lockmode, false, dontWait, false,
 							   NULL);
+#endif
+}
+
+/*
+ * Make a range of its bounds, in its canonical form, in CurrentMemoryContext.
+ *
+ * Errors: the lower bound is greater than the upper one, or whatever the
+ * functions of the range type raise.
+ *
+ * Floor 16 removes it: call make_range() with no context for soft errors.
+ */
+static inline RangeType *
+dogpile_make_range_compat(TypeCacheEntry *typcache, RangeBound *lower,
+						  RangeBound *upper, bool empty)
+{
+#if PG_VERSION_NUM >= 160000
+	return make_range(typcache, lower, upper, empty, NULL);
+#else
+	return make_range(typcache, lower, upper, empty);
 #endif
 }
 

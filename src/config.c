@@ -325,16 +325,18 @@ assign_regions(const char *newval, void *extra)
  * by settings that cannot take effect, and there are no regions.
  * check_backend: tells whether a store can be used.  It must accept
  * "shared_memory", and is called whenever a "backend" is about to be set.
+ * check_wrappers: the same for a list of wrappers.
  *
  * Errors: out of memory.
  */
 void
-dogpile_config_define(bool preloading, DogpileBackendCheck check_backend)
+dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
+					  DogpileBackendCheck check_wrappers)
 {
 	if (!preloading)
 		return;
 
-	dogpile_setting_init(check_backend);
+	dogpile_setting_init(check_backend, check_wrappers);
 	DefineCustomIntVariable(PREFIX ".shared_memory",
 							"Sets the amount of shared memory that holds values.",
 							NULL,

@@ -21,7 +21,8 @@
 extern PGDLLIMPORT int dogpile_shared_memory_kb;
 
 extern void dogpile_config_define(bool preloading,
-								  DogpileBackendCheck check_backend);
+								  DogpileBackendCheck check_backend,
+								  DogpileBackendCheck check_wrappers);
 extern void dogpile_config_require_preload(void);
 extern DogpileRegion *dogpile_config_find_region(const char *name, int name_len);
 extern DogpileRegion *dogpile_config_get_region(const char *name, int name_len);

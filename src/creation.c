@@ -28,10 +28,15 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "creation.h"
+#include "lease.h"
 #include "lock.h"
 #include "outcome.h"
 #include "xact.h"
@@ -46,6 +51,7 @@ typedef struct Attempt
 	double		lifetime_s;
 	const DogpileTags *tags;
 	DogpileResult *result;
+	struct DogpileLease *lease; /* of a store that other servers share, or NULL */
 	int			log_position;	/* of the transaction, before the snapshot */
 	bool		is_creator;		/* does it hold the creator lock? */
 } Attempt;
@@ -58,6 +64,9 @@ typedef struct Creation
 } Creation;
 
 static Creation *creations = NULL;
+
+/* How long to wait for a transaction that is about to commit. */
+#define MAX_COMMIT_WAIT_MS	250
 
 /* How a value that was just created is to be stored. */
 typedef enum Publication
@@ -134,14 +143,25 @@ has_written(void)
 	return TransactionIdIsValid(GetTopTransactionIdIfAny());
 }
 
+/* Is the region's store one that other servers share? */
+static bool
+is_shared(const Attempt *attempt)
+{
+	return attempt->call.region->store->begin != NULL;
+}
+
 /*
  * Does this transaction's snapshot see all that was ever invalidated of what
  * an entry depends on?  Only then may it publish a value computed from it.
  */
 static bool
-sees_all_invalidations(const DogpileDeps *deps)
+sees_all_invalidations(const Attempt *attempt, const DogpileDeps *deps)
 {
-	return !IsolationUsesXactSnapshot() ||
+	if (!IsolationUsesXactSnapshot())
+		return true;
+
+	/* What other servers have invalidated cannot be compared with it. */
+	return !is_shared(attempt) &&
 		dogpile_version_all_visible(deps->slots, deps->count,
 									dogpile_version_snapshot_xmin());
 }
@@ -163,6 +183,8 @@ run_creator(Attempt *attempt, DogpileEntry *entry, bool *temporary)
 		GetCurrentTransactionStartTimestamp() : started_at;
 	entry->lifetime_s = attempt->lifetime_s;
 	entry->tags = attempt->tags;
+	entry->lease = attempt->lease;
+	entry->is_outdated = false;
 
 	/* The clock before the snapshot: see version.c. */
 	entry->as_of = dogpile_version_now();
@@ -207,7 +229,50 @@ choose_publication(const Attempt *attempt, const DogpileDeps *deps, bool tempora
 	if (has_written() ||
 		dogpile_xact_get_invalidation(deps, 0) != DOGPILE_NOT_INVALIDATED)
 		return PUBLISH_AT_COMMIT;
-	return sees_all_invalidations(deps) ? PUBLISH_NOW : PUBLISH_NEVER;
+	return sees_all_invalidations(attempt, deps) ? PUBLISH_NOW : PUBLISH_NEVER;
+}
+
+/*
+ * Leave a value in shared memory for those on this server who wait for it: the
+ * store outside may not work or keep nothing, and this spares them the way to
+ * it.  It is new from now on, which is after they began to wait, and of no use
+ * to those who come later, unless the region keeps copies.
+ */
+static bool
+hand_over(const Attempt *attempt, const DogpileEntry *entry)
+{
+	DogpileRegion *region = attempt->call.region;
+	bool		is_awaited = attempt->is_creator &&
+		dogpile_lock_has_waiters(attempt->call.key.hash);
+
+	return (is_awaited || region->local_expiration_time_s > 0) &&
+		dogpile_lookup_copy(region, &attempt->call.key, entry);
+}
+
+/*
+ * Publish a value in a store that other servers share.  Without a lease that is
+ * not possible: the store could not be reached when the creation began.
+ */
+static DogpileOutcomeKind
+publish_outside(const Attempt *attempt, const DogpileEntry *entry)
+{
+	const DogpileStore *store = attempt->call.region->store;
+	DogpilePrepared *prepared;
+	DogpileStatus status = DOGPILE_ERROR;
+
+	if (entry->lease != NULL)
+	{
+		status = store->prepare(attempt->call.region, &attempt->call.key, entry,
+								&prepared);
+		if (status == DOGPILE_OK)
+			status = store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
+		store->release(entry->lease);
+	}
+	if (status == DOGPILE_TOO_LARGE)
+		count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+	if (hand_over(attempt, entry) || status == DOGPILE_OK || status == DOGPILE_KEPT)
+		return DOGPILE_OUTCOME_UNKNOWN;
+	return DOGPILE_OUTCOME_UNSTORED;
 }
 
 /*
@@ -221,7 +286,7 @@ choose_publication(const Attempt *attempt, const DogpileDeps *deps, bool tempora
 static DogpileOutcomeKind
 publish_now(Attempt *attempt, const DogpileDeps *deps, const DogpileEntry *entry)
 {
-	const DogpileBackend *store = attempt->call.region->store;
+	const DogpileStore *store = attempt->call.region->store;
 	DogpilePrepared *prepared;
 	DogpileStatus status;
 
@@ -234,6 +299,8 @@ publish_now(Attempt *attempt, const DogpileDeps *deps, const DogpileEntry *entry
 			break;
 		}
 
+	if (is_shared(attempt))
+		return publish_outside(attempt, entry);
 	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared);
 	if (status == DOGPILE_TOO_LARGE)
 		count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
@@ -269,6 +336,8 @@ store_created(Attempt *attempt, DogpileEntry *entry, bool temporary)
 		case PUBLISH_NOW:
 			return publish_now(attempt, &deps, entry);
 		case PUBLISH_AT_COMMIT:
+			if (is_shared(attempt) && attempt->lease == NULL)
+				break;
 			dogpile_xact_store(attempt->call.region, &attempt->call.key, entry,
 							   dogpile_version_old_snapshot_xmin(),
 							   DOGPILE_PUBLISH_IF_NEWER);
@@ -401,38 +470,142 @@ must_compute_alone(const Attempt *attempt)
 }
 
 /*
- * When a session that has begun to wait for another's creation has to give up,
- * by the region's lock_timeout.  Errors: none.
+ * When a session that has begun to wait for another's creation has to give up, by
+ * the region's lock_timeout.  Servers that wait for each other do not know it; so
+ * who creates something else meanwhile, or has a lock that all servers respect,
+ * waits for no longer than the region's grace_time.  Errors: none.
  */
 TimestampTz
 dogpile_creation_deadline(const DogpileCall *call, TimestampTz since)
 {
-	return call->region->lock_timeout_ms == 0 ? DOGPILE_NO_DEADLINE :
+	const DogpileRegion *region = call->region;
+	TimestampTz deadline = region->lock_timeout_ms == 0 ? DOGPILE_NO_DEADLINE :
+		TimestampTzPlusMilliseconds(since, region->lock_timeout_ms);
+
+	if (region->store->begin != NULL && (creations != NULL || dogpile_lease_holds_any()))
+		deadline = Min(deadline, TimestampTzPlusMilliseconds(since, region->grace_time_ms));
+	return deadline;
+}
+
+/* Is it the region's lock_timeout that sets the deadline? */
+static bool
+has_lock_timeout(const DogpileCall *call, TimestampTz since)
+{
+	return call->region->lock_timeout_ms > 0 &&
+		dogpile_creation_deadline(call, since) ==
 		TimestampTzPlusMilliseconds(since, call->region->lock_timeout_ms);
 }
 
-/* Raise the error that the region's lock_timeout has run out. */
+/* Raise the error that the deadline has passed. */
 void
-dogpile_creation_raise_timeout(const DogpileCall *call)
+dogpile_creation_raise_timeout(const DogpileCall *call, TimestampTz since)
 {
+	bool		by_setting = has_lock_timeout(call, since);
+
 	ereport(ERROR,
-			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			(errcode(by_setting ? ERRCODE_LOCK_NOT_AVAILABLE : ERRCODE_T_R_DEADLOCK_DETECTED),
 			 errmsg("timed out waiting for creation of cache entry \"%s\" of region \"%s\"",
 					dogpile_call_key_text(call), call->region->name),
+			 by_setting ?
 			 errdetail("Another session has been creating it for more than %d ms.",
-					   call->region->lock_timeout_ms),
+					   call->region->lock_timeout_ms) :
+			 errdetail("This session has the lock of another entry, so two servers may have been waiting for each other."),
+			 by_setting ?
 			 errhint("Increase \"dogpile_%s.lock_timeout\", or set \"dogpile_%s.lock_timeout_action\" to \"compute\".",
-					 call->region->name, call->region->name)));
+					 call->region->name, call->region->name) : 0));
 }
 
-/* The region's own lock_timeout has run out. */
+/* The deadline has passed. */
 static void
 handle_timeout(Attempt *attempt)
 {
 	count(attempt, DOGPILE_COUNTER_WAIT_TIMEOUTS, 1);
-	if (attempt->call.region->lock_timeout_action == DOGPILE_TIMEOUT_ERROR)
-		dogpile_creation_raise_timeout(&attempt->call);
+	if (attempt->call.region->lock_timeout_action == DOGPILE_TIMEOUT_ERROR &&
+		has_lock_timeout(&attempt->call, attempt->begin.time))
+		dogpile_creation_raise_timeout(&attempt->call, attempt->begin.time);
 	create(attempt);
+}
+
+/* Give the caller what was found, and stop being the creator. */
+static void
+give_and_release(Attempt *attempt, const DogpileLookup *found)
+{
+	if (attempt->lease)
+		attempt->call.region->store->release(attempt->lease);
+	attempt->lease = NULL;
+	if (attempt->is_creator)
+		dogpile_lock_release(attempt->call.key.hash);
+	attempt->is_creator = false;
+	dogpile_call_give(found, attempt->result);
+}
+
+/*
+ * Is it worth while to wait for the end of a transaction that invalidates what the
+ * value depends on?  If its server has crashed, or it waits in its turn, that is
+ * for too long, and the value is created without being stored.
+ */
+static bool
+may_wait_for_commit(const Attempt *attempt)
+{
+	return GetCurrentTimestamp() <
+		TimestampTzPlusMilliseconds(attempt->begin.time, MAX_COMMIT_WAIT_MS);
+}
+
+/*
+ * As the creator of this server, create the value, unless another server that
+ * shares the store does so or has done so.
+ *
+ * If the store does not answer, or takes no value now, the value is created and
+ * given to those who wait for it here.
+ */
+static void
+create_among_servers(Attempt *attempt)
+{
+	const DogpileStore *store = attempt->call.region->store;
+
+	for (int round = 0;; round++)
+	{
+		DogpileStatus status = store->begin(attempt->call.region, &attempt->call.key,
+											attempt->tags, &attempt->lease);
+		DogpileLookup found;
+
+		if (status == DOGPILE_ERROR ||
+			(status == DOGPILE_CHANGING && !may_wait_for_commit(attempt)))
+			break;
+		dogpile_creation_lookup(&attempt->call, attempt->creator,
+								round == 0 ? NULL : &attempt->begin, &found);
+		if (found.freshness == DOGPILE_FRESH ||
+			(status != DOGPILE_OK && found.freshness == DOGPILE_STALE))
+		{
+			dogpile_call_count_found(&attempt->call, &found);
+			give_and_release(attempt, &found);
+			return;
+		}
+		if (status == DOGPILE_OK)
+			break;
+		if (round == 0)
+			count(attempt, DOGPILE_COUNTER_WAITS, 1);
+		if (!dogpile_lease_wait(attempt->begin.time,
+								dogpile_creation_deadline(&attempt->call,
+														  attempt->begin.time), round))
+		{
+			dogpile_lock_release(attempt->call.key.hash);
+			attempt->is_creator = false;
+			handle_timeout(attempt);
+			return;
+		}
+	}
+	create(attempt);
+}
+
+/* As the creator of this server, create the value. */
+static void
+create_as_creator(Attempt *attempt)
+{
+	if (is_shared(attempt) && attempt->is_creator)
+		create_among_servers(attempt);
+	else
+		create(attempt);
 }
 
 /*
@@ -453,13 +626,15 @@ settle(Attempt *attempt)
 	if (found.freshness == DOGPILE_ABSENT && !alone)
 		return false;
 
-	if (attempt->is_creator)
-		dogpile_lock_release(attempt->call.key.hash);
-	attempt->is_creator = false;
-	if (alone)
-		create(attempt);
+	if (!alone)
+		give_and_release(attempt, &found);
 	else
-		dogpile_call_give(&found, attempt->result);
+	{
+		if (attempt->is_creator)
+			dogpile_lock_release(attempt->call.key.hash);
+		attempt->is_creator = false;
+		create(attempt);
+	}
 	return true;
 }
 
@@ -490,7 +665,7 @@ wait_for_creator(Attempt *attempt)
 	}
 	attempt->is_creator = lock == DOGPILE_LOCK_OK;
 	if (!settle(attempt))
-		create(attempt);
+		create_as_creator(attempt);
 }
 
 /*
@@ -505,19 +680,21 @@ try_to_create(Attempt *attempt)
 
 	if (!dogpile_lock_try(attempt->call.key.hash))
 		return false;
+	attempt->is_creator = true;
 
-	dogpile_creation_lookup(&attempt->call, attempt->creator, NULL, &found);
+	/* Between servers, that is looked up once more in any case. */
+	found.freshness = DOGPILE_ABSENT;
+	if (!is_shared(attempt))
+		dogpile_creation_lookup(&attempt->call, attempt->creator, NULL, &found);
 	if (found.freshness == DOGPILE_FRESH)
 	{
 		dogpile_call_count_found(&attempt->call, &found);
-		dogpile_call_give(&found, attempt->result);
-		dogpile_lock_release(attempt->call.key.hash);
+		give_and_release(attempt, &found);
 		return true;
 	}
 	if (found.freshness == DOGPILE_ABSENT)
 		count(attempt, DOGPILE_COUNTER_MISSES, 1);
-	attempt->is_creator = true;
-	create(attempt);
+	create_as_creator(attempt);
 	return true;
 }
 
@@ -531,7 +708,7 @@ can_share(const Attempt *attempt)
 	DogpileDeps deps;
 
 	dogpile_xact_get_deps(attempt->call.region, &attempt->call.key, attempt->tags, &deps);
-	return sees_all_invalidations(&deps);
+	return sees_all_invalidations(attempt, &deps);
 }
 
 /* Go on with a call that has not found a fresh value. */

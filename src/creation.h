@@ -29,7 +29,8 @@ typedef struct DogpileEntryOptions
 extern void dogpile_creation_check_recursion(const DogpileCall *call);
 extern TimestampTz dogpile_creation_deadline(const DogpileCall *call,
 											 TimestampTz since);
-extern void dogpile_creation_raise_timeout(const DogpileCall *call) pg_attribute_noreturn();
+extern void dogpile_creation_raise_timeout(const DogpileCall *call,
+										   TimestampTz since) pg_attribute_noreturn();
 extern void dogpile_creation_lookup(const DogpileCall *call,
 									const DogpileCreator *creator,
 									const DogpileCallTime *since,

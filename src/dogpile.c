@@ -23,12 +23,18 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-#include "backend.h"
-#include "backend_shared_memory.h"
+#include "alarm.h"
+#include "backends.h"
 #include "compat.h"
 #include "config.h"
+#include "lease.h"
 #include "outcome.h"
+#include "server.h"
 #include "stats.h"
+#include "store.h"
+#include "store_memory.h"
+#include "suspect.h"
+#include "worker.h"
 #include "xact.h"
 
 PG_MODULE_MAGIC;
@@ -53,11 +59,40 @@ request_shmem(void)
 	RequestAddinShmemSpace(dogpile_store_shmem_size(store_budget()));
 	RequestAddinShmemSpace(dogpile_stats_shmem_size());
 	RequestAddinShmemSpace(dogpile_outcome_shmem_size());
+	RequestAddinShmemSpace(dogpile_alarm_shmem_size());
+	RequestAddinShmemSpace(dogpile_server_shmem_size());
+	RequestAddinShmemSpace(dogpile_suspect_shmem_size());
+	RequestAddinShmemSpace(dogpile_lease_shmem_size());
 	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_STORE_PARTITIONS);
 	RequestNamedLWLockTranche("dogpile_pool", 1);
 	RequestNamedLWLockTranche("dogpile_version", 1);
 	RequestNamedLWLockTranche("dogpile_stats", 1);
 	RequestNamedLWLockTranche("dogpile_outcome", 1);
+	RequestNamedLWLockTranche("dogpile_suspect", 1);
+}
+
+/*
+ * All modules have been loaded that might have brought a backend, so what is
+ * unknown now will stay so.  Its region can be used only after a reload.
+ */
+static void
+report_unknown_backends(void)
+{
+	DogpileRegion *region;
+
+	for (region = dogpile_config_first_region(); region != NULL; region = region->next)
+	{
+		const char *detail = NULL;
+
+		if (dogpile_backend_check(region->backend, &detail) &&
+			dogpile_backend_check_wrappers(region->wrap, &detail))
+			continue;
+		ereport(WARNING,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache region \"%s\" cannot be used", region->name),
+				 errdetail("Its backend is \"%s\", with wrappers \"%s\".  %s",
+						   region->backend, region->wrap, detail)));
+	}
 }
 
 static void
@@ -70,14 +105,20 @@ startup_shmem(void)
 	dogpile_store_shmem_init(store_budget());
 	dogpile_stats_shmem_init();
 	dogpile_outcome_shmem_init();
+	dogpile_alarm_shmem_init();
+	dogpile_server_shmem_init();
+	dogpile_suspect_shmem_init();
+	dogpile_lease_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
+
+	report_unknown_backends();
 }
 
 void
 _PG_init(void)
 {
 	dogpile_config_define(process_shared_preload_libraries_in_progress,
-						  dogpile_backend_check);
+						  dogpile_backend_check, dogpile_backend_check_wrappers);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
@@ -86,4 +127,5 @@ _PG_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	dogpile_xact_init();
+	dogpile_worker_register();
 }

@@ -20,6 +20,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "age.h"
 #include "lookup.h"
@@ -75,7 +76,7 @@ judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
 		by_version = judge_versions(deps, entry->as_of);
 	if (call == NULL || entry->created_at < call->time)
 		by_age = judge_age(region, entry);
-	if (own == DOGPILE_SOFT_INVALIDATED)
+	if (own == DOGPILE_SOFT_INVALIDATED || entry->is_outdated)
 		by_version = Min(by_version, DOGPILE_STALE);
 	return Min(by_version, by_age);
 }
@@ -93,6 +94,10 @@ is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
 		return false;
 	if (entry->tags == NULL)
 		return region->snapshot_reads;
+
+	/* What other servers have invalidated cannot be compared with it. */
+	if (region->store->begin != NULL)
+		return true;
 	return !dogpile_version_all_visible(deps->slots, deps->count,
 										dogpile_version_snapshot_xmin());
 }
@@ -111,15 +116,15 @@ find_pending(DogpileRegion *region, const DogpileKey *key, DogpileLookup *found)
 	return true;
 }
 
-/* Find an entry in the store, unless this transaction must not be given it. */
+/* Find an entry in a store, unless this transaction must not be given it. */
 static void
-find_stored(DogpileRegion *region, const DogpileKey *key,
-			const DogpileCallTime *call, DogpileLookup *found)
+find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey *key,
+			  const DogpileCallTime *call, DogpileLookup *found)
 {
 	DogpileDeps deps;
 
 	found->freshness = DOGPILE_ABSENT;
-	if (region->store->get(region, key, &found->entry) != DOGPILE_OK)
+	if (store->get(region, key, &found->entry) != DOGPILE_OK)
 		return;
 	dogpile_xact_get_deps(region, key, found->entry.tags, &deps);
 	found->freshness = judge(region, &deps, &found->entry, 0, call);
@@ -129,6 +134,63 @@ find_stored(DogpileRegion *region, const DogpileKey *key,
 		found->needs_snapshot = true;
 		found->freshness = DOGPILE_ABSENT;
 	}
+}
+
+/*
+ * Put a copy of an entry from outside into shared memory.  It is new from now
+ * on, but no longer valid than it was, nor for longer than the region keeps
+ * copies: which may be for no time at all, so that only those are given it who
+ * wait for it now.
+ *
+ * Returns whether it is there.
+ *
+ * Errors: out of memory.  Locks: no LWLock may be held; takes those of the store.
+ */
+bool
+dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
+					const DogpileEntry *entry)
+{
+	DogpileEntry copy = *entry;
+	TimestampTz expires_at = dogpile_age_expires_at(region, entry);
+	DogpilePrepared *prepared;
+
+	copy.created_at = GetCurrentTimestamp();
+	copy.lifetime_s = region->local_expiration_time_s;
+	if (expires_at != DT_NOEND)
+		copy.lifetime_s = Min(copy.lifetime_s,
+							  Max(expires_at - copy.created_at, 0) / (double) USECS_PER_SEC);
+	if (dogpile_store_memory.prepare(region, key, &copy, &prepared) != DOGPILE_OK)
+		return false;
+	(void) dogpile_store_memory.publish(prepared, DOGPILE_PUBLISH_IF_NEWER, copy.as_of);
+	return true;
+}
+
+/*
+ * Find an entry in the region's store.  If that is outside, shared memory may
+ * have a copy: one that the region keeps for a short time, or what a creator of
+ * this server has left there for those who wait for it.
+ */
+static void
+find_stored(DogpileRegion *region, const DogpileKey *key,
+			const DogpileCallTime *call, DogpileLookup *found)
+{
+	bool		keeps_copies = region->local_expiration_time_s > 0;
+
+	if (region->store == &dogpile_store_memory)
+	{
+		find_in_store(region->store, region, key, call, found);
+		return;
+	}
+	if (keeps_copies || call != NULL)
+	{
+		find_in_store(&dogpile_store_memory, region, key, call, found);
+		if (found->freshness == DOGPILE_FRESH)
+			return;
+		found->needs_snapshot = false;
+	}
+	find_in_store(region->store, region, key, call, found);
+	if (keeps_copies && found->freshness == DOGPILE_FRESH)
+		(void) dogpile_lookup_copy(region, key, &found->entry);
 }
 
 /*

@@ -13,7 +13,7 @@
 #ifndef DOGPILE_LOOKUP_H
 #define DOGPILE_LOOKUP_H
 
-#include "backend.h"
+#include "store.h"
 
 /* What an entry is good for. */
 typedef enum DogpileFreshness
@@ -45,6 +45,8 @@ typedef struct DogpileLookup
 
 extern void dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
 						   const DogpileCallTime *call, DogpileLookup *found);
+extern bool dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
+								const DogpileEntry *entry);
 extern DogpileFreshness dogpile_lookup_judge(DogpileRegion *region, Oid database,
 											 uint64 hash, const DogpileEntry *entry);
 

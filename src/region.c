@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "age.h"
+#include "lease.h"
 #include "lock.h"
 #include "region.h"
 #include "variant.h"
@@ -188,7 +189,7 @@ list_entry(const DogpileScannedEntry *scanned, void *arg)
 }
 
 /*
- * Tell of every entry in every store that can list them, of all databases.
+ * Tell of every entry in shared memory, of all databases.
  * Entries of regions that are no longer configured are left out.
  *
  * callback: called with each; must copy what it keeps.
@@ -200,14 +201,11 @@ void
 dogpile_region_list(DogpileEntryCallback callback, void *arg)
 {
 	ListState	state = {.callback = callback,.arg = arg};
-	const DogpileBackend *store;
 
 	dogpile_config_require_preload();
 	state.context = AllocSetContextCreate(CurrentMemoryContext, "dogpile entry",
 										  ALLOCSET_DEFAULT_SIZES);
-	for (int i = 0; (store = dogpile_backend_at(i)) != NULL; i++)
-		if (store->scan)
-			store->scan(list_entry, &state);
+	dogpile_store_memory.scan(list_entry, &state);
 	MemoryContextDelete(state.context);
 }
 
@@ -222,6 +220,7 @@ invalidate_key(DogpileCall *call, bool hard)
 {
 	dogpile_call_count(call, DOGPILE_COUNTER_INVALIDATIONS, 1);
 	dogpile_xact_invalidate(dogpile_version_key_slot(call->key.hash), hard);
+	dogpile_xact_announce_key(call->region, &call->key, hard);
 	if (hard)
 		dogpile_xact_remove(call->region, &call->key);
 }
@@ -275,6 +274,8 @@ set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 						 call->region->name)));
 		return false;
 	}
+	if (call->region->store->note != NULL)
+		entry.lease = call->region->store->note(call->region, &call->key, entry.tags);
 	dogpile_call_count(call, DOGPILE_COUNTER_SETS, 1);
 	dogpile_xact_store(call->region, &call->key, &entry,
 					   dogpile_version_old_snapshot_xmin(), DOGPILE_PUBLISH_ALWAYS);
@@ -300,32 +301,58 @@ dogpile_region_set(const text *region, const text *key, Datum value, bool isnull
 }
 
 /*
+ * Take the lock that all servers respect, if there is one; it is released at the
+ * end of the transaction.
+ *
+ * Returns what release() gives up, or NULL if the store has no such lock or does
+ * not answer.
+ */
+static struct DogpileLease *
+lock_among_servers(DogpileCall *call, TimestampTz since)
+{
+	const DogpileStore *store = call->region->store;
+	struct DogpileLease *lease = NULL;
+
+	if (store->begin == NULL)
+		return NULL;
+	for (int round = 0;
+		 store->begin(call->region, &call->key, NULL, &lease) == DOGPILE_BUSY; round++)
+		if (!dogpile_lease_wait(since, dogpile_creation_deadline(call, since), round))
+			dogpile_creation_raise_timeout(call, since);
+	return lease;
+}
+
+/*
  * Store a value unless there is one, fresh or stale.
  *
  * Returns whether it was stored.
  *
  * Errors: as dogpile_region_set(), and those of waiting for a lock; the
  * region's lock_timeout, too, which lock_timeout_action does not soften here.
- * Locks: the creator lock of the key, to the end of the transaction if the
- * value is stored, so that nobody else stores one before that.
+ * Locks: the creator lock of the key, and that of all servers, to the end of the
+ * transaction if the value is stored, so that nobody else stores one before that.
  */
 bool
 dogpile_region_add(const text *region, const text *key, Datum value, bool isnull,
 				   Oid typid, const DogpileEntryOptions *options)
 {
+	TimestampTz since = GetCurrentTimestamp();
 	DogpileCall call;
 	DogpileLookup found;
 	DogpileLockResult lock;
+	struct DogpileLease *lease;
 
 	dogpile_call_open(&call, region, key);
 	dogpile_creation_check_recursion(&call);
-	lock = dogpile_lock_acquire(call.key.hash,
-								dogpile_creation_deadline(&call, GetCurrentTimestamp()));
+	lock = dogpile_lock_acquire(call.key.hash, dogpile_creation_deadline(&call, since));
 	if (lock == DOGPILE_LOCK_TIMED_OUT)
-		dogpile_creation_raise_timeout(&call);
+		dogpile_creation_raise_timeout(&call, since);
+	lease = lock_among_servers(&call, since);
 	dogpile_lookup(call.region, &call.key, NULL, &found);
 	if (found.freshness != DOGPILE_ABSENT)
 	{
+		if (lease != NULL)
+			call.region->store->release(lease);
 		if (lock == DOGPILE_LOCK_OK)
 			dogpile_lock_release(call.key.hash);
 		return false;
@@ -382,6 +409,7 @@ dogpile_region_invalidate_all(const text *region, bool hard)
 
 	dogpile_stats_count(opened, DOGPILE_COUNTER_INVALIDATIONS, 1);
 	dogpile_xact_invalidate(dogpile_version_region_slot(MyDatabaseId, number), hard);
+	dogpile_xact_announce_region(opened, hard);
 }
 
 /*
@@ -400,4 +428,6 @@ dogpile_region_invalidate_tags(ArrayType *tags)
 	encoded = dogpile_tag_encode(tags);
 	for (uint32 i = 0; encoded && i < encoded->count; i++)
 		dogpile_xact_invalidate(encoded->slots[i], true);
+	if (encoded)
+		dogpile_xact_announce_tags(encoded, true);
 }

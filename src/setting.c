@@ -33,6 +33,7 @@
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/memutils.h"
+#include "utils/varlena.h"
 
 #include "setting.h"
 
@@ -59,12 +60,22 @@ typedef struct RegionSetting
 } RegionSetting;
 
 static bool check_backend(char **newval, void **extra, GucSource source);
+static bool check_wrap(char **newval, void **extra, GucSource source);
+static bool check_key_prefix(char **newval, void **extra, GucSource source);
+static bool check_key_mangler(char **newval, void **extra, GucSource source);
 static bool check_expiration_time(double *newval, void **extra,
 								  GucSource source);
 
 static const struct config_enum_entry timeout_actions[] = {
 	{"error", DOGPILE_TIMEOUT_ERROR, false},
 	{"compute", DOGPILE_TIMEOUT_COMPUTE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry tls_modes[] = {
+	{"off", DOGPILE_TLS_OFF, false},
+	{"on", DOGPILE_TLS_ON, false},
+	{"verify", DOGPILE_TLS_VERIFY, false},
 	{NULL, 0, false}
 };
 
@@ -82,7 +93,7 @@ static const RegionSetting region_settings[] = {
 		.type = PGC_STRING,
 		.offset = offsetof(DogpileRegion, backend),
 		.context = PGC_SIGHUP,
-		.text = "shared_memory",
+		.text = DOGPILE_SHARED_MEMORY,
 		.check_string = check_backend,
 	},
 	{
@@ -158,12 +169,212 @@ static const RegionSetting region_settings[] = {
 		.text = "role, search_path",
 		.check_string = dogpile_vary_check,
 	},
+
+	/* Regions whose values live outside shared memory. */
+	{
+		.name = "servers",
+		.description = "Sets the servers of the store: host:port or the path of a socket.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, servers),
+		.context = PGC_SIGHUP,
+		.flags = GUC_LIST_INPUT | GUC_SUPERUSER_ONLY,
+		.text = "",
+	},
+	{
+		.name = "sentinels",
+		.description = "Sets the Redis Sentinels that know the server of the store.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, sentinels),
+		.context = PGC_SIGHUP,
+		.flags = GUC_LIST_INPUT | GUC_SUPERUSER_ONLY,
+		.text = "",
+	},
+	{
+		.name = "service_name",
+		.description = "Sets the name by which Sentinels know the server of the store.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, service_name),
+		.context = PGC_SIGHUP,
+		.text = "",
+	},
+	{
+		.name = "cluster",
+		.description = "Sets whether the servers of the store are a Redis Cluster.",
+		.type = PGC_BOOL,
+		.offset = offsetof(DogpileRegion, cluster),
+		.context = PGC_SIGHUP,
+		.number = false,
+	},
+	{
+		.name = "database",
+		.description = "Sets the number of the Redis database.",
+		.type = PGC_INT,
+		.offset = offsetof(DogpileRegion, database),
+		.context = PGC_SIGHUP,
+		.max = 65535,
+	},
+	{
+		.name = "user",
+		.description = "Sets the user name that the store asks for.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, user),
+		.context = PGC_SIGHUP,
+		.flags = GUC_SUPERUSER_ONLY,
+		.text = "",
+	},
+	{
+		.name = "password",
+		.description = "Sets the password that the store asks for.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, password),
+		.context = PGC_SIGHUP,
+		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL,
+		.text = "",
+	},
+	{
+		.name = "tls",
+		.description = "Sets whether connections to the store are encrypted.",
+		.type = PGC_ENUM,
+		.offset = offsetof(DogpileRegion, tls),
+		.context = PGC_SIGHUP,
+		.number = DOGPILE_TLS_OFF,
+		.options = tls_modes,
+	},
+	{
+		.name = "tls_ca_file",
+		.description = "Sets the file of the certificates that sign those of the store.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, tls_ca_file),
+		.context = PGC_SIGHUP,
+		.flags = GUC_SUPERUSER_ONLY,
+		.text = "",
+	},
+	{
+		.name = "options",
+		.description = "Sets options that are passed on to the store's client library.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, options),
+		.context = PGC_SIGHUP,
+		.flags = GUC_SUPERUSER_ONLY,
+		.text = "",
+	},
+	{
+		.name = "max_total_size",
+		.description = "Sets the size that the files of a region may have together.",
+		.extra = "0 means no limit.",
+		.type = PGC_INT,
+		.offset = offsetof(DogpileRegion, max_total_size_mb),
+		.context = PGC_SIGHUP,
+		.flags = GUC_UNIT_MB,
+		.number = 1024,
+		.max = INT_MAX,
+	},
+	{
+		.name = "connect_timeout",
+		.description = "Sets how long connecting to a server of the store may take.",
+		.type = PGC_INT,
+		.offset = offsetof(DogpileRegion, connect_timeout_ms),
+		.context = PGC_SIGHUP,
+		.flags = GUC_UNIT_MS,
+		.number = 250,
+		.min = 1,
+		.max = 60000,
+	},
+	{
+		.name = "operation_timeout",
+		.description = "Sets how long a server of the store may take to answer.",
+		.type = PGC_INT,
+		.offset = offsetof(DogpileRegion, operation_timeout_ms),
+		.context = PGC_SIGHUP,
+		.flags = GUC_UNIT_MS,
+		.number = 250,
+		.min = 1,
+		.max = 60000,
+	},
+	{
+		.name = "key_prefix",
+		.description = "Sets what all names in the store begin with.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, key_prefix),
+		.context = PGC_SIGHUP,
+		.text = "dogpile:",
+		.check_string = check_key_prefix,
+	},
+	{
+		.name = "key_mangler",
+		.description = "Sets how keys look in the store.",
+		.extra = "\"none\", \"md5\", \"sha1\", \"sha256\", or a function of one text.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, key_mangler),
+		.context = PGC_SIGHUP,
+		.text = "none",
+		.check_string = check_key_mangler,
+	},
+	{
+		.name = "namespace",
+		.description = "Sets what stands for the database in the names in the store.",
+		.extra = "An empty string means the name of the database.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, name_space),
+		.context = PGC_SIGHUP,
+		.text = "",
+	},
+	{
+		.name = "secret",
+		.description = "Sets the secret by which values in the store are authenticated.",
+		.extra = "An empty string means that they are not.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, secret),
+		.context = PGC_SIGHUP,
+		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL,
+		.text = "",
+	},
+	{
+		.name = "wrap",
+		.description = "Sets the wrappers that calls of the store pass through.",
+		.type = PGC_STRING,
+		.offset = offsetof(DogpileRegion, wrap),
+		.context = PGC_SIGHUP,
+		.flags = GUC_LIST_INPUT,
+		.text = "",
+		.check_string = check_wrap,
+	},
+	{
+		.name = "distributed_lock",
+		.description = "Sets whether one session among all servers creates a value.",
+		.type = PGC_BOOL,
+		.offset = offsetof(DogpileRegion, distributed_lock),
+		.context = PGC_SIGHUP,
+		.number = true,
+	},
+	{
+		.name = "grace_time",
+		.description = "Sets how long another server respects a lock without hearing of its owner.",
+		.type = PGC_INT,
+		.offset = offsetof(DogpileRegion, grace_time_ms),
+		.context = PGC_SIGHUP,
+		.flags = GUC_UNIT_MS,
+		.number = 60000,
+		.min = 1000,
+		.max = 86400000,
+	},
+	{
+		.name = "local_expiration_time",
+		.description = "Sets how long a copy of a value from outside is kept in shared memory.",
+		.extra = "0 means that no copies are kept.",
+		.type = PGC_REAL,
+		.offset = offsetof(DogpileRegion, local_expiration_time_s),
+		.context = PGC_SIGHUP,
+		.flags = GUC_UNIT_S,
+		.max = DOGPILE_MAX_EXPIRATION_S,
+	},
 };
 
 /* Above what a new region has, so that the region is not up to date. */
 uint32		dogpile_setting_generation = 1;
 
 static DogpileBackendCheck backend_usable = NULL;
+static DogpileBackendCheck wrappers_usable = NULL;
 
 /*
  * The check hook of "backend".
@@ -187,6 +398,60 @@ check_backend(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/* The check hook of "wrap"; a string for the same reason. */
+static bool
+check_wrap(char **newval, void **extra, GucSource source)
+{
+	const char *detail = NULL;
+
+	if (wrappers_usable(*newval, &detail))
+		return true;
+	if (detail != NULL)
+		GUC_check_errdetail("%s", detail);
+	return false;
+}
+
+/*
+ * The check hook of "key_prefix": what every store takes in a name, and short
+ * enough to leave room for the rest.
+ */
+static bool
+check_key_prefix(char **newval, void **extra, GucSource source)
+{
+	if (strlen(*newval) > DOGPILE_MAX_KEY_PREFIX)
+	{
+		GUC_check_errdetail("It must have at most %d characters.",
+							DOGPILE_MAX_KEY_PREFIX);
+		return false;
+	}
+	for (const char *p = *newval; *p; p++)
+		if (*p <= ' ' || *p > '~' || *p == '{' || *p == '}')
+		{
+			GUC_check_errdetail("It must consist of printable ASCII characters without blanks and braces.");
+			return false;
+		}
+	return true;
+}
+
+/*
+ * The check hook of "key_mangler": the name of a digest or of a function, which
+ * may exist in some databases only and is looked up when it is used.
+ */
+static bool
+check_key_mangler(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		ok = SplitIdentifierString(copy, '.', &names) &&
+		list_length(names) >= 1 && list_length(names) <= 2;
+
+	if (!ok)
+		GUC_check_errdetail("It must be \"none\", \"md5\", \"sha1\", \"sha256\", or the name of a function.");
+	list_free(names);
+	pfree(copy);
+	return ok;
+}
+
 /*
  * The check hook of "expiration_time".
  *
@@ -203,25 +468,40 @@ check_expiration_time(double *newval, void **extra, GucSource source)
 	return false;
 }
 
-/* The assign hook of settings that something follows from. */
+/* The assign hooks of settings that something follows from. */
 static void
-note_change(const char *newval, void *extra)
+note_string_change(const char *newval, void *extra)
+{
+	dogpile_setting_generation++;
+}
+
+static void
+note_int_change(int newval, void *extra)
+{
+	dogpile_setting_generation++;
+}
+
+static void
+note_bool_change(bool newval, void *extra)
 {
 	dogpile_setting_generation++;
 }
 
 /*
- * Note what the check of "backend" asks.
+ * Note what the checks of "backend" and "wrap" ask.
  *
  * check_backend: tells whether a store can be used.  It must accept
  * "shared_memory", and is called whenever a "backend" is about to be set.
+ * check_wrappers: the same for a list of wrappers.
  *
  * Errors: none.
  */
 void
-dogpile_setting_init(DogpileBackendCheck check_backend)
+dogpile_setting_init(DogpileBackendCheck check_backend,
+					 DogpileBackendCheck check_wrappers)
 {
 	backend_usable = check_backend;
+	wrappers_usable = check_wrappers;
 }
 
 /*
@@ -235,20 +515,22 @@ define_setting(DogpileRegion *region, const RegionSetting *s)
 	char		name[NAMEDATALEN * 2];
 	void	   *value = (char *) region + s->offset;
 
+	bool		is_followed = s->context == PGC_SIGHUP;
+
 	snprintf(name, sizeof(name), DOGPILE_PREFIX "_%s.%s", region->name, s->name);
 
 	switch (s->type)
 	{
 		case PGC_BOOL:
 			DefineCustomBoolVariable(name, s->description, s->extra, value,
-									 s->number != 0, s->context, s->flags,
-									 NULL, NULL, NULL);
+									 s->number != 0, s->context, s->flags, NULL,
+									 is_followed ? note_bool_change : NULL, NULL);
 			break;
 		case PGC_INT:
 			DefineCustomIntVariable(name, s->description, s->extra, value,
 									(int) s->number, (int) s->min,
-									(int) s->max, s->context, s->flags,
-									NULL, NULL, NULL);
+									(int) s->max, s->context, s->flags, NULL,
+									is_followed ? note_int_change : NULL, NULL);
 			break;
 		case PGC_REAL:
 			DefineCustomRealVariable(name, s->description, s->extra, value,
@@ -258,12 +540,13 @@ define_setting(DogpileRegion *region, const RegionSetting *s)
 		case PGC_STRING:
 			DefineCustomStringVariable(name, s->description, s->extra, value,
 									   s->text, s->context, s->flags,
-									   s->check_string, note_change, NULL);
+									   s->check_string, note_string_change, NULL);
 			break;
 		case PGC_ENUM:
 			DefineCustomEnumVariable(name, s->description, s->extra, value,
 									 (int) s->number, s->options, s->context,
-									 s->flags, NULL, NULL, NULL);
+									 s->flags, NULL,
+									 is_followed ? note_int_change : NULL, NULL);
 			break;
 	}
 }
@@ -293,7 +576,7 @@ dogpile_setting_define(DogpileRegion *region)
  * Bring up to date what follows from a region's settings.
  *
  * Any change makes all regions out of date, as there is a single count.  Only
- * reloads change these settings, and parsing "vary" again costs little.
+ * reloads change these settings, and bringing them up to date costs little.
  *
  * Errors: out of memory.
  */
@@ -310,5 +593,6 @@ dogpile_setting_refresh(DogpileRegion *region)
 		pfree(unconstify(DogpileVary *, region->vary));
 	region->vary = vary;
 	region->store = NULL;
+	region->remote = NULL;
 	region->generation = dogpile_setting_generation;
 }

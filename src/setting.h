@@ -27,12 +27,26 @@
 #define DOGPILE_MAX_EXPIRATION_S	1000000000
 #define DOGPILE_MAX_HARD_FACTOR		1000
 
+/* Longest prefix of names in a store outside, in bytes. */
+#define DOGPILE_MAX_KEY_PREFIX		40
+
+/* The backend that is none: values live in this server's shared memory. */
+#define DOGPILE_SHARED_MEMORY		"shared_memory"
+
 /* What lock_timeout_action says. */
 typedef enum DogpileTimeoutAction
 {
 	DOGPILE_TIMEOUT_ERROR,
 	DOGPILE_TIMEOUT_COMPUTE
 } DogpileTimeoutAction;
+
+/* What tls says. */
+typedef enum DogpileTls
+{
+	DOGPILE_TLS_OFF,
+	DOGPILE_TLS_ON,
+	DOGPILE_TLS_VERIFY			/* the server's certificate */
+} DogpileTls;
 
 /*
  * A region: its settings as they are in this session.  A region's struct lives
@@ -55,6 +69,29 @@ typedef struct DogpileRegion
 	int			max_value_size_kb;
 	bool		snapshot_reads;
 
+	/* Those of regions whose values live outside shared memory. */
+	char	   *servers;
+	char	   *sentinels;
+	char	   *service_name;
+	bool		cluster;
+	int			database;
+	char	   *user;
+	char	   *password;
+	int			tls;			/* DogpileTls */
+	char	   *tls_ca_file;
+	char	   *options;
+	int			max_total_size_mb;	/* 0: no limit */
+	int			connect_timeout_ms;
+	int			operation_timeout_ms;
+	char	   *key_prefix;
+	char	   *key_mangler;
+	char	   *name_space;		/* "": the name of the database */
+	char	   *secret;			/* "": values are not authenticated */
+	char	   *wrap;
+	bool		distributed_lock;
+	int			grace_time_ms;
+	double		local_expiration_time_s;	/* 0: no copies in shared memory */
+
 	/*
 	 * What follows from settings: brought up to date, and "store" reset, when
 	 * a region is asked for and a setting has changed since.  "vary" is not
@@ -66,10 +103,11 @@ typedef struct DogpileRegion
 
 	/*
 	 * What higher layers found out about the region and keep here: the store
-	 * that "backend" names (NULL: to be looked up) and the region's row of
-	 * counters (-1: not yet known).
+	 * that "backend" names and, if that is outside, the connection to it (NULL:
+	 * to be looked up), and the region's row of counters (-1: not yet known).
 	 */
-	const struct DogpileBackend *store;
+	const struct DogpileStore *store;
+	struct DogpileRemote *remote;
 	int			stats_slot;
 
 	struct DogpileRegion *next;
@@ -81,7 +119,8 @@ typedef bool (*DogpileBackendCheck) (const char *name, const char **detail);
 /* Counts changes of settings that something follows from. */
 extern PGDLLIMPORT uint32 dogpile_setting_generation;
 
-extern void dogpile_setting_init(DogpileBackendCheck check_backend);
+extern void dogpile_setting_init(DogpileBackendCheck check_backend,
+								 DogpileBackendCheck check_wrappers);
 extern void dogpile_setting_define(DogpileRegion *region);
 extern void dogpile_setting_refresh(DogpileRegion *region);
 

@@ -76,6 +76,63 @@ find_slot(const char *tag, int len)
 }
 
 /*
+ * Make what is stored of some tags.
+ *
+ * texts, lens: their names and the lengths of these, in bytes, within limits.
+ *
+ * Returns it in CurrentMemoryContext, or NULL if there are none.
+ *
+ * Errors: out of memory.
+ */
+DogpileTags *
+dogpile_tag_build(const char *const *texts, const size_t *lens, int count)
+{
+	DogpileTags *tags;
+	Size		size = offsetof(DogpileTags, slots) + count * sizeof(DogpileSlot);
+	char	   *p;
+
+	if (count == 0)
+		return NULL;
+	for (int i = 0; i < count; i++)
+		size += sizeof(uint16) + lens[i];
+
+	tags = palloc(size);
+	tags->size = size;
+	tags->count = count;
+	p = (char *) &tags->slots[count];
+	for (int i = 0; i < count; i++)
+	{
+		uint16		len = lens[i];
+
+		tags->slots[i] = find_slot(texts[i], len);
+		memcpy(p, &len, sizeof(len));
+		memcpy(p + sizeof(len), texts[i], len);
+		p += sizeof(len) + len;
+	}
+	return tags;
+}
+
+/*
+ * Read one tag's name after another.
+ *
+ * p: NULL at first, then what the last call has returned.
+ *
+ * Errors: none.
+ */
+const char *
+dogpile_tag_next(const DogpileTags *tags, const char *p, const char **text, size_t *len)
+{
+	uint16		len16;
+
+	if (p == NULL)
+		p = (const char *) &tags->slots[tags->count];
+	memcpy(&len16, p, sizeof(len16));
+	*text = p + sizeof(len16);
+	*len = len16;
+	return *text + len16;
+}
+
+/*
  * Check a tags argument and turn it into what is stored.
  *
  * array: text[], or NULL.
@@ -88,32 +145,17 @@ find_slot(const char *tag, int len)
 DogpileTags *
 dogpile_tag_encode(ArrayType *array)
 {
-	DogpileTags *tags;
+	const char *texts[DOGPILE_MAX_TAGS];
+	size_t		lens[DOGPILE_MAX_TAGS];
 	Datum	   *elements;
 	int			count = array ? deconstruct_tags(array, &elements) : 0;
-	Size		size = offsetof(DogpileTags, slots) + count * sizeof(DogpileSlot);
-	char	   *p;
 
-	if (count == 0)
-		return NULL;
-	for (int i = 0; i < count; i++)
-		size += sizeof(uint16) + VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
-
-	tags = palloc(size);
-	tags->size = size;
-	tags->count = count;
-	p = (char *) &tags->slots[count];
 	for (int i = 0; i < count; i++)
 	{
-		const char *text = VARDATA_ANY(DatumGetPointer(elements[i]));
-		uint16		len = VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
-
-		tags->slots[i] = find_slot(text, len);
-		memcpy(p, &len, sizeof(len));
-		memcpy(p + sizeof(len), text, len);
-		p += sizeof(len) + len;
+		texts[i] = VARDATA_ANY(DatumGetPointer(elements[i]));
+		lens[i] = VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
 	}
-	return tags;
+	return dogpile_tag_build(texts, lens, count);
 }
 
 /*
@@ -125,19 +167,18 @@ ArrayType *
 dogpile_tag_decode(const DogpileTags *tags)
 {
 	Datum	   *elements;
-	const char *p;
+	const char *p = NULL;
 
 	if (tags == NULL)
 		return NULL;
 	elements = palloc_array(Datum, tags->count);
-	p = (const char *) &tags->slots[tags->count];
 	for (uint32 i = 0; i < tags->count; i++)
 	{
-		uint16		len;
+		const char *text;
+		size_t		len;
 
-		memcpy(&len, p, sizeof(len));
-		elements[i] = PointerGetDatum(cstring_to_text_with_len(p + sizeof(len), len));
-		p += sizeof(len) + len;
+		p = dogpile_tag_next(tags, p, &text, &len);
+		elements[i] = PointerGetDatum(cstring_to_text_with_len(text, len));
 	}
 	return construct_array(elements, tags->count, TEXTOID, -1, false, TYPALIGN_INT);
 }

@@ -32,6 +32,10 @@ typedef struct DogpileTags
 } DogpileTags;
 
 extern DogpileTags *dogpile_tag_encode(ArrayType *array);
+extern DogpileTags *dogpile_tag_build(const char *const *texts,
+									   const size_t *lens, int count);
+extern const char *dogpile_tag_next(const DogpileTags *tags, const char *p,
+									const char **text, size_t *len);
 extern ArrayType *dogpile_tag_decode(const DogpileTags *tags);
 
 #endif							/* DOGPILE_TAG_H */

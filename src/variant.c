@@ -56,19 +56,6 @@ append_role(StringInfo buf, char item, Oid role)
 	appendBinaryStringInfo(buf, (char *) &role, sizeof(role));
 }
 
-/*
- * The text of search_path stands for the schemas it names, except that
- * "$user" stands for a different one for each role.
- */
-static void
-append_search_path(StringInfo buf, bool has_role)
-{
-	if (!has_role && strstr(namespace_search_path, "$user") != NULL)
-		append_role(buf, ITEM_ROLE, GetUserId());
-	appendStringInfoChar(buf, ITEM_SEARCH_PATH);
-	append_string(buf, namespace_search_path);
-}
-
 /* An unset setting differs from one that is set to an empty string. */
 static void
 append_setting(StringInfo buf, const char *name)
@@ -81,20 +68,23 @@ append_setting(StringInfo buf, const char *name)
 		append_string(buf, value);
 }
 
-/* Replace a variant that is too long by its SHA-256. */
+/*
+ * Replace what is behind the roles by its SHA-256.  The roles stay, because
+ * their numbers mean nothing on another server.
+ */
 static void
-digest_variant(StringInfo buf)
+digest_variant(StringInfo buf, int first)
 {
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
 
 	if (pg_cryptohash_init(ctx) < 0 ||
-		pg_cryptohash_update(ctx, (uint8 *) buf->data, buf->len) < 0 ||
+		pg_cryptohash_update(ctx, (uint8 *) buf->data + first, buf->len - first) < 0 ||
 		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
 		elog(ERROR, "could not compute SHA-256 of a cache variant");
 	pg_cryptohash_free(ctx);
 
-	resetStringInfo(buf);
+	buf->len = first;
 	appendStringInfoChar(buf, ITEM_DIGEST);
 	appendBinaryStringInfo(buf, (char *) digest, sizeof(digest));
 }
@@ -113,6 +103,7 @@ int
 dogpile_variant_build(const DogpileVary *vary, char *buf)
 {
 	static StringInfoData items = {0};
+	int			end_of_roles;
 
 	if (items.data == NULL)
 	{
@@ -127,13 +118,24 @@ dogpile_variant_build(const DogpileVary *vary, char *buf)
 		append_role(&items, ITEM_ROLE, GetUserId());
 	if (vary->session_user)
 		append_role(&items, ITEM_SESSION_USER, GetSessionUserId());
+
+	/*
+	 * The text of search_path stands for the schemas it names, except that
+	 * "$user" stands for a different one for each role.
+	 */
+	if (!vary->role && vary->search_path && strstr(namespace_search_path, "$user"))
+		append_role(&items, ITEM_ROLE, GetUserId());
+	end_of_roles = items.len;
 	if (vary->search_path)
-		append_search_path(&items, vary->role);
+	{
+		appendStringInfoChar(&items, ITEM_SEARCH_PATH);
+		append_string(&items, namespace_search_path);
+	}
 	for (int i = 0; i < vary->nsettings; i++)
 		append_setting(&items, vary->settings[i]);
 
 	if (items.len > DOGPILE_MAX_VARIANT)
-		digest_variant(&items);
+		digest_variant(&items, end_of_roles);
 	memcpy(buf, items.data, items.len);
 	return items.len;
 }
@@ -152,9 +154,13 @@ read_string(const char *p, const char *end, const char **string, uint32 *len)
 	return *len > (size_t) (end - *string) ? NULL : *string + *len;
 }
 
-/* Append one item in readable form; returns as read_string(). */
+/*
+ * Append one item in readable form, its strings by append_value; returns as
+ * read_string().
+ */
 static const char *
-describe_item(StringInfo out, const char *p, const char *end)
+describe_item(StringInfo out, const char *p, const char *end,
+			  DogpileVariantAppend append_value)
 {
 	char		tag = *p++;
 	const char *string;
@@ -169,25 +175,35 @@ describe_item(StringInfo out, const char *p, const char *end)
 				return NULL;
 			memcpy(&role, p, sizeof(role));
 			string = GetUserNameFromId(role, true);
-			appendStringInfo(out, "%s=%s", tag == ITEM_ROLE ? "role" : "session_user",
-							 string ? string : "(dropped)");
+			appendStringInfoString(out, tag == ITEM_ROLE ? "role=" : "session_user=");
+			if (string != NULL)
+				append_value(out, string, strlen(string));
+			else
+				appendStringInfo(out, "(dropped %u)", role);
 			return p + sizeof(role);
 		case ITEM_SEARCH_PATH:
-			if ((p = read_string(p, end, &string, &len)) != NULL)
-				appendStringInfo(out, "search_path=%.*s", (int) len, string);
+			if ((p = read_string(p, end, &string, &len)) == NULL)
+				return NULL;
+			appendStringInfoString(out, "search_path=");
+			append_value(out, string, len);
 			return p;
 		case ITEM_SETTING:
 		case ITEM_UNSET:
 			if ((p = read_string(p, end, &string, &len)) == NULL)
 				return NULL;
-			appendStringInfo(out, "%.*s", (int) len, string);
-			if (tag == ITEM_UNSET)
-				appendStringInfoString(out, " unset");
-			else if ((p = read_string(p, end, &string, &len)) != NULL)
-				appendStringInfo(out, "=%.*s", (int) len, string);
+			append_value(out, string, len);
+			if (tag == ITEM_SETTING)
+			{
+				appendStringInfoChar(out, '=');
+				if ((p = read_string(p, end, &string, &len)) == NULL)
+					return NULL;
+				append_value(out, string, len);
+			}
 			return p;
 		case ITEM_DIGEST:
-			appendStringInfoString(out, "(digest)");
+			appendStringInfoString(out, "digest=");
+			for (; p < end; p++)
+				appendStringInfo(out, "%02x", (unsigned char) *p);
 			return end;
 		default:
 			return NULL;
@@ -195,25 +211,48 @@ describe_item(StringInfo out, const char *p, const char *end)
 }
 
 /*
- * Put a variant into readable form, as in "role=app; search_path=public".
+ * Append a variant in readable form, as in "role=app; search_path=public"; a
+ * setting that is not set is named alone.
+ *
+ * append_value: appends the value of an item.  If it lets no blank, "=" nor ";"
+ * of it through, different variants give different texts.
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+void
+dogpile_variant_append(StringInfo out, const char *bytes, int len,
+					   const char *separator, DogpileVariantAppend append_value)
+{
+	const char *p = bytes;
+	const char *end = bytes + len;
+
+	while (p != NULL && p < end)
+	{
+		if (p != bytes)
+			appendStringInfoString(out, separator);
+		p = describe_item(out, p, end, append_value);
+	}
+}
+
+static void
+append_as_is(StringInfo out, const char *string, int len)
+{
+	appendBinaryStringInfo(out, string, len);
+}
+
+/*
+ * Put a variant into readable form.
  *
  * Returns a string in CurrentMemoryContext, empty for a shared value.
  *
- * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ * Errors: as above.
  */
 char *
 dogpile_variant_describe(const char *bytes, int len)
 {
-	const char *p = bytes;
-	const char *end = bytes + len;
 	StringInfoData out;
 
 	initStringInfo(&out);
-	while (p != NULL && p < end)
-	{
-		if (p != bytes)
-			appendStringInfoString(&out, "; ");
-		p = describe_item(&out, p, end);
-	}
+	dogpile_variant_append(&out, bytes, len, "; ", append_as_is);
 	return out.data;
 }

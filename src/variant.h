@@ -15,7 +15,15 @@
 
 #include "config.h"
 
+#include "lib/stringinfo.h"
+
+/* Appends a string to a text. */
+typedef void (*DogpileVariantAppend) (StringInfo out, const char *string, int len);
+
 extern int	dogpile_variant_build(const DogpileVary *vary, char *buf);
+extern void dogpile_variant_append(StringInfo out, const char *bytes, int len,
+								   const char *separator,
+								   DogpileVariantAppend append_value);
 extern char *dogpile_variant_describe(const char *bytes, int len);
 
 #endif							/* DOGPILE_VARIANT_H */

@@ -43,12 +43,15 @@
 #include "utils/memutils.h"
 
 #include "age.h"
+#include "announce.h"
+#include "lease.h"
 #include "stats.h"
 #include "xact.h"
 
 typedef enum ChangeKind
 {
 	CHANGE_INVALIDATE,
+	CHANGE_ANNOUNCE,
 	CHANGE_REMOVE,
 	CHANGE_STORE
 } ChangeKind;
@@ -68,8 +71,15 @@ typedef struct Change
 		}			invalidate;
 		struct
 		{
+			DogpileRegion *region;	/* NULL: tags, of all regions */
+			DogpileKeyNames *names; /* of a key; NULL: the whole region */
+			DogpileTags *tags;
+			bool		hard;
+		}			announce;
+		struct
+		{
 			DogpileRegion *region;
-			const DogpileBackend *store;
+			const DogpileStore *store;
 			DogpileKey *key;
 		}			remove;
 		struct
@@ -180,6 +190,60 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 }
 
 /*
+ * Note an announcement; what it points to lives as long as the transaction.
+ *
+ * A key is named now: that may take a function of the user's, and none may be
+ * called at PRE_COMMIT, when there is no snapshot any more.
+ */
+static void
+append_announcement(DogpileRegion *region, const DogpileKey *key,
+					const DogpileTags *tags, bool hard)
+{
+	DogpileKeyNames *names = key ? dogpile_announce_name_key(region, key) : NULL;
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	DogpileTags *tags_copy = tags ? memcpy(palloc(tags->size), tags, tags->size) : NULL;
+	Change	   *change = append_change(CHANGE_ANNOUNCE);
+
+	change->u.announce.region = region;
+	change->u.announce.names = names;
+	change->u.announce.tags = tags_copy;
+	change->u.announce.hard = hard;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Announce an invalidation to other servers at COMMIT, if they share the store:
+ * of a key, of all entries of a region, or of tags in all regions.
+ *
+ * Errors: out of memory; those of names.  Locks: no LWLock may be held.
+ */
+void
+dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key, bool hard)
+{
+	if (dogpile_announce_is_needed(region))
+		append_announcement(region, key, NULL, hard);
+}
+
+void
+dogpile_xact_announce_region(DogpileRegion *region, bool hard)
+{
+	if (dogpile_announce_is_needed(region))
+		append_announcement(region, NULL, NULL, hard);
+}
+
+void
+dogpile_xact_announce_tags(const DogpileTags *tags, bool hard)
+{
+	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
+		 region = region->next)
+		if (dogpile_announce_is_needed(region))
+		{
+			append_announcement(NULL, NULL, tags, hard);
+			return;
+		}
+}
+
+/*
  * Remove the entry of a key from its store at COMMIT, to free its memory.
  * That it is not given to anybody is a matter of dogpile_xact_invalidate().
  *
@@ -214,6 +278,8 @@ copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *ent
 	if (entry->tags)
 		copy->entry.tags = memcpy(palloc(entry->tags->size), entry->tags,
 								  entry->tags->size);
+	if (entry->lease)
+		copy->entry.lease = region->store->defer(entry->lease);
 	dogpile_xact_get_deps(region, key, entry->tags, &copy->deps);
 	MemoryContextSwitchTo(oldcontext);
 	return copy;
@@ -261,6 +327,13 @@ pop_change(void)
 		if (state)
 			state->last[change->u.invalidate.hard] = change->u.invalidate.superseded;
 	}
+	else if (change->kind == CHANGE_ANNOUNCE)
+	{
+		if (change->u.announce.names)
+			pfree(change->u.announce.names);
+		if (change->u.announce.tags)
+			pfree(change->u.announce.tags);
+	}
 	else if (change->kind == CHANGE_REMOVE)
 		pfree(change->u.remove.key);
 	else if (change->u.store.entry)
@@ -272,6 +345,8 @@ pop_change(void)
 		if (state)
 			state->last = change->u.store.superseded;
 		pfree(unconstify(char *, pending->entry.value.data));
+		if (pending->entry.lease)
+			pfree(pending->entry.lease);
 		if (pending->entry.tags)
 			pfree(unconstify(DogpileTags *, pending->entry.tags));
 		pfree(pending->key);
@@ -492,23 +567,62 @@ enter_invalidations_locked(DogpileClock tick, uint64 next_xid)
 								 tick, next_xid);
 }
 
-/* Publish an entry, or give it up. */
+/*
+ * The user has set a value outside.  Copies of the old one that sessions of this
+ * server have made are worth nothing from now on, nor any that they are about to
+ * make; only now, after it was replaced.
+ */
 static void
-finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
+invalidate_copies(const DogpilePendingEntry *pending)
 {
-	if (is_lost_set(pending))
-		(void) pending->store->remove(pending->region, pending->key, tick);
-	if (pending->prepared == NULL)
-		return;
+	uint64		next_xid = U64FromFullTransactionId(ReadNextFullTransactionId());
+	DogpileClock tick = dogpile_version_begin_tick();
+
+	dogpile_version_bump(dogpile_version_key_slot(pending->key->hash), true, tick,
+						 next_xid);
+	dogpile_version_end_tick();
+}
+
+/* Publish an entry, or give it up. */
+static DogpileStatus
+publish_or_abandon(DogpilePendingEntry *pending)
+{
+	DogpilePrepared *prepared = pending->prepared;
+	DogpileStatus status;
+
+	pending->prepared = NULL;
+	if (prepared == NULL)
+		return DOGPILE_FULL;
 	if (pending->refused)
 	{
 		dogpile_stats_count(pending->region, DOGPILE_COUNTER_REFUSED, 1);
-		pending->store->abandon(pending->prepared);
+		pending->store->abandon(prepared);
+		return DOGPILE_KEPT;
 	}
-	else
-		(void) pending->store->publish(pending->prepared, pending->mode,
-									   pending->entry.as_of);
-	pending->prepared = NULL;
+	status = pending->store->publish(prepared, pending->mode, pending->entry.as_of);
+	if (status == DOGPILE_TOO_LARGE)
+		dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
+	return status;
+}
+
+/* Let an entry take effect, and what was set whether or not it can be stored. */
+static void
+finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
+{
+	bool		lost = is_lost_set(pending);
+	bool		was_set = pending->mode == DOGPILE_PUBLISH_ALWAYS &&
+		pending->prepared != NULL && !pending->refused;
+	DogpileStatus status;
+
+	if (lost)
+		(void) pending->store->remove(pending->region, pending->key, tick);
+	status = publish_or_abandon(pending);
+	if (pending->entry.lease == NULL)
+		return;
+	if (lost || (was_set && status != DOGPILE_OK))
+		pending->store->lose(pending->entry.lease);
+	if (was_set)
+		invalidate_copies(pending);
 }
 
 /* COMMIT: let everything take effect.  Nothing here can fail. */
@@ -523,6 +637,7 @@ apply_log(void)
 	check_entries_locked(tick);
 	enter_invalidations_locked(tick, next_xid);
 	dogpile_version_end_tick();
+	dogpile_announce_commit();
 
 	for (int i = 0; i < dogpile_xact_npending; i++)
 		if (changes[i].kind == CHANGE_REMOVE)
@@ -547,6 +662,35 @@ abandon_entries(void)
 		}
 }
 
+/* PRE_COMMIT: tell other servers what is about to be invalidated. */
+static void
+send_announcements(void)
+{
+	for (int i = 0; i < dogpile_xact_npending; i++)
+	{
+		Change	   *change = &changes[i];
+		const DogpileTags *tags = change->u.announce.tags;
+		const char *p = NULL;
+
+		if (change->kind != CHANGE_ANNOUNCE)
+			continue;
+		for (uint32 t = 0; tags && t < tags->count; t++)
+		{
+			DogpileBytes tag;
+
+			p = dogpile_tag_next(tags, p, &tag.data, &tag.len);
+			dogpile_announce_tag(tag, change->u.announce.hard);
+		}
+		if (change->u.announce.names)
+			dogpile_announce_key(change->u.announce.region, change->u.announce.names,
+								 change->u.announce.hard);
+		else if (change->u.announce.region)
+			dogpile_announce_region(change->u.announce.region,
+									change->u.announce.hard);
+	}
+	dogpile_announce_send();
+}
+
 static void
 xact_callback(XactEvent event, void *arg)
 {
@@ -554,7 +698,10 @@ xact_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			if (dogpile_xact_npending > 0)
+			{
+				send_announcements();
 				prepare_entries();
+			}
 			return;
 		case XACT_EVENT_PRE_PREPARE:
 			if (dogpile_xact_npending > 0)
@@ -565,9 +712,12 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			if (dogpile_xact_npending > 0)
 				apply_log();
+			dogpile_lease_end(InvalidSubTransactionId);
 			break;
 		case XACT_EVENT_ABORT:
 			abandon_entries();
+			dogpile_announce_abort();
+			dogpile_lease_end(InvalidSubTransactionId);
 			break;
 		case XACT_EVENT_PREPARE:
 		case XACT_EVENT_PARALLEL_COMMIT:
@@ -585,12 +735,18 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 				 SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		while (dogpile_xact_npending > 0 &&
 			   changes[dogpile_xact_npending - 1].subid == subid)
 			pop_change();
+		dogpile_lease_end(subid);
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
 		for (int i = dogpile_xact_npending - 1; i >= 0 && changes[i].subid == subid; i--)
 			changes[i].subid = parent;
+		dogpile_lease_pass_on(subid, parent);
+	}
 }
 
 /*

@@ -13,7 +13,7 @@
 #ifndef DOGPILE_XACT_H
 #define DOGPILE_XACT_H
 
-#include "backend.h"
+#include "store.h"
 
 /* The slots of the table of versions that an entry depends on. */
 typedef struct DogpileDeps
@@ -34,7 +34,7 @@ typedef enum DogpileInvalidation
 typedef struct DogpilePendingEntry
 {
 	DogpileRegion *region;
-	const DogpileBackend *store;	/* the region's, when this was pending */
+	const DogpileStore *store;	/* the region's, when this was pending */
 	DogpileKey *key;
 	DogpileEntry entry;			/* with tags and value of its own */
 	DogpileDeps deps;
@@ -52,6 +52,10 @@ extern void dogpile_xact_init(void);
 extern void dogpile_xact_get_deps(DogpileRegion *region, const DogpileKey *key,
 								  const DogpileTags *tags, DogpileDeps *deps);
 extern void dogpile_xact_invalidate(DogpileSlot slot, bool hard);
+extern void dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key,
+									  bool hard);
+extern void dogpile_xact_announce_region(DogpileRegion *region, bool hard);
+extern void dogpile_xact_announce_tags(const DogpileTags *tags, bool hard);
 extern void dogpile_xact_remove(DogpileRegion *region, const DogpileKey *key);
 extern void dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
 							   const DogpileEntry *entry, uint64 xmin,

@@ -59,6 +59,9 @@ make_work_copy
 
 count "builds without optional libraries and without warnings" \
 	builds_without_warnings WITH_MEMCACHED=no WITH_REDIS=no
+count "builds without libmemcached and without warnings" \
+	builds_without_warnings WITH_MEMCACHED=no
+count "builds without hiredis and without warnings" builds_without_warnings WITH_REDIS=no
 count "builds without warnings" builds_without_warnings
 count "builds" build
 count "installs" install_extension

@@ -33,9 +33,24 @@ pg_version() {
 	fi
 }
 
+# Install packages without starting the servers in them.
+install_packages() {
+	local policy=/usr/sbin/policy-rc.d made=""
+
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' | as_root tee $policy > /dev/null
+		as_root chmod +x $policy
+		made=$policy
+	fi
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+		--no-install-recommends "$@" > /dev/null || { as_root rm -f $made; return 1; }
+	as_root rm -f $made
+}
+
 # Install what building and testing need, if it is not there.
 install_missing() {
-	local packages="gcc make pkg-config libipc-run-perl libhiredis-dev libmemcached-dev"
+	local packages="gcc make pkg-config libipc-run-perl openssl libhiredis-dev libmemcached-dev libssl-dev
+		memcached redis-server redis-sentinel redis-tools"
 	local missing="" version
 
 	if ! command -v apt-get > /dev/null; then
@@ -55,8 +70,7 @@ install_missing() {
 	if [ -n "$missing" ]; then
 		echo "Installing$missing"
 		as_root apt-get update -q > /dev/null
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
-			--no-install-recommends $missing > /dev/null
+		install_packages $missing
 	fi
 	PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$version/bin/pg_config}
 	export PG_CONFIG

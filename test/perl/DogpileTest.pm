@@ -7,18 +7,23 @@ package DogpileTest;
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
+
 use Exporter 'import';
 use File::Spec;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
   new_server
+  module_path
   create_helpers
   close_gate
   log_offset
+  wait_for_log_line
   count_runs
   start_psql
   psql_is_running
@@ -41,6 +46,16 @@ sub new_server
 	$node->append_conf('postgresql.conf',
 		join("\n", "shared_preload_libraries = 'dogpile'", @lines, ''));
 	return $node;
+}
+
+# A module in test/modules, which "make installcheck" has built, as
+# shared_preload_libraries takes it.
+sub module_path
+{
+	my ($name) = @_;
+	my $folder = $INC{'DogpileTest.pm'} =~ s{[^/]*$}{}r;
+
+	return abs_path("$folder../modules/$name") . "/$name";
 }
 
 # The extension, and the functions that tests use.
@@ -123,6 +138,19 @@ sub log_offset
 	my ($node) = @_;
 
 	return -s $node->logfile;
+}
+
+# Wait for a line in the server's log; returns whether it has come.
+sub wait_for_log_line
+{
+	my ($node, $pattern, $offset) = @_;
+
+	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return 1 if slurp_file($node->logfile, $offset) =~ $pattern;
+		usleep(100_000);
+	}
+	return 0;
 }
 
 # How often ran() was called with this argument since then.
@@ -253,6 +281,8 @@ sub check_log
 	my $log = slurp_file($node->logfile, $offset // 0);
 	my $harmless = join '|', 'there is no transaction in progress',
 	  'value is too large for the store',
+	  # a region that asks for what this build does not have
+	  'cannot be used: this build of dogpile',
 	  # a victim that has ended by itself meanwhile
 	  'PID \d+ is not a PostgreSQL';
 	my @bad = grep { !/$harmless/ } $log =~

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * backend_shared_memory.c
+ * store_memory.c
  *	  The store in shared memory.
  *
  * Entries are found through an array of hash buckets, which is cut into
@@ -28,7 +28,7 @@
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
- *	  src/backend_shared_memory.c
+ *	  src/store_memory.c
  *
  *-------------------------------------------------------------------------
  */
@@ -40,8 +40,8 @@
 #include "utils/timestamp.h"
 
 #include "age.h"
-#include "backend.h"
-#include "backend_shared_memory.h"
+#include "store.h"
+#include "store_memory.h"
 #include "clock.h"
 #include "evict.h"
 #include "pool.h"
@@ -229,6 +229,8 @@ read_head(const DogpileStoredEntry *stored, DogpileEntry *entry)
 	entry->as_of = stored->as_of;
 	entry->creation_us = stored->creation_us;
 	entry->tags = NULL;
+	entry->is_outdated = false;
+	entry->lease = NULL;
 	entry->value.data = NULL;
 	entry->value.size = stored->data_len;
 }
@@ -296,7 +298,7 @@ copy_entry(const DogpileKey *key, char *buffer, Size size, DogpileEntry *entry)
 	return needed;
 }
 
-/* The first of the contract's functions; see backend.h for all of them. */
+/* The first of the contract's functions; see store.h for all of them. */
 static DogpileStatus
 shmem_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
 {
@@ -741,8 +743,8 @@ shmem_scan(DogpileScanCallback callback, void *arg)
 	pfree(buffer);
 }
 
-const DogpileBackend dogpile_backend_shared_memory = {
-	.name = "shared_memory",
+const DogpileStore dogpile_store_memory = {
+	.name = DOGPILE_SHARED_MEMORY,
 	.get = shmem_get,
 	.prepare = shmem_prepare,
 	.publish = shmem_publish,

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * backend_shared_memory.h
+ * store_memory.h
  *	  The store in shared memory: what module load needs of it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
- *	  src/backend_shared_memory.h
+ *	  src/store_memory.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DOGPILE_BACKEND_SHARED_MEMORY_H
-#define DOGPILE_BACKEND_SHARED_MEMORY_H
+#ifndef DOGPILE_STORE_MEMORY_H
+#define DOGPILE_STORE_MEMORY_H
 
 /* Number of locks that dogpile.c has to ask for. */
 #define DOGPILE_STORE_PARTITIONS	128
@@ -19,4 +19,4 @@
 extern Size dogpile_store_shmem_size(Size budget);
 extern void dogpile_store_shmem_init(Size budget);
 
-#endif							/* DOGPILE_BACKEND_SHARED_MEMORY_H */
+#endif							/* DOGPILE_STORE_MEMORY_H */

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * announce.h
+ *	  Invalidations for other servers, on both sides of a COMMIT.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/announce.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_ANNOUNCE_H
+#define DOGPILE_ANNOUNCE_H
+
+#include "tag.h"
+#include "token.h"
+
+/* What the worker has to do about a mark. */
+typedef enum DogpileMarkCare
+{
+	DOGPILE_MARK_RENEW,
+	DOGPILE_MARK_LEAVE,
+	DOGPILE_MARK_LEAVE_IF_SAME	/* it is not known whether it is ours */
+} DogpileMarkCare;
+
+/* The names of a key outside: zero-terminated, one after the other. */
+typedef struct DogpileKeyNames
+{
+	int			entry_at;		/* where the second one begins */
+	char		text[FLEXIBLE_ARRAY_MEMBER];	/* of its version, of its entry */
+} DogpileKeyNames;
+
+extern bool dogpile_announce_is_needed(DogpileRegion *region);
+extern DogpileKeyNames *dogpile_announce_name_key(DogpileRegion *region,
+												  const DogpileKey *key);
+extern void dogpile_announce_key(DogpileRegion *region, const DogpileKeyNames *names,
+								 bool hard);
+extern void dogpile_announce_region(DogpileRegion *region, bool hard);
+extern void dogpile_announce_tag(DogpileBytes tag, bool hard);
+extern void dogpile_announce_send(void);
+extern const char *dogpile_announce_successor(const DogpileItemName *name);
+extern void dogpile_announce_commit(void);
+extern void dogpile_announce_abort(void);
+extern DogpileBackendStatus dogpile_announce_tend_mark(DogpileRegion *region,
+														 const DogpileItemName *name,
+														 const char *mark,
+														 DogpileMarkCare care,
+														 int64 lease_ms);
+extern bool dogpile_announce_settle(DogpileRegion *region, DogpileRemote *remote,
+									const DogpileItemName *region_version);
+
+#endif							/* DOGPILE_ANNOUNCE_H */

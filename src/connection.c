@@ -1,0 +1,515 @@
+/*-------------------------------------------------------------------------
+ *
+ * connection.c
+ *	  A connection of a backend, with the wrappers around it.
+ *
+ * A connection is a chain of links: the wrappers that the region names,
+ * outermost first, and at its end a base, which calls the backend.  Each link
+ * has all functions.  Those that a wrapper leaves out pass calls on; those that
+ * the backend leaves out are stood in for by the base with what every backend
+ * has: get, set on a condition, and remove.  The stand-ins keep the contract,
+ * at the price of more round trips.
+ *
+ * Calls are also made when a transaction has just committed, so nothing is
+ * raised here and nothing comes from palloc().
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/connection.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "nodes/pg_list.h"
+#include "utils/varlena.h"
+
+#include "connection.h"
+
+/* How often to try to change a counter that others change, too. */
+#define MAX_ATTEMPTS	100
+
+/* The last link. */
+typedef struct Base
+{
+	const DogpileBackend *backend;
+	void	   *connection;
+} Base;
+
+/* A connection as it is allocated. */
+typedef struct Chain
+{
+	DogpileConnection connection;
+	Base		base;
+	DogpileWrapped wrappers[DOGPILE_MAX_WRAPPERS];
+} Chain;
+
+/* --------------------------------------------------------------------
+ * The base: calls the backend, or stands in for what it leaves out
+ * --------------------------------------------------------------------
+ */
+
+static DogpileBackendStatus
+base_get(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	Base	   *base = link;
+
+	return base->backend->get(base->connection, items, nitems, error);
+}
+
+static DogpileBackendStatus
+base_set(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	Base	   *base = link;
+
+	return base->backend->set(base->connection, items, nitems, error);
+}
+
+static DogpileBackendStatus
+base_remove(void *link, DogpileBackendItem *items, int nitems,
+			DogpileBackendError *error)
+{
+	Base	   *base = link;
+
+	return base->backend->remove(base->connection, items, nitems, error);
+}
+
+/* Store one item; its status is the answer. */
+static DogpileBackendStatus
+set_one(void *link, DogpileBackendItem *item, DogpileBackendError *error)
+{
+	item->status = DOGPILE_BACKEND_ERROR;
+	(void) base_set(link, item, 1, error);
+	return item->status;
+}
+
+/* Try to put one number for another in place of a counter. */
+static DogpileBackendStatus
+try_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
+			  DogpileBackendError *error)
+{
+	DogpileBackendItem item = {.name = name};
+	char		before[32] = "";
+	char		after[32];
+
+	if (base_get(link, &item, 1, error) != DOGPILE_BACKEND_OK)
+		return DOGPILE_BACKEND_ERROR;
+	item.mode = DOGPILE_BACKEND_IF_ABSENT;
+	if (item.status == DOGPILE_BACKEND_OK)
+	{
+		item.mode = DOGPILE_BACKEND_IF_EQUAL;
+		item.expected.data = before;
+		item.expected.len = Min(item.value.len, sizeof(before) - 1);
+		memcpy(before, item.value.data, item.expected.len);
+	}
+	*result = strtoll(before, NULL, 10) + delta;
+	item.value.data = after;
+	item.value.len = snprintf(after, sizeof(after), INT64_FORMAT, *result);
+	item.ttl_ms = ttl_ms;
+	return set_one(link, &item, error);
+}
+
+static DogpileBackendStatus
+base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
+			   DogpileBackendError *error)
+{
+	Base	   *base = link;
+
+	if (base->backend->increment != NULL)
+		return base->backend->increment(base->connection, name, delta, ttl_ms, result,
+										error);
+	for (int i = 0; i < MAX_ATTEMPTS; i++)
+	{
+		DogpileBackendStatus status = try_increment(link, name, delta, ttl_ms, result, error);
+
+		if (status == DOGPILE_BACKEND_OK || status == DOGPILE_BACKEND_ERROR)
+			return status;
+	}
+	return DOGPILE_BACKEND_KEPT;
+}
+
+/*
+ * What stands for a value that may be too long to be kept; zero for none at
+ * all.
+ */
+static uint64
+digest(const DogpileBackendItem *item)
+{
+	if (item->status != DOGPILE_BACKEND_OK)
+		return 0;
+	return hash_bytes_extended((const unsigned char *) item->value.data,
+							   item->value.len, 0) | 1;
+}
+
+/* Store something in place of the token, if that is still ours. */
+static DogpileBackendStatus
+replace_token(void *link, const DogpileBackendLock *lock, DogpileBytes value,
+			  int64 ttl_ms, DogpileBackendError *error)
+{
+	DogpileBackendItem item = {
+		.name = lock->name,
+		.value = value,
+		.expected = {lock->token, DOGPILE_LOCK_TOKEN_LEN},
+		.mode = DOGPILE_BACKEND_IF_EQUAL,
+		.ttl_ms = ttl_ms
+	};
+
+	return set_one(link, &item, error);
+}
+
+static DogpileBackendStatus
+base_renew(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
+{
+	Base	   *base = link;
+	DogpileBytes token = {lock->token, DOGPILE_LOCK_TOKEN_LEN};
+
+	if (base->backend->renew != NULL)
+		return base->backend->renew(base->connection, lock, error);
+	return replace_token(link, lock, token, lock->lease_ms, error);
+}
+
+/* There is no removing on a condition, but something that is gone at once. */
+static DogpileBackendStatus
+base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
+{
+	Base	   *base = link;
+	DogpileBytes nobody = {"-", 1};
+
+	if (base->backend->unlock != NULL)
+		return base->backend->unlock(base->connection, lock, error);
+	return replace_token(link, lock, nobody, 1, error);
+}
+
+static DogpileBackendStatus
+base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
+{
+	Base	   *base = link;
+	DogpileBackendItem entry = {.name = lock->entry};
+	DogpileBackendItem item = {
+		.name = lock->name,
+		.value = {lock->token, DOGPILE_LOCK_TOKEN_LEN},
+		.mode = DOGPILE_BACKEND_IF_ABSENT,
+		.ttl_ms = lock->lease_ms
+	};
+	DogpileBackendStatus status;
+
+	if (base->backend->lock != NULL)
+		return base->backend->lock(base->connection, lock, error);
+	status = set_one(link, &item, error);
+	if (status != DOGPILE_BACKEND_OK)
+		return status;
+
+	/* Whatever is stored from now on will differ. */
+	if (base_get(link, &entry, 1, error) != DOGPILE_BACKEND_OK)
+	{
+		DogpileBackendError unlock_error = {0};
+
+		/* The caller must not believe that nobody has the lock. */
+		if (base_unlock(link, lock, &unlock_error) == DOGPILE_BACKEND_ERROR)
+			error->unreachable = true;
+		return DOGPILE_BACKEND_ERROR;
+	}
+	lock->entry_version = digest(&entry);
+	return DOGPILE_BACKEND_OK;
+}
+
+/* Do these look like the lock still being ours and the entry the same? */
+static bool
+is_unchanged(const DogpileBackendLock *lock, const DogpileBackendItem *token,
+			 const DogpileBackendItem *entry)
+{
+	return token->status == DOGPILE_BACKEND_OK &&
+		token->value.len == DOGPILE_LOCK_TOKEN_LEN &&
+		memcmp(token->value.data, lock->token, DOGPILE_LOCK_TOKEN_LEN) == 0 &&
+		digest(entry) == lock->entry_version;
+}
+
+static DogpileBackendStatus
+base_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
+		 DogpileBackendError *error)
+{
+	Base	   *base = link;
+	DogpileBackendItem found[2] = {{.name = lock->name}, {.name = lock->entry}};
+	DogpileBackendError unlock_error = {.unreachable = true};
+	char	   *old = NULL;
+
+	if (base->backend->put != NULL)
+		return base->backend->put(base->connection, lock, item, error);
+	if (base_get(link, found, lengthof(found), error) != DOGPILE_BACKEND_OK)
+		return DOGPILE_BACKEND_ERROR;
+	if (!is_unchanged(lock, &found[0], &found[1]))
+		return DOGPILE_BACKEND_KEPT;
+
+	item->mode = DOGPILE_BACKEND_IF_ABSENT;
+	if (found[1].status == DOGPILE_BACKEND_OK)
+	{
+		item->expected.len = found[1].value.len;
+		old = malloc(Max(item->expected.len, 1));
+		if (old == NULL)
+		{
+			snprintf(error->message, sizeof(error->message), "out of memory");
+			return DOGPILE_BACKEND_ERROR;
+		}
+		item->expected.data = memcpy(old, found[1].value.data, item->expected.len);
+		item->mode = DOGPILE_BACKEND_IF_EQUAL;
+	}
+	(void) set_one(link, item, error);
+	free(old);
+
+	/* The caller must not believe that nobody has the lock. */
+	if (base_unlock(link, lock, &unlock_error) == DOGPILE_BACKEND_ERROR &&
+		item->status != DOGPILE_BACKEND_ERROR)
+	{
+		*error = unlock_error;
+		item->status = DOGPILE_BACKEND_ERROR;
+	}
+	return item->status == DOGPILE_BACKEND_MISS ? DOGPILE_BACKEND_KEPT : item->status;
+}
+
+static DogpileBackendStatus
+base_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
+{
+	Base	   *base = link;
+
+	if (base->backend->flush != NULL)
+		return base->backend->flush(base->connection, prefix, error);
+	snprintf(error->message, sizeof(error->message),
+			 "this backend cannot tell what names there are");
+	return DOGPILE_BACKEND_ERROR;
+}
+
+static DogpileBackendStatus
+base_stats(void *link, DogpileBackendFigure figure, void *arg,
+		   DogpileBackendError *error)
+{
+	Base	   *base = link;
+
+	if (base->backend->stats != NULL)
+		return base->backend->stats(base->connection, figure, arg, error);
+	return DOGPILE_BACKEND_OK;
+}
+
+static const DogpileBackend base_functions = {
+	.abi = DOGPILE_BACKEND_ABI,
+	.name = "base",
+	.get = base_get,
+	.set = base_set,
+	.remove = base_remove,
+	.increment = base_increment,
+	.lock = base_lock,
+	.renew = base_renew,
+	.unlock = base_unlock,
+	.put = base_put,
+	.flush = base_flush,
+	.stats = base_stats
+};
+
+/* --------------------------------------------------------------------
+ * Wrappers: what they leave out passes calls on
+ * --------------------------------------------------------------------
+ */
+
+static DogpileBackendStatus
+pass_get(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->get(wrapped->connection, items, nitems, error);
+}
+
+static DogpileBackendStatus
+pass_set(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->set(wrapped->connection, items, nitems, error);
+}
+
+static DogpileBackendStatus
+pass_remove(void *link, DogpileBackendItem *items, int nitems,
+			DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->remove(wrapped->connection, items, nitems, error);
+}
+
+static DogpileBackendStatus
+pass_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
+			   DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->increment(wrapped->connection, name, delta, ttl_ms, result,
+									 error);
+}
+
+static DogpileBackendStatus
+pass_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->lock(wrapped->connection, lock, error);
+}
+
+static DogpileBackendStatus
+pass_renew(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->renew(wrapped->connection, lock, error);
+}
+
+static DogpileBackendStatus
+pass_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->unlock(wrapped->connection, lock, error);
+}
+
+static DogpileBackendStatus
+pass_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
+		 DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->put(wrapped->connection, lock, item, error);
+}
+
+static DogpileBackendStatus
+pass_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->flush(wrapped->connection, prefix, error);
+}
+
+static DogpileBackendStatus
+pass_stats(void *link, DogpileBackendFigure figure, void *arg,
+		   DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = link;
+
+	return wrapped->inner->stats(wrapped->connection, figure, arg, error);
+}
+
+/* Put a wrapper around what the connection has so far. */
+static void
+wrap_connection(DogpileConnection *connection, const DogpileWrapper *wrapper,
+				DogpileWrapped *wrapped, const char *backend)
+{
+	DogpileBackend *functions = &wrapped->functions;
+
+	wrapped->inner = connection->functions;
+	wrapped->connection = connection->link;
+	wrapped->name = backend;
+	*functions = wrapper->functions;
+
+#define PASS_ON(function) \
+	if (functions->function == NULL) \
+		functions->function = pass_##function
+	PASS_ON(get);
+	PASS_ON(set);
+	PASS_ON(remove);
+	PASS_ON(increment);
+	PASS_ON(lock);
+	PASS_ON(renew);
+	PASS_ON(unlock);
+	PASS_ON(put);
+	PASS_ON(flush);
+	PASS_ON(stats);
+#undef PASS_ON
+
+	connection->functions = functions;
+	connection->link = wrapped;
+}
+
+/* --------------------------------------------------------------------
+ * Opening and closing
+ * --------------------------------------------------------------------
+ */
+
+/* Put the wrappers of a list around a connection; false if one is unknown. */
+static bool
+wrap_all(Chain *chain, const char *wrap, DogpileBackendError *error)
+{
+	char	   *copy = pstrdup(wrap);
+	List	   *names;
+	bool		ok = SplitIdentifierString(copy, ',', &names) &&
+		list_length(names) <= DOGPILE_MAX_WRAPPERS;
+
+	/* The innermost first. */
+	for (int i = list_length(names) - 1; ok && i >= 0; i--)
+	{
+		const char *name = list_nth(names, i);
+		const DogpileWrapper *wrapper = dogpile_backend_find_wrapper(name);
+
+		ok = wrapper != NULL;
+		if (ok)
+			wrap_connection(&chain->connection, wrapper, &chain->wrappers[i],
+							chain->base.backend->name);
+		else
+			snprintf(error->message, sizeof(error->message),
+					 "there is no wrapper \"%s\"", name);
+	}
+	list_free(names);
+	pfree(copy);
+	return ok;
+}
+
+/*
+ * Open a connection.
+ *
+ * backend, wrap: as the settings of the same names have them.
+ * options: outlive the connection.
+ *
+ * Returns NULL and *error if that does not work.
+ *
+ * Errors: out of memory; what interrupts raise.
+ */
+DogpileConnection *
+dogpile_connection_open(const char *backend, const char *wrap,
+						const DogpileBackendOptions *options,
+						DogpileBackendError *error)
+{
+	Chain	   *chain = calloc(1, sizeof(Chain));
+	Base	   *base;
+
+	if (chain == NULL)
+	{
+		snprintf(error->message, sizeof(error->message), "out of memory");
+		return NULL;
+	}
+	base = &chain->base;
+	chain->connection.functions = &base_functions;
+	chain->connection.link = base;
+	base->backend = dogpile_backend_find(backend);
+	if (base->backend == NULL)
+		snprintf(error->message, sizeof(error->message),
+				 "there is no such backend, and no preloaded module has registered one");
+	else if (wrap_all(chain, wrap, error))
+		base->connection = base->backend->open(options, error);
+	if (base->connection == NULL)
+	{
+		free(chain);
+		return NULL;
+	}
+	return &chain->connection;
+}
+
+/*
+ * Close a connection, in whatever state it is.
+ *
+ * Errors: none.
+ */
+void
+dogpile_connection_close(DogpileConnection *connection)
+{
+	Chain	   *chain = (Chain *) connection;
+
+	chain->base.backend->close(chain->base.connection);
+	free(chain);
+}
