@@ -36,6 +36,9 @@
 
 static const DogpileBackend *backends[MAX_REGISTERED] = {
 	&dogpile_backend_null,
+#ifdef USE_MEMCACHED
+	&dogpile_backend_memcached,
+#endif
 #ifdef USE_REDIS
 	&dogpile_backend_redis,
 #endif
