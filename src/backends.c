@@ -36,6 +36,7 @@
 
 static const DogpileBackend *backends[MAX_REGISTERED] = {
 	&dogpile_backend_null,
+	&dogpile_backend_file,
 #ifdef USE_MEMCACHED
 	&dogpile_backend_memcached,
 #endif

@@ -1,0 +1,600 @@
+/*-------------------------------------------------------------------------
+ *
+ * backend_file.c
+ *	  The backend "file": values in files of this server's disk.
+ *
+ * Each item is a file <directory>/<two digits>/<hash of the name>; file_item.c
+ * knows what is in it.  What is not to be believed is not there, and is removed.
+ * file_total.c keeps the size of all of them below the limit.
+ *
+ * A file is written under another name and renamed, so that a reader, who takes
+ * no lock, sees one value or the other.  Whoever changes something locks
+ * <directory>/lock; conditions are checked and the total size is kept up to date
+ * under that.  The lock is a flock(), which goes with its process.
+ *
+ * Memory comes from malloc() and errors are answers; see backend.h.  No file
+ * stays open while something may be raised, but those in the Connection.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/backend_file.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file_perm.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "backends.h"
+#include "file_origin.h"
+#include "file_total.h"
+
+/* How long to sleep between two tries to get the lock. */
+#define LOCK_PAUSE_US	1000
+
+typedef struct Connection
+{
+	const DogpileBackendOptions *options;
+	int			root_fd;		/* of the directory, during a call, or -1 */
+	int			lock_fd;		/* of its lock, ditto */
+	struct stat known;			/* the directory, when it was found to be ours */
+	uint32		counter;		/* for names of temporary files */
+	char	  **contents;		/* of files, what the last get() has found */
+	int			ncontents;
+} Connection;
+
+/* --------------------------------------------------------------------
+ * Names, errors, folders
+ * --------------------------------------------------------------------
+ */
+
+/* Describe errno: what could not be done to the directory. */
+static DogpileBackendStatus
+fail(Connection *connection, DogpileBackendError *error, const char *what)
+{
+	error->unreachable = false;
+	snprintf(error->message, sizeof(error->message), "could not %s \"%.120s\": %s",
+			 what, connection->options->directory, strerror(errno));
+	return DOGPILE_BACKEND_ERROR;
+}
+
+/* Make a folder and those above it. */
+static bool
+make_folders(const char *path)
+{
+	char		copy[MAXPGPATH];
+
+	if (strlcpy(copy, path, sizeof(copy)) >= sizeof(copy))
+	{
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	for (char *p = copy + 1; *p != '\0'; p++)
+		if (*p == '/')
+		{
+			*p = '\0';
+			if (mkdir(copy, pg_dir_create_mode) != 0 && errno != EEXIST)
+				return false;
+			*p = '/';
+		}
+	return mkdir(copy, pg_dir_create_mode) == 0 || errno == EEXIST;
+}
+
+static void
+free_contents(Connection *connection)
+{
+	for (int i = 0; i < connection->ncontents; i++)
+		free(connection->contents[i]);
+	free(connection->contents);
+	connection->contents = NULL;
+	connection->ncontents = 0;
+}
+
+static DogpileBackendStatus
+end(Connection *connection, DogpileBackendStatus status)
+{
+	dogpile_file_close(&connection->lock_fd);
+	dogpile_file_close(&connection->root_fd);
+	return status;
+}
+
+/* --------------------------------------------------------------------
+ * The lock
+ * --------------------------------------------------------------------
+ */
+
+static void
+release_lock(Connection *connection)
+{
+	dogpile_file_close(&connection->lock_fd);
+}
+
+/* Try to get the lock once.  Returns OK, KEPT or ERROR. */
+static DogpileBackendStatus
+try_lock(Connection *connection, DogpileBackendError *error)
+{
+	if (connection->lock_fd < 0)
+		connection->lock_fd = openat(connection->root_fd, "lock",
+									 O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+									 pg_file_create_mode);
+	if (connection->lock_fd < 0)
+		return fail(connection, error, "open the lock file in");
+	if (flock(connection->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return DOGPILE_BACKEND_OK;
+	if (errno == EWOULDBLOCK || errno == EINTR)
+		return DOGPILE_BACKEND_KEPT;
+	return fail(connection, error, "lock");
+}
+
+/*
+ * Get the lock, or ERROR.  A flock() that blocks would neither obey a cancel nor
+ * a timeout.
+ */
+static DogpileBackendStatus
+acquire_lock(Connection *connection, DogpileBackendError *error)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	int			timeout_ms = connection->options->operation_timeout_ms;
+
+	for (;;)
+	{
+		DogpileBackendStatus status = try_lock(connection, error);
+
+		if (status != DOGPILE_BACKEND_KEPT)
+			return status;
+		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), timeout_ms))
+		{
+			release_lock(connection);
+			error->unreachable = false;
+			snprintf(error->message, sizeof(error->message),
+					 "could not lock \"%.120s\" within %d ms",
+					 connection->options->directory, timeout_ms);
+			return DOGPILE_BACKEND_ERROR;
+		}
+		pg_usleep(LOCK_PAUSE_US);
+		if (InterruptHoldoffCount == 0 && CritSectionCount == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* --------------------------------------------------------------------
+ * Beginning a call
+ * --------------------------------------------------------------------
+ */
+
+/* Is what is in the directory ours?  See file_origin.c. */
+static bool
+is_own(Connection *connection)
+{
+	struct stat st;
+
+	if (fstat(connection->root_fd, &st) != 0)
+		return false;
+	if (st.st_ino == connection->known.st_ino && st.st_dev == connection->known.st_dev)
+		return true;
+	if (!dogpile_file_is_own(connection->root_fd))
+		return false;
+	connection->known = st;
+	return true;
+}
+
+/*
+ * Begin a call: open the directory.
+ *
+ * Returns OK; MISS if there is none, or nothing of ours is in it; or ERROR.
+ */
+static DogpileBackendStatus
+begin(Connection *connection, DogpileBackendError *error)
+{
+	/* The last call may have been cut off. */
+	end(connection, DOGPILE_BACKEND_OK);
+	free_contents(connection);
+	connection->root_fd = open(connection->options->directory,
+							   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (connection->root_fd >= 0)
+		return is_own(connection) ? DOGPILE_BACKEND_OK : DOGPILE_BACKEND_MISS;
+	if (errno == ENOENT)
+		return DOGPILE_BACKEND_MISS;
+	return fail(connection, error, "open directory");
+}
+
+/* Make the directory ours, unless somebody else just has.  Returns OK or ERROR. */
+static DogpileBackendStatus
+take_over(Connection *connection, DogpileBackendError *error)
+{
+	DogpileBackendStatus status = acquire_lock(connection, error);
+
+	if (status != DOGPILE_BACKEND_OK)
+		return status;
+	if (!is_own(connection) && !dogpile_file_make_own(connection->root_fd))
+		status = fail(connection, error, "write a file in");
+	release_lock(connection);
+	return status;
+}
+
+/* The same, but make it if there is none.  Returns OK or ERROR. */
+static DogpileBackendStatus
+begin_writing(Connection *connection, DogpileBackendError *error)
+{
+	DogpileBackendStatus status = begin(connection, error);
+
+	if (status != DOGPILE_BACKEND_MISS)
+		return status;
+	if (connection->root_fd < 0)
+	{
+		if (!make_folders(connection->options->directory))
+			return fail(connection, error, "create directory");
+		status = begin(connection, error);
+		if (connection->root_fd < 0)
+			return status == DOGPILE_BACKEND_ERROR ? status :
+				fail(connection, error, "open directory");
+	}
+	return status == DOGPILE_BACKEND_OK ? status : take_over(connection, error);
+}
+
+/* --------------------------------------------------------------------
+ * Writing; the lock is held
+ * --------------------------------------------------------------------
+ */
+
+static void
+add_to_total(Connection *connection, int64 change, const DogpileFilePlace *kept)
+{
+	dogpile_file_add_to_total(connection->root_fd, connection->options->max_total_size,
+							  change, kept);
+}
+
+/* Write an item in place of what is there. */
+static DogpileBackendStatus
+replace_file(Connection *connection, const DogpileBackendItem *item,
+			 DogpileBackendError *error)
+{
+	DogpileFilePlace place = dogpile_file_place(item->name);
+	char		temporary[64];
+	struct stat st;
+	int64		old_size = 0;
+	int			fd;
+
+	snprintf(temporary, sizeof(temporary), "tmp.%d.%u", (int) getpid(), connection->counter++);
+	if (mkdirat(connection->root_fd, place.folder, pg_dir_create_mode) != 0 && errno != EEXIST)
+		return fail(connection, error, "create a directory in");
+	fd = dogpile_file_open_folder(connection->root_fd, place.folder);
+	if (fd < 0)
+		return fail(connection, error, "open a directory in");
+	if (fstatat(fd, place.file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		old_size = st.st_size;
+	if (!dogpile_file_write_item(fd, temporary, item) ||
+		renameat(fd, temporary, fd, place.file) != 0)
+	{
+		DogpileBackendStatus status = fail(connection, error, "write a file in");
+
+		unlinkat(fd, temporary, 0);
+		dogpile_file_close(&fd);
+		return status;
+	}
+	dogpile_file_close(&fd);
+	add_to_total(connection, dogpile_file_size(item) - old_size, &place);
+	return DOGPILE_BACKEND_OK;
+}
+
+/* Remove the file of an item.  Returns OK, MISS or ERROR. */
+static DogpileBackendStatus
+remove_file(Connection *connection, DogpileBytes name, DogpileBackendError *error)
+{
+	DogpileFilePlace place = dogpile_file_place(name);
+	struct stat st;
+	int			fd = dogpile_file_open_folder(connection->root_fd, place.folder);
+	bool		is_removed = fd >= 0 &&
+		fstatat(fd, place.file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		unlinkat(fd, place.file, 0) == 0;
+
+	dogpile_file_close(&fd);
+	if (is_removed)
+	{
+		add_to_total(connection, -st.st_size, &place);
+		return DOGPILE_BACKEND_OK;
+	}
+	return errno == ENOENT ? DOGPILE_BACKEND_MISS : fail(connection, error, "remove a file in");
+}
+
+/* Is the condition met?  Returns OK, KEPT, MISS or ERROR. */
+static DogpileBackendStatus
+check_condition(Connection *connection, const DogpileBackendItem *item,
+				DogpileBackendError *error)
+{
+	DogpileBackendStatus status;
+	DogpileFileContent content;
+
+	if (item->mode == DOGPILE_BACKEND_ALWAYS)
+		return DOGPILE_BACKEND_OK;
+	content = dogpile_file_read_item(connection->root_fd, item->name);
+	status = content.status;
+	if (status == DOGPILE_BACKEND_ERROR)
+		return fail(connection, error, "read a file in");
+	if (item->mode == DOGPILE_BACKEND_IF_ABSENT)
+		status = status == DOGPILE_BACKEND_OK ? DOGPILE_BACKEND_KEPT : DOGPILE_BACKEND_OK;
+	else if (status == DOGPILE_BACKEND_OK &&
+			 (content.value.len != item->expected.len ||
+			  memcmp(content.value.data, item->expected.data, item->expected.len) != 0))
+		status = DOGPILE_BACKEND_KEPT;
+	free(content.data);
+	return status;
+}
+
+/* --------------------------------------------------------------------
+ * The functions of the backend
+ * --------------------------------------------------------------------
+ */
+
+static bool
+backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
+{
+	error->unreachable = false;
+	if (options->max_total_size >= 0)
+		return true;
+	snprintf(error->message, sizeof(error->message), "the limit of the size is negative");
+	return false;
+}
+
+static void *
+backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
+{
+	Connection *connection = calloc(1, sizeof(Connection));
+
+	if (connection == NULL)
+	{
+		error->unreachable = false;
+		snprintf(error->message, sizeof(error->message), "out of memory");
+		return NULL;
+	}
+	connection->options = options;
+	connection->root_fd = -1;
+	connection->lock_fd = -1;
+	return connection;
+}
+
+static void
+backend_close(void *arg)
+{
+	Connection *connection = arg;
+
+	end(connection, DOGPILE_BACKEND_OK);
+	free_contents(connection);
+	free(connection);
+}
+
+/*
+ * Remove a file that has expired or is damaged, unless it was replaced since.
+ * If others are writing, leave it to the next one who comes by.
+ */
+static void
+discard(Connection *connection, DogpileBytes name, ino_t inode)
+{
+	DogpileBackendError ignored;
+	DogpileFilePlace place = dogpile_file_place(name);
+	char		path[DOGPILE_FILE_NAME_LEN + 8];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", place.folder, place.file);
+	if (try_lock(connection, &ignored) == DOGPILE_BACKEND_OK &&
+		fstatat(connection->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_ino == inode)
+		(void) remove_file(connection, name, &ignored);
+	release_lock(connection);
+}
+
+static DogpileBackendStatus
+get_item(Connection *connection, DogpileBackendItem *item, char **data,
+		 DogpileBackendError *error)
+{
+	DogpileFileContent content = dogpile_file_read_item(connection->root_fd, item->name);
+
+	*data = content.data;
+	item->value = content.value;
+	if (content.status == DOGPILE_BACKEND_ERROR)
+		return fail(connection, error, "read a file in");
+	if (content.is_rubbish)
+		discard(connection, item->name, content.inode);
+	return content.status;
+}
+
+static DogpileBackendStatus
+backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	Connection *connection = arg;
+	DogpileBackendStatus status = begin(connection, error);
+	DogpileBackendStatus result = DOGPILE_BACKEND_OK;
+
+	if (status == DOGPILE_BACKEND_OK)
+	{
+		connection->contents = calloc(Max(nitems, 1), sizeof(char *));
+		if (connection->contents == NULL)
+			status = fail(connection, error, "read a file in");
+		else
+			connection->ncontents = nitems;
+	}
+	for (int i = 0; i < nitems; i++)
+	{
+		items[i].status = status;
+		if (status == DOGPILE_BACKEND_OK)
+			items[i].status = get_item(connection, &items[i], &connection->contents[i], error);
+		if (items[i].status == DOGPILE_BACKEND_ERROR)
+			result = DOGPILE_BACKEND_ERROR;
+	}
+	return end(connection, result);
+}
+
+/* Store one item. */
+static DogpileBackendStatus
+set_item(Connection *connection, const DogpileBackendItem *item, DogpileBackendError *error)
+{
+	int64		limit = connection->options->max_total_size;
+	DogpileBackendStatus status;
+
+	if (limit > 0 && dogpile_file_size(item) > limit)
+		return DOGPILE_BACKEND_TOO_LARGE;
+	status = acquire_lock(connection, error);
+	if (status == DOGPILE_BACKEND_OK)
+		status = check_condition(connection, item, error);
+	if (status == DOGPILE_BACKEND_OK)
+		status = replace_file(connection, item, error);
+	release_lock(connection);
+	return status;
+}
+
+static DogpileBackendStatus
+backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	Connection *connection = arg;
+	DogpileBackendStatus status = begin_writing(connection, error);
+	DogpileBackendStatus result = status;
+
+	for (int i = 0; i < nitems; i++)
+	{
+		items[i].status = status;
+		if (status == DOGPILE_BACKEND_OK)
+			items[i].status = set_item(connection, &items[i], error);
+		if (items[i].status == DOGPILE_BACKEND_ERROR)
+			result = DOGPILE_BACKEND_ERROR;
+	}
+	return end(connection, result);
+}
+
+static DogpileBackendStatus
+backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	Connection *connection = arg;
+	DogpileBackendStatus status = begin(connection, error);
+	DogpileBackendStatus result = DOGPILE_BACKEND_OK;
+
+	if (status == DOGPILE_BACKEND_OK)
+		status = acquire_lock(connection, error);
+	for (int i = 0; i < nitems; i++)
+	{
+		items[i].status = status;
+		if (status == DOGPILE_BACKEND_OK)
+			items[i].status = remove_file(connection, items[i].name, error);
+		if (items[i].status == DOGPILE_BACKEND_ERROR)
+			result = DOGPILE_BACKEND_ERROR;
+	}
+	return end(connection, result);
+}
+
+/* What flush() does with a file. */
+typedef struct Flush
+{
+	DogpileBytes prefix;
+	int64		removed;		/* bytes */
+} Flush;
+
+static void
+flush_file(int folder_fd, const char *folder, const char *name, const struct stat *st,
+		   void *arg)
+{
+	Flush	   *flush = arg;
+	char		item_name[DOGPILE_MAX_ITEM_NAME];
+	int			len = dogpile_file_read_name(folder_fd, name, item_name);
+
+	/* A damaged file may be one of them, and is worth nothing anyway. */
+	if (len >= 0 && ((size_t) len < flush->prefix.len ||
+					 memcmp(item_name, flush->prefix.data, flush->prefix.len) != 0))
+		return;
+	if (unlinkat(folder_fd, name, 0) == 0)
+		flush->removed += st->st_size;
+}
+
+static DogpileBackendStatus
+backend_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
+{
+	Connection *connection = arg;
+	DogpileBackendStatus status = begin(connection, error);
+	DogpileFilePlace nothing = {""};
+
+	if (status == DOGPILE_BACKEND_MISS)
+		return end(connection, DOGPILE_BACKEND_OK);
+	for (int i = 0; i < DOGPILE_FILE_FOLDERS && status == DOGPILE_BACKEND_OK; i++)
+	{
+		Flush		flush = {prefix, 0};
+
+		/* Others may write between two folders. */
+		status = acquire_lock(connection, error);
+		if (status == DOGPILE_BACKEND_OK)
+		{
+			dogpile_file_walk_folder(connection->root_fd, i, flush_file, &flush);
+			if (flush.removed > 0)
+				add_to_total(connection, -flush.removed, &nothing);
+		}
+		release_lock(connection);
+		if (InterruptHoldoffCount == 0 && CritSectionCount == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	return end(connection, status);
+}
+
+/* What stats() counts. */
+typedef struct Sum
+{
+	int64		files;
+	int64		bytes;
+} Sum;
+
+static void
+sum_up(int folder_fd, const char *folder, const char *name, const struct stat *st,
+	   void *arg)
+{
+	Sum		   *sum = arg;
+
+	sum->files++;
+	sum->bytes += st->st_size;
+}
+
+static DogpileBackendStatus
+backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
+			  DogpileBackendError *error)
+{
+	Connection *connection = arg;
+	const char *directory = connection->options->directory;
+	DogpileBackendStatus status = begin(connection, error);
+	Sum			sum = {0};
+	char		text[32];
+
+	if (status == DOGPILE_BACKEND_ERROR)
+		return end(connection, status);
+	for (int i = 0; i < DOGPILE_FILE_FOLDERS && status == DOGPILE_BACKEND_OK; i++)
+	{
+		dogpile_file_walk_folder(connection->root_fd, i, sum_up, &sum);
+		if (InterruptHoldoffCount == 0 && CritSectionCount == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	end(connection, DOGPILE_BACKEND_OK);
+	snprintf(text, sizeof(text), INT64_FORMAT, sum.files);
+	figure(directory, "files", text, figure_arg);
+	snprintf(text, sizeof(text), INT64_FORMAT, sum.bytes);
+	figure(directory, "bytes", text, figure_arg);
+	snprintf(text, sizeof(text), INT64_FORMAT, connection->options->max_total_size);
+	figure(directory, "limit", text, figure_arg);
+	return DOGPILE_BACKEND_OK;
+}
+
+/* Locks and counters are what backend.c makes of conditions. */
+const DogpileBackend dogpile_backend_file = {
+	.abi = DOGPILE_BACKEND_ABI,
+	.name = "file",
+	.is_local = true,
+	.check = backend_check,
+	.open = backend_open,
+	.close = backend_close,
+	.get = backend_get,
+	.set = backend_set,
+	.remove = backend_remove,
+	.flush = backend_flush,
+	.stats = backend_stats,
+};

@@ -1,0 +1,303 @@
+/*-------------------------------------------------------------------------
+ *
+ * file_item.c
+ *	  The file of one item of the backend "file".
+ *
+ * It begins with what is needed to believe it: the whole name of the item, for
+ * two names can have the same hash, and a checksum, for files are not flushed to
+ * disk and may be torn after a crash.  What is not to be believed is not there.
+ *
+ * Memory comes from malloc() and errors are in errno.  Nothing is raised, so no
+ * file stays open.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/file_item.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/file_perm.h"
+#include "common/hashfn.h"
+#include "port/pg_crc32c.h"
+#include "utils/timestamp.h"
+
+#include "file_item.h"
+
+#define FILE_MAGIC		0x44504631	/* "DPF1", the version of the format, too */
+
+/* Tokens are no longer than that, and encoded values are never as short. */
+#define SMALL_VALUE		64
+
+/* Not more often than that a small item is made young again. */
+#define YOUNG_MS		10
+
+/* What a file begins with; the name and the value follow. */
+typedef struct FileHeader
+{
+	uint32		magic;
+	pg_crc32c	crc;			/* of everything, with this as zero */
+	TimestampTz expires_at;		/* 0: never */
+	uint64		value_len;
+	uint32		name_len;
+	uint32		unused;
+} FileHeader;
+
+/* Where the file of an item is. */
+DogpileFilePlace
+dogpile_file_place(DogpileBytes name)
+{
+	DogpileFilePlace place;
+	const unsigned char *bytes = (const unsigned char *) name.data;
+
+	snprintf(place.file, sizeof(place.file), "%016llx%016llx",
+			 (unsigned long long) hash_bytes_extended(bytes, name.len, 0),
+			 (unsigned long long) hash_bytes_extended(bytes, name.len, FILE_MAGIC));
+	memcpy(place.folder, place.file, 2);
+	place.folder[2] = '\0';
+	return place;
+}
+
+/* Open a folder within another; -1 and errno if that does not work. */
+int
+dogpile_file_open_folder(int fd, const char *name)
+{
+	return openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Close, but leave errno alone. */
+void
+dogpile_file_close(int *fd)
+{
+	int			saved_errno = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = saved_errno;
+}
+
+/* --------------------------------------------------------------------
+ * Reading a file
+ * --------------------------------------------------------------------
+ */
+
+/* Read so many bytes; false if there are fewer. */
+bool
+dogpile_file_read_all(int fd, void *data, size_t len)
+{
+	char	   *p = data;
+
+	while (len > 0)
+	{
+		ssize_t		n = read(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+		{
+			if (n == 0)
+				errno = 0;
+			return false;
+		}
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
+static pg_crc32c
+checksum(const FileHeader *header, const char *name, const char *value)
+{
+	FileHeader	copy = *header;
+	pg_crc32c	crc;
+
+	copy.crc = 0;
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, &copy, sizeof(copy));
+	COMP_CRC32C(crc, name, header->name_len);
+	COMP_CRC32C(crc, value, header->value_len);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+/* Is this a whole file, with the right checksum, and not expired? */
+static bool
+is_sound(const char *data, size_t size)
+{
+	const FileHeader *header = (const FileHeader *) data;
+	const char *name = data + sizeof(FileHeader);
+
+	/* The lengths are checked before anything is read that they tell of. */
+	return size >= sizeof(FileHeader) && header->magic == FILE_MAGIC &&
+		header->name_len <= DOGPILE_MAX_ITEM_NAME &&
+		header->name_len <= size - sizeof(FileHeader) &&
+		header->value_len == size - sizeof(FileHeader) - header->name_len &&
+		(header->expires_at == 0 || header->expires_at > GetCurrentTimestamp()) &&
+		checksum(header, name, name + header->name_len) == header->crc;
+}
+
+/*
+ * Let a small item that is read count as written now.
+ *
+ * What has not been written for the longest time is removed first.  Tokens are
+ * written once, and all values of a region are worth nothing without the one of
+ * the region; but they are read all the time.
+ */
+static void
+keep_young(int fd, const struct stat *st, uint64 value_len)
+{
+	struct timespec now;
+
+	if (value_len > SMALL_VALUE || clock_gettime(CLOCK_REALTIME, &now) != 0)
+		return;
+	if ((now.tv_sec - st->st_mtim.tv_sec) * INT64CONST(1000) +
+		(now.tv_nsec - st->st_mtim.tv_nsec) / 1000000 > YOUNG_MS)
+		(void) futimens(fd, NULL);
+}
+
+/* Read an open file, whose name should be this. */
+static DogpileFileContent
+read_file(int fd, DogpileBytes name)
+{
+	DogpileFileContent content = {.status = DOGPILE_BACKEND_ERROR};
+	const FileHeader *header;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return content;
+	content.inode = st.st_ino;
+	content.data = malloc(Max(st.st_size, sizeof(FileHeader)));
+	if (content.data == NULL)
+		return content;
+	header = (const FileHeader *) content.data;
+	if (!S_ISREG(st.st_mode))
+		content.status = DOGPILE_BACKEND_MISS;
+	else if (!dogpile_file_read_all(fd, content.data, st.st_size))
+	{
+		if (errno == 0)
+			content.status = DOGPILE_BACKEND_MISS;
+	}
+	else
+	{
+		content.is_rubbish = !is_sound(content.data, st.st_size);
+		content.status = DOGPILE_BACKEND_MISS;
+		if (!content.is_rubbish && header->name_len == name.len &&
+			memcmp(content.data + sizeof(FileHeader), name.data, name.len) == 0)
+		{
+			content.status = DOGPILE_BACKEND_OK;
+			content.value.data = content.data + sizeof(FileHeader) + header->name_len;
+			content.value.len = header->value_len;
+			keep_young(fd, &st, header->value_len);
+			return content;
+		}
+	}
+	free(content.data);
+	content.data = NULL;
+	return content;
+}
+
+
+DogpileFileContent
+dogpile_file_read_item(int root_fd, DogpileBytes name)
+{
+	DogpileFilePlace place = dogpile_file_place(name);
+	DogpileFileContent content = {.status = DOGPILE_BACKEND_ERROR};
+	int			folder_fd = dogpile_file_open_folder(root_fd, place.folder);
+	int			fd = -1;
+
+	if (folder_fd >= 0)
+		fd = openat(folder_fd, place.file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		content = read_file(fd, name);
+	else if (errno == ENOENT)
+		content.status = DOGPILE_BACKEND_MISS;
+	dogpile_file_close(&fd);
+	dogpile_file_close(&folder_fd);
+	return content;
+}
+
+/*
+ * Read only the name of an item from its file, into DOGPILE_MAX_ITEM_NAME bytes.
+ *
+ * Returns its length, or -1 if there is none.
+ */
+int
+dogpile_file_read_name(int folder_fd, const char *file, char *name)
+{
+	FileHeader	header;
+	int			fd = openat(folder_fd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool		is_known = fd >= 0 && dogpile_file_read_all(fd, &header, sizeof(header)) &&
+		header.magic == FILE_MAGIC && header.name_len <= DOGPILE_MAX_ITEM_NAME &&
+		dogpile_file_read_all(fd, name, header.name_len);
+
+	dogpile_file_close(&fd);
+	return is_known ? (int) header.name_len : -1;
+}
+
+/* --------------------------------------------------------------------
+ * Writing a file
+ * --------------------------------------------------------------------
+ */
+
+/* How many bytes the file of an item has. */
+int64
+dogpile_file_size(const DogpileBackendItem *item)
+{
+	return sizeof(FileHeader) + item->name.len + item->value.len;
+}
+
+/* Write so many bytes; false and errno if that does not work. */
+bool
+dogpile_file_write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0)
+	{
+		ssize_t		n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
+
+bool
+dogpile_file_write_item(int folder_fd, const char *file, const DogpileBackendItem *item)
+{
+	FileHeader	header = {
+		.magic = FILE_MAGIC,
+		.value_len = item->value.len,
+		.name_len = item->name.len
+	};
+	bool		is_written;
+	int			fd = openat(folder_fd, file,
+							O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+							pg_file_create_mode);
+
+	if (fd < 0)
+		return false;
+	if (item->ttl_ms > 0 && item->ttl_ms < PG_INT64_MAX / 4000)
+		header.expires_at = GetCurrentTimestamp() + item->ttl_ms * 1000;
+	header.crc = checksum(&header, item->name.data, item->value.data);
+	is_written = dogpile_file_write_all(fd, &header, sizeof(header)) &&
+		dogpile_file_write_all(fd, item->name.data, item->name.len) &&
+		dogpile_file_write_all(fd, item->value.data, item->value.len);
+	dogpile_file_close(&fd);
+	return is_written;
+}

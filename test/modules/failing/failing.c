@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * failing.c
+ *	  A wrapper for dogpile that makes writing fail, for tests.
+ *
+ * "SET failing.failures = 2" lets the next two calls of set() and remove() in
+ * the session fail, without passing them on; with "SET failing.unreachable = on"
+ * as if there were no connection.  All other calls pass it unseen.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "backend.h"
+
+PG_MODULE_MAGIC;
+
+static int	failures = 0;
+static bool unreachable = false;
+
+void		_PG_init(void);
+
+/* Is it time to fail?  Counts down. */
+static bool
+fails(DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	if (failures <= 0)
+		return false;
+	failures--;
+	for (int i = 0; i < nitems; i++)
+		items[i].status = DOGPILE_BACKEND_ERROR;
+	error->unreachable = unreachable;
+	snprintf(error->message, sizeof(error->message), "it was told to fail");
+	return true;
+}
+
+static DogpileBackendStatus
+failing_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = arg;
+
+	if (fails(items, nitems, error))
+		return DOGPILE_BACKEND_ERROR;
+	return wrapped->inner->set(wrapped->connection, items, nitems, error);
+}
+
+static DogpileBackendStatus
+failing_remove(void *arg, DogpileBackendItem *items, int nitems,
+			   DogpileBackendError *error)
+{
+	DogpileWrapped *wrapped = arg;
+
+	if (fails(items, nitems, error))
+		return DOGPILE_BACKEND_ERROR;
+	return wrapped->inner->remove(wrapped->connection, items, nitems, error);
+}
+
+static const DogpileWrapper failing = {
+	.abi = DOGPILE_BACKEND_ABI,
+	.name = "failing",
+	.functions = {
+		.set = failing_set,
+		.remove = failing_remove,
+	},
+};
+
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable("failing.failures",
+							"So many of the next calls that write fail.",
+							NULL, &failures, 0, 0, INT_MAX, PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomBoolVariable("failing.unreachable",
+							 "Do they fail as if there were no connection?",
+							 NULL, &unreachable, false, PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	dogpile_backend_register_wrapper(&failing);
+}
