@@ -6,7 +6,8 @@
 # With --update, the output in README.md is replaced by what came out.
 #
 # An example is a block marked "sql"; an unmarked block right behind it is its
-# output.  The extension must be installed.
+# output.  Where README.md has a Redis server on localhost:6379, the private
+# server is given a private one.  The extension must be installed.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -14,15 +15,22 @@ BINDIR=$("${PG_CONFIG:-pg_config}" --bindir)
 scratch=$(mktemp -d)
 
 stop_server() {
+	[ -z "${redis:-}" ] || kill "$redis"
 	[ ! -f "$scratch/data/postmaster.pid" ] ||
 		"$BINDIR/pg_ctl" -s -w -m fast -D "$scratch/data" stop
 	rm -rf "$scratch"
 }
 trap stop_server EXIT
 
-# The first block marked "conf", and what keeps the server private.
+redis-server --port 0 --unixsocket "$scratch/redis" --dir "$scratch" --save '' \
+	> "$scratch/redis.log" &
+redis=$!
+until [ -S "$scratch/redis" ]; do sleep 0.1; done
+
+# The blocks marked "conf", and what keeps the server private.
 "$BINDIR/initdb" -D "$scratch/data" -U postgres -A trust --no-sync > "$scratch/initdb.log"
-awk '/^```conf/ { on = 1; next } /^```/ { if (on) exit } on' README.md >> "$scratch/data/postgresql.conf"
+awk '/^```conf/ { on = 1; next } /^```/ { on = 0 } on' README.md |
+	sed "s,localhost:6379,$scratch/redis," >> "$scratch/data/postgresql.conf"
 cat >> "$scratch/data/postgresql.conf" <<-CONF
 	listen_addresses = ''
 	unix_socket_directories = '$scratch'
