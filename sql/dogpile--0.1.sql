@@ -192,6 +192,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dogpile_add(text, text, anyelement, interval, text[])
 IS 'store a value unless there is one; tell whether it was stored';
 
+CREATE FUNCTION dogpile_increment(
+    region text,
+    key text,
+    delta bigint DEFAULT 1,
+    expiration_time interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_increment(text, text, bigint, interval)
+IS 'add to a counter, at once, and tell what it is at; NULL if the store does not keep it';
+
 CREATE FUNCTION dogpile_delete(region text, key text)
 RETURNS boolean
 AS 'MODULE_PATHNAME'

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "counter.h"
 #include "region.h"
 #include "sql_args.h"
 
@@ -36,6 +37,7 @@
 #define ARG_KEY			1
 #define ARG_QUERY		2		/* of functions that create */
 #define ARG_VALUE		2		/* of functions that store */
+#define ARG_DELTA		2
 
 /*
  * What a call site of a polymorphic function asks for.
@@ -70,6 +72,7 @@ PG_FUNCTION_INFO_V1(dogpile_get_any);
 PG_FUNCTION_INFO_V1(dogpile_exists);
 PG_FUNCTION_INFO_V1(dogpile_set);
 PG_FUNCTION_INFO_V1(dogpile_add);
+PG_FUNCTION_INFO_V1(dogpile_increment);
 PG_FUNCTION_INFO_V1(dogpile_delete);
 PG_FUNCTION_INFO_V1(dogpile_invalidate_key);
 PG_FUNCTION_INFO_V1(dogpile_invalidate_region);
@@ -424,6 +427,20 @@ dogpile_add(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(dogpile_region_add(get_region(fcinfo), get_key(fcinfo),
 									  PG_GETARG_DATUM(ARG_VALUE), PG_ARGISNULL(ARG_VALUE),
 									  get_arg_type(fcinfo, ARG_VALUE, "value"), &options));
+}
+
+/* dogpile_increment(region, key, delta, expiration_time); NULL if it is not kept */
+Datum
+dogpile_increment(PG_FUNCTION_ARGS)
+{
+	int64		result;
+
+	dogpile_sql_require_arg(fcinfo, ARG_DELTA, "delta");
+	if (!dogpile_counter_add(get_region(fcinfo), get_key(fcinfo),
+							 PG_GETARG_INT64(ARG_DELTA),
+							 get_lifetime(fcinfo, ARG_DELTA + 1), &result))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(result);
 }
 
 /* dogpile_delete(region, key) */

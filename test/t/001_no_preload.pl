@@ -20,6 +20,7 @@ my %arguments = (
 	'text' => "'x'::text",
 	'text[]' => "ARRAY['x']",
 	'boolean' => 'true',
+	'bigint' => '1',
 	'interval' => "'1 s'::interval",
 	'record' => 'ROW(1)',
 	'anyelement' => '1::int');
