@@ -1,0 +1,127 @@
+# Helpers for tests of several PostgreSQL servers that share a store: a server
+# that dies at once with all its processes, processes that stand still, and
+# conditions that concern more than one server.
+
+package TwoServers;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use DogpileTest;
+
+our @EXPORT = qw(
+  ask
+  count_all_runs
+  kill_server
+  server_setting
+  wait_until
+  worker_of
+);
+
+# The output of one statement.
+sub ask
+{
+	my ($node, $sql) = @_;
+
+	return $node->safe_psql('postgres', $sql);
+}
+
+# Wait until a condition holds that poll_query_until() cannot tell.
+sub wait_until
+{
+	my ($condition, $what) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	until ($condition->())
+	{
+		die "timed out waiting until $what" if time > $deadline;
+		sleep 0.05;
+	}
+	return;
+}
+
+# How often ran() was called with this argument, on all servers.
+sub count_all_runs
+{
+	my ($what, @nodes) = @_;
+	my $runs = 0;
+
+	$runs += count_runs($_, $what) foreach @nodes;
+	return $runs;
+}
+
+# Lines of configuration for regions: their names, and the settings of each.
+sub server_setting
+{
+	my %regions = @_;
+
+	return (
+		"dogpile.regions = '" . join(', ', sort keys %regions) . "'",
+		map {
+			my $region = $_;
+
+			map { "dogpile_$region.$_ = '$regions{$region}{$_}'" }
+			  sort keys %{ $regions{$region} }
+		} sort keys %regions);
+}
+
+# The processes of a server whose titles match, without the postmaster.
+sub processes_of
+{
+	my ($node, $title) = @_;
+	my $postmaster = postmaster_of($node);
+	my @pids;
+
+	foreach my $line (split /\n/, qx(ps -A -o pid= -o ppid= -o args=))
+	{
+		my ($pid, $parent, $args) = split ' ', $line, 3;
+
+		push @pids, $pid if $parent == $postmaster && $args =~ $title;
+	}
+	return @pids;
+}
+
+sub postmaster_of
+{
+	my ($node) = @_;
+
+	return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+}
+
+# The process of the extension's worker.
+sub worker_of
+{
+	my ($node) = @_;
+	my @pids = processes_of($node, qr/dogpile worker/);
+
+	die 'there is no worker' if @pids != 1;
+	return $pids[0];
+}
+
+# Kill a server as a failure of its machine would do: none of its processes
+# notices that another one is gone, and none runs a line more.
+sub kill_server
+{
+	my ($node) = @_;
+	my $postmaster = postmaster_of($node);
+
+	kill 'STOP', $postmaster;
+	my @pids = processes_of($node, qr/./);
+
+	kill 'STOP', @pids;
+	kill 'KILL', @pids;
+	$node->kill9;
+
+	# What is killed may take a moment to be gone, and with it its memory.
+	wait_until(sub { !grep { kill 0, $_ } $postmaster, @pids },
+		'all processes of the server are gone');
+	return;
+}
+
+1;
