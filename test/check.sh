@@ -67,6 +67,8 @@ count "builds" build
 count "installs" install_extension
 count "includes only lower layers" as_user test/layers.sh
 count "exports only its own symbols" as_user test/symbols.sh
+count "the decoder stands damaged entries" as_user env PG_CONFIG="$PG_CONFIG" \
+	test/fuzz/run.sh
 run_suite regress ISOLATION= TAP_TESTS=
 run_suite isolation REGRESS= TAP_TESTS=
 run_suite tap REGRESS= ISOLATION=
