@@ -80,7 +80,7 @@ include $(PGXS)' > "$LIBRARY/bench/Makefile"
 }
 
 # Start a new server with the last build, in place of the one on this port.
-#	$1: dogpile.shared_memory
+#	$1: dogpile.shared_memory; $2: more settings, or nothing
 start_server()
 {
 	stop_server
@@ -103,6 +103,7 @@ start_server()
 		dogpile.shared_memory = '$1'
 		dogpile.regions = '$REGION'
 		dogpile_$REGION.expiration_time = '1d'
+		${2:-}
 	CONF
 	"$BINDIR/pg_ctl" -s -w -D "$data" -l "$SCRATCH/log" start ||
 		{ cat "$SCRATCH/log"; exit 1; }
