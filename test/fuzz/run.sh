@@ -25,14 +25,25 @@ build() {
 		-lpgcommon -lpgport -lcrypto -lm
 }
 
+# Where addresses are spread too widely, the sanitizer finds no room for its own.
+run() {
+	"$@" 2> "$out/err" && return
+	if grep -q 'hadow memory' "$out/err"; then
+		setarch "$(uname -m)" -R "$@"
+	else
+		cat "$out/err" >&2
+		return 1
+	fi
+}
+
 build "${CC:-cc}" address,undefined wire_fuzz
-"$out/wire_fuzz" "$inputs" "$seed"
+run "$out/wire_fuzz" "$inputs" "$seed"
 
 if echo 'int LLVMFuzzerTestOneInput(const char *p, long n) { return 0; }' |
 	clang -x c -fsanitize=fuzzer -o "$out/try" - 2> "$out/try.log"; then
 	build clang fuzzer,address,undefined libfuzzer -DLIBFUZZER
 	mkdir "$out/corpus"
-	"$out/wire_fuzz" corpus "$out/corpus"
+	run "$out/wire_fuzz" corpus "$out/corpus"
 	"$out/libfuzzer" -runs="$inputs" -seed="$seed" -max_len=4096 \
 		-artifact_prefix="$out/" "$out/corpus" > "$out/log" 2>&1 ||
 		{ tail -n 40 "$out/log"; exit 1; }
