@@ -40,6 +40,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "common/pg_prng.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
@@ -460,7 +461,7 @@ dogpile_lease_wait(TimestampTz since, TimestampTz deadline, int round)
 				 errmsg("canceling statement due to lock timeout")));
 	if (now > deadline)
 		return false;
-	pause_ms += random() % pause_ms;
+	pause_ms += pg_prng_uint64_range(&pg_global_prng_state, 0, pause_ms);
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 pause_ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
