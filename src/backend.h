@@ -52,7 +52,8 @@ typedef enum DogpileBackendStatus
 	DOGPILE_BACKEND_OK,			/* found, stored, deleted, locked */
 	DOGPILE_BACKEND_MISS,		/* there is no such name */
 	DOGPILE_BACKEND_KEPT,		/* a condition is not met: nothing was changed */
-	DOGPILE_BACKEND_TOO_LARGE,	/* the server takes no value of this size */
+	DOGPILE_BACKEND_TOO_LARGE,	/* the server takes no value of this size; or a
+								 * counter would be out of range */
 	DOGPILE_BACKEND_ERROR		/* it did not work, see the error */
 } DogpileBackendStatus;
 

@@ -88,6 +88,7 @@ make_folders(const char *path)
 	return mkdir(copy, pg_dir_create_mode) == 0 || errno == EEXIST;
 }
 
+/* Free what a file has been read into. */
 static void
 free_contents(Connection *connection)
 {
@@ -98,6 +99,7 @@ free_contents(Connection *connection)
 	connection->ncontents = 0;
 }
 
+/* End a call: give the lock up if it is held. */
 static DogpileBackendStatus
 end(Connection *connection, DogpileBackendStatus status)
 {
@@ -111,6 +113,7 @@ end(Connection *connection, DogpileBackendStatus status)
  * --------------------------------------------------------------------
  */
 
+/* Closing the file gives the lock up, as the end of the process would. */
 static void
 release_lock(Connection *connection)
 {
@@ -245,6 +248,7 @@ begin_writing(Connection *connection, DogpileBackendError *error)
  * --------------------------------------------------------------------
  */
 
+/* Keep the total up to date; the lock is held. */
 static void
 add_to_total(Connection *connection, int64 change, const DogpileFilePlace *kept)
 {
@@ -334,6 +338,7 @@ check_condition(Connection *connection, const DogpileBackendItem *item,
  * --------------------------------------------------------------------
  */
 
+/* Check the settings; no folder is touched. */
 static bool
 backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
@@ -344,6 +349,9 @@ backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 	return false;
 }
 
+/*
+ * The folder is made when it is needed first, so that an unused region has none.
+ */
 static void *
 backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
@@ -361,6 +369,7 @@ backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 	return connection;
 }
 
+/* Descriptors are all there is to give back. */
 static void
 backend_close(void *arg)
 {
@@ -391,6 +400,10 @@ discard(Connection *connection, DogpileBytes name, ino_t inode)
 	release_lock(connection);
 }
 
+/*
+ * Read one item without the lock.  A file that is replaced meanwhile is read whole, as
+ * it was: rename() leaves the old one to who has it open.
+ */
 static DogpileBackendStatus
 get_item(Connection *connection, DogpileBackendItem *item, char **data,
 		 DogpileBackendError *error)
@@ -406,6 +419,7 @@ get_item(Connection *connection, DogpileBackendItem *item, char **data,
 	return content.status;
 }
 
+/* Look items up, one file after another. */
 static DogpileBackendStatus
 backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -450,6 +464,10 @@ set_item(Connection *connection, const DogpileBackendItem *item, DogpileBackendE
 	return status;
 }
 
+/*
+ * Store items under the lock, so that conditions and the total hold for all of them
+ * together.
+ */
 static DogpileBackendStatus
 backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -468,6 +486,7 @@ backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 	return end(connection, result);
 }
 
+/* Remove items under the lock, for the sake of the total. */
 static DogpileBackendStatus
 backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -495,6 +514,7 @@ typedef struct Flush
 	int64		removed;		/* bytes */
 } Flush;
 
+/* Remove a file if its name begins as told; the name is in the file. */
 static void
 flush_file(int folder_fd, const char *folder, const char *name, const struct stat *st,
 		   void *arg)
@@ -511,6 +531,10 @@ flush_file(int folder_fd, const char *folder, const char *name, const struct sta
 		flush->removed += st->st_size;
 }
 
+/*
+ * Remove all that begin so.  That takes a walk through all folders, in which interrupts
+ * are obeyed.
+ */
 static DogpileBackendStatus
 backend_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
 {
@@ -546,6 +570,7 @@ typedef struct Sum
 	int64		bytes;
 } Sum;
 
+/* Count one file. */
 static void
 sum_up(int folder_fd, const char *folder, const char *name, const struct stat *st,
 	   void *arg)
@@ -556,6 +581,7 @@ sum_up(int folder_fd, const char *folder, const char *name, const struct stat *s
 	sum->bytes += st->st_size;
 }
 
+/* Tell how many files there are, how large, and how large they may be. */
 static DogpileBackendStatus
 backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
 			  DogpileBackendError *error)
@@ -584,7 +610,7 @@ backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
 	return DOGPILE_BACKEND_OK;
 }
 
-/* Locks and counters are what backend.c makes of conditions. */
+/* Locks and counters are what connection.c makes of conditions. */
 const DogpileBackend dogpile_backend_file = {
 	.abi = DOGPILE_BACKEND_ABI,
 	.name = "file",

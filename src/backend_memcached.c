@@ -32,14 +32,14 @@
 /* A point in time long ago: what expires then is gone at once. */
 #define EXPIRED			(MAX_RELATIVE_S + 1)
 
-/* How often to try to change a counter that others change, too. */
-#define MAX_ATTEMPTS	100
-
 /* --------------------------------------------------------------------
  * Settings
  * --------------------------------------------------------------------
  */
 
+/*
+ * Set an error that is not the server's fault; returns false, for brevity.
+ */
 static bool
 complain(DogpileBackendError *error, const char *message)
 {
@@ -113,6 +113,7 @@ read_options(const DogpileBackendOptions *options, DogpileAddress **addresses,
 	return true;
 }
 
+/* Check the settings without connecting to anything. */
 static bool
 backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
@@ -124,6 +125,10 @@ backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 	return is_right;
 }
 
+/*
+ * libmemcached is set up here, with what the settings say; it connects when it is used
+ * first.
+ */
 static void *
 backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
@@ -139,6 +144,7 @@ backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 	return memcached;
 }
 
+/* Close without saying goodbye, which might have to wait. */
 static void
 backend_close(void *arg)
 {
@@ -150,6 +156,7 @@ backend_close(void *arg)
  * --------------------------------------------------------------------
  */
 
+/* Look items up; all servers are asked before one is read. */
 static DogpileBackendStatus
 backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -210,6 +217,10 @@ expiration(int64 ttl_ms)
 	return seconds > PG_INT32_MAX ? 0 : seconds;
 }
 
+/*
+ * Store one item on its condition.  memcached knows no comparison of values, so what is
+ * there is looked up first, and stored over by CAS with the version that was seen.
+ */
 static DogpileBackendStatus
 store_item(DogpileMemcached *memcached, const DogpileBackendItem *item,
 		   DogpileBackendError *error)
@@ -229,9 +240,13 @@ store_item(DogpileMemcached *memcached, const DogpileBackendItem *item,
 		verb = DOGPILE_MEMCACHED_CAS;
 	}
 	return dogpile_memcached_store(memcached, verb, item->name, item->value,
-								   expiration(item->ttl_ms),    cas, error);
+								   expiration(item->ttl_ms), cas, error);
 }
 
+/*
+ * Store items one after another: libmemcached has no way to store many that tells what
+ * has become of each.
+ */
 static DogpileBackendStatus
 backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -248,6 +263,7 @@ backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 	return dogpile_memcached_end(memcached, status);
 }
 
+/* Delete items, one after another for the same reason. */
 static DogpileBackendStatus
 backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -264,53 +280,12 @@ backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendE
 	return dogpile_memcached_end(memcached, status);
 }
 
-/* Add to a counter once; KEPT or MISS if somebody else was faster. */
-static DogpileBackendStatus
-try_increment(DogpileMemcached *memcached, DogpileBytes name, int64 delta, int64 ttl_ms,
-			  int64 *result, DogpileBackendError *error)
-{
-	DogpileBytes old;
-	DogpileBytes new;
-	char		text[32];
-	uint64		cas;
-	DogpileBackendStatus status = look_one_up(memcached, name, &old, &cas, error);
-
-	if (status == DOGPILE_BACKEND_ERROR)
-		return status;
-	*result = delta;
-	if (status == DOGPILE_BACKEND_OK)
-	{
-		snprintf(text, sizeof(text), "%.*s", (int) Min(old.len, sizeof(text) - 1), old.data);
-		*result += strtoll(text, NULL, 10);
-	}
-	new.data = text;
-	new.len = snprintf(text, sizeof(text), INT64_FORMAT, *result);
-	return dogpile_memcached_store(memcached,
-								   status == DOGPILE_BACKEND_OK ?
-								   DOGPILE_MEMCACHED_CAS : DOGPILE_MEMCACHED_ADD,
-								   name, new, expiration(ttl_ms), cas, error);
-}
-
-/* memcached's own counters know neither negative numbers nor a new expiry. */
-static DogpileBackendStatus
-backend_increment(void *arg, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
-				  DogpileBackendError *error)
-{
-	DogpileMemcached *memcached = arg;
-	DogpileBackendStatus status = DOGPILE_BACKEND_KEPT;
-
-	dogpile_memcached_begin(memcached);
-	for (int i = 0; i < MAX_ATTEMPTS && (status == DOGPILE_BACKEND_KEPT ||
-										 status == DOGPILE_BACKEND_MISS); i++)
-		status = try_increment(memcached, name, delta, ttl_ms, result, error);
-	return dogpile_memcached_end(memcached, status);
-}
-
 /* --------------------------------------------------------------------
  * Locks
  * --------------------------------------------------------------------
  */
 
+/* The token of a lock as a value. */
 static DogpileBytes
 token_of(const DogpileBackendLock *lock)
 {
@@ -319,6 +294,10 @@ token_of(const DogpileBackendLock *lock)
 	return token;
 }
 
+/*
+ * Take a lock by ADD.  Then the entry's version is noted: put() stores over that one
+ * only, which is how a creator that was too slow is kept from storing.
+ */
 static DogpileBackendStatus
 backend_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -329,7 +308,7 @@ backend_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 	dogpile_memcached_begin(memcached);
 	lock->entry_version = 0;
 	status = dogpile_memcached_store(memcached, DOGPILE_MEMCACHED_ADD, lock->name,
-									 token_of(lock),  expiration(lock->lease_ms), 0, error);
+									 token_of(lock), expiration(lock->lease_ms), 0, error);
 
 	/* Whatever is stored from now on will have another version. */
 	if (status == DOGPILE_BACKEND_OK &&
@@ -342,6 +321,10 @@ backend_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 	return dogpile_memcached_end(memcached, status);
 }
 
+/*
+ * Renew a lock by CAS with the version that has our token, so that another one's lock
+ * cannot be renewed even if ours runs out in between.
+ */
 static DogpileBackendStatus
 backend_renew(void *arg, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -353,7 +336,7 @@ backend_renew(void *arg, const DogpileBackendLock *lock, DogpileBackendError *er
 	status = look_for(memcached, lock->name, token_of(lock), &cas, error);
 	if (status == DOGPILE_BACKEND_OK)
 		status = dogpile_memcached_store(memcached, DOGPILE_MEMCACHED_CAS, lock->name,
-										 token_of(lock),  expiration(lock->lease_ms), cas, error);
+										 token_of(lock), expiration(lock->lease_ms), cas, error);
 	return dogpile_memcached_end(memcached, status);
 }
 
@@ -374,6 +357,7 @@ release(DogpileMemcached *memcached, const DogpileBackendLock *lock, uint64 cas,
 	return status;
 }
 
+/* The same for giving it up. */
 static DogpileBackendStatus
 backend_unlock(void *arg, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -425,6 +409,7 @@ backend_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,
 	return dogpile_memcached_end(memcached, item->status);
 }
 
+/* Ask each server for its figures. */
 static DogpileBackendStatus
 backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
 			  DogpileBackendError *error)
@@ -445,7 +430,6 @@ const DogpileBackend dogpile_backend_memcached = {
 	.get = backend_get,
 	.set = backend_set,
 	.remove = backend_remove,
-	.increment = backend_increment,
 	.lock = backend_lock,
 	.renew = backend_renew,
 	.unlock = backend_unlock,

@@ -73,6 +73,10 @@ redis_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 	return true;
 }
 
+/*
+ * Nothing is connected yet: that is done by the first command, so that a server that
+ * is down costs no session its start.
+ */
 static void *
 redis_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
@@ -81,6 +85,7 @@ redis_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 	return dogpile_redis_route_open(options, error);
 }
 
+/* Sockets are closed without QUIT, which would have to be waited for. */
 static void
 redis_close(void *connection)
 {
@@ -159,6 +164,11 @@ get_together(DogpileRedisRoute *route, DogpileBackendItem *items, int nitems,
 	return status;
 }
 
+/*
+ * Look items up: MGET for as many as belong to one server, all servers asked before
+ * the first answer is read.  Commands that only read are sent again on a new
+ * connection if the old one turns out to be closed.
+ */
 static DogpileBackendStatus
 redis_get(void *connection, DogpileBackendItem *items, int nitems,
 		  DogpileBackendError *error)
@@ -302,6 +312,14 @@ set_batch(DogpileRedisRoute *route, DogpileBackendItem *items, int nitems, int f
 	return DOGPILE_BACKEND_OK;
 }
 
+/*
+ * Store items.  Conditions on the value are checked by a script, in one step with
+ * storing; without one it is SET, with NX for what must not be there.  Several
+ * commands are on their way at a time, and answered in their order.
+ *
+ * A batch with conditions is not sent again when it may have been executed: the second
+ * attempt would find that the condition fails which the first one has met.
+ */
 static DogpileBackendStatus
 redis_set(void *connection, DogpileBackendItem *items, int nitems,
 		  DogpileBackendError *error)
@@ -359,6 +377,10 @@ remove_batch(DogpileRedisRoute *route, DogpileBackendItem *items, int nitems,
 	return status;
 }
 
+/*
+ * Delete items.  That can be repeated without harm, so it is, on a new connection if
+ * need be.
+ */
 static DogpileBackendStatus
 redis_remove(void *connection, DogpileBackendItem *items, int nitems,
 			 DogpileBackendError *error)
@@ -383,6 +405,10 @@ redis_remove(void *connection, DogpileBackendItem *items, int nitems,
 	return status;
 }
 
+/*
+ * Add to a counter.  INCRBY keeps the time to live and PEXPIRE sets it, so those two
+ * are a script, or a counter whose client has died in between would never go.
+ */
 static DogpileBackendStatus
 redis_increment(void *connection, DogpileBytes name, int64 delta, int64 ttl_ms,
 				int64 *result, DogpileBackendError *error)
@@ -410,11 +436,19 @@ redis_increment(void *connection, DogpileBytes name, int64 delta, int64 ttl_ms,
 		case DOGPILE_REDIS_STRING:
 			*result = strtoll(dogpile_redis_reply_text(command.reply).data, NULL, 10);
 			return DOGPILE_BACKEND_OK;
+		case DOGPILE_REDIS_ERROR:
+			if (strstr(dogpile_redis_reply_text(command.reply).data, "overflow") != NULL)
+				return DOGPILE_BACKEND_TOO_LARGE;
+			return dogpile_redis_refuse(&command, error);
 		default:
 			return dogpile_redis_refuse(&command, error);
 	}
 }
 
+/*
+ * Take a lock: SET NX with the lease as its time to live.  The server itself takes it
+ * away when its owner does not renew it.
+ */
 static DogpileBackendStatus
 redis_lock(void *connection, DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -437,6 +471,10 @@ redis_lock(void *connection, DogpileBackendLock *lock, DogpileBackendError *erro
 	return dogpile_redis_read_set(&command, error);
 }
 
+/*
+ * Only its owner may do so: compared and renewed in one step, by a script, since the
+ * lease may run out at any time and another one take the lock.
+ */
 static DogpileBackendStatus
 redis_renew(void *connection, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -457,6 +495,9 @@ redis_renew(void *connection, const DogpileBackendLock *lock, DogpileBackendErro
 	return dogpile_redis_read_script(&command, error);
 }
 
+/*
+ * The same for giving it up: nobody deletes what has become another one's.
+ */
 static DogpileBackendStatus
 redis_unlock(void *connection, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -473,6 +514,11 @@ redis_unlock(void *connection, const DogpileBackendLock *lock, DogpileBackendErr
 	return dogpile_redis_read_script(&command, error);
 }
 
+/*
+ * Store the entry and give the lock up, in one step, if the lock is still ours.  That
+ * is the fence: whoever was too slow stores nothing, whatever he believes.  Both names
+ * have the same hash tag, so in a cluster one node can do it.
+ */
 static DogpileBackendStatus
 redis_put(void *connection, const DogpileBackendLock *lock, DogpileBackendItem *item,
 		  DogpileBackendError *error)
@@ -630,6 +676,9 @@ tell_figure(const char *info, const char *server, const char *name,
 	}
 }
 
+/*
+ * Ask each server by INFO.  In a cluster these are the nodes that are known by now.
+ */
 static DogpileBackendStatus
 redis_stats(void *connection, DogpileBackendFigure figure, void *arg,
 			DogpileBackendError *error)

@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "common/int.h"
 #include "nodes/pg_list.h"
 #include "utils/varlena.h"
 
@@ -51,6 +52,7 @@ typedef struct Chain
  * --------------------------------------------------------------------
  */
 
+/* What a backend must have is called as it is. */
 static DogpileBackendStatus
 base_get(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -85,7 +87,10 @@ set_one(void *link, DogpileBackendItem *item, DogpileBackendError *error)
 	return item->status;
 }
 
-/* Try to put one number for another in place of a counter. */
+/*
+ * Try to put one number for another in place of a counter; KEPT or MISS if somebody
+ * else was faster.  What is no number counts as zero.
+ */
 static DogpileBackendStatus
 try_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
 			  DogpileBackendError *error)
@@ -104,13 +109,18 @@ try_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *r
 		item.expected.len = Min(item.value.len, sizeof(before) - 1);
 		memcpy(before, item.value.data, item.expected.len);
 	}
-	*result = strtoll(before, NULL, 10) + delta;
+	if (pg_add_s64_overflow(strtoll(before, NULL, 10), delta, result))
+		return DOGPILE_BACKEND_TOO_LARGE;
 	item.value.data = after;
 	item.value.len = snprintf(after, sizeof(after), INT64_FORMAT, *result);
 	item.ttl_ms = ttl_ms;
 	return set_one(link, &item, error);
 }
 
+/*
+ * Without counters: read, add, and store on the condition that nobody else has; so
+ * often, which is more than sessions are likely to interfere.
+ */
 static DogpileBackendStatus
 base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
 			   DogpileBackendError *error)
@@ -124,7 +134,7 @@ base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *
 	{
 		DogpileBackendStatus status = try_increment(link, name, delta, ttl_ms, result, error);
 
-		if (status == DOGPILE_BACKEND_OK || status == DOGPILE_BACKEND_ERROR)
+		if (status != DOGPILE_BACKEND_KEPT && status != DOGPILE_BACKEND_MISS)
 			return status;
 	}
 	return DOGPILE_BACKEND_KEPT;
@@ -159,6 +169,7 @@ replace_token(void *link, const DogpileBackendLock *lock, DogpileBytes value,
 	return set_one(link, &item, error);
 }
 
+/* Without renewal: the token in place of itself, with a new lease. */
 static DogpileBackendStatus
 base_renew(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -182,6 +193,10 @@ base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *err
 	return replace_token(link, lock, nobody, 1, error);
 }
 
+/*
+ * Without locks: the token under a name where nothing is.  What the entry is by then is
+ * noted for base_put().
+ */
 static DogpileBackendStatus
 base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -215,17 +230,47 @@ base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
 	return DOGPILE_BACKEND_OK;
 }
 
-/* Do these look like the lock still being ours and the entry the same? */
+/* Is this what is there while the lock is ours? */
 static bool
-is_unchanged(const DogpileBackendLock *lock, const DogpileBackendItem *token,
-			 const DogpileBackendItem *entry)
+is_own(const DogpileBackendLock *lock, const DogpileBackendItem *token)
 {
 	return token->status == DOGPILE_BACKEND_OK &&
 		token->value.len == DOGPILE_LOCK_TOKEN_LEN &&
-		memcmp(token->value.data, lock->token, DOGPILE_LOCK_TOKEN_LEN) == 0 &&
-		digest(entry) == lock->entry_version;
+		memcmp(token->value.data, lock->token, DOGPILE_LOCK_TOKEN_LEN) == 0;
 }
 
+/*
+ * Store an entry that is not known to have changed since it was found.  What was
+ * found must be copied, for the next call takes its memory back.
+ */
+static DogpileBackendStatus
+set_if_unchanged(void *link, const DogpileBackendItem *found, DogpileBackendItem *item,
+				 DogpileBackendError *error)
+{
+	char	   *old = NULL;
+
+	item->mode = DOGPILE_BACKEND_IF_ABSENT;
+	if (found->status == DOGPILE_BACKEND_OK)
+	{
+		item->expected.len = found->value.len;
+		old = malloc(Max(item->expected.len, 1));
+		if (old == NULL)
+		{
+			snprintf(error->message, sizeof(error->message), "out of memory");
+			return DOGPILE_BACKEND_ERROR;
+		}
+		item->expected.data = memcpy(old, found->value.data, item->expected.len);
+		item->mode = DOGPILE_BACKEND_IF_EQUAL;
+	}
+	(void) set_one(link, item, error);
+	free(old);
+	return item->status == DOGPILE_BACKEND_MISS ? DOGPILE_BACKEND_KEPT : item->status;
+}
+
+/*
+ * The entry is fenced by what it was when the lock was taken, for two names cannot
+ * be changed in one step.  The lock is given up whatever becomes of the entry.
+ */
 static DogpileBackendStatus
 base_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
 		 DogpileBackendError *error)
@@ -233,41 +278,28 @@ base_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
 	Base	   *base = link;
 	DogpileBackendItem found[2] = {{.name = lock->name}, {.name = lock->entry}};
 	DogpileBackendError unlock_error = {.unreachable = true};
-	char	   *old = NULL;
+	DogpileBackendStatus status = DOGPILE_BACKEND_KEPT;
 
 	if (base->backend->put != NULL)
 		return base->backend->put(base->connection, lock, item, error);
 	if (base_get(link, found, lengthof(found), error) != DOGPILE_BACKEND_OK)
 		return DOGPILE_BACKEND_ERROR;
-	if (!is_unchanged(lock, &found[0], &found[1]))
+	if (!is_own(lock, &found[0]))
 		return DOGPILE_BACKEND_KEPT;
-
-	item->mode = DOGPILE_BACKEND_IF_ABSENT;
-	if (found[1].status == DOGPILE_BACKEND_OK)
-	{
-		item->expected.len = found[1].value.len;
-		old = malloc(Max(item->expected.len, 1));
-		if (old == NULL)
-		{
-			snprintf(error->message, sizeof(error->message), "out of memory");
-			return DOGPILE_BACKEND_ERROR;
-		}
-		item->expected.data = memcpy(old, found[1].value.data, item->expected.len);
-		item->mode = DOGPILE_BACKEND_IF_EQUAL;
-	}
-	(void) set_one(link, item, error);
-	free(old);
+	if (digest(&found[1]) == lock->entry_version)
+		status = set_if_unchanged(link, &found[1], item, error);
 
 	/* The caller must not believe that nobody has the lock. */
 	if (base_unlock(link, lock, &unlock_error) == DOGPILE_BACKEND_ERROR &&
-		item->status != DOGPILE_BACKEND_ERROR)
+		status != DOGPILE_BACKEND_ERROR)
 	{
 		*error = unlock_error;
-		item->status = DOGPILE_BACKEND_ERROR;
+		status = DOGPILE_BACKEND_ERROR;
 	}
-	return item->status == DOGPILE_BACKEND_MISS ? DOGPILE_BACKEND_KEPT : item->status;
+	return status;
 }
 
+/* Without a list of names there is nothing to go by. */
 static DogpileBackendStatus
 base_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
 {
@@ -280,6 +312,7 @@ base_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
 	return DOGPILE_BACKEND_ERROR;
 }
 
+/* Without figures there are none, which is no error. */
 static DogpileBackendStatus
 base_stats(void *link, DogpileBackendFigure figure, void *arg,
 		   DogpileBackendError *error)
@@ -311,6 +344,10 @@ static const DogpileBackend base_functions = {
  * --------------------------------------------------------------------
  */
 
+/*
+ * For each function one that does nothing but pass the call on, so that whoever calls
+ * need not know which of them a wrapper has left out.
+ */
 static DogpileBackendStatus
 pass_get(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {

@@ -103,6 +103,14 @@ write_number(DogpileRegion *region, const DogpileKey *key, int64 number,
 	return true;
 }
 
+static void
+raise_out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("bigint out of range")));
+}
+
 static bool
 add_in_memory(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
 {
@@ -117,9 +125,7 @@ add_in_memory(const DogpileCall *call, int64 delta, double lifetime_s, int64 *re
 	if (lock == DOGPILE_LOCK_TIMED_OUT)
 		dogpile_creation_raise_timeout(call, since);
 	if (pg_add_s64_overflow(read_number(call->region, &key), delta, result))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("bigint out of range")));
+		raise_out_of_range();
 	ok = write_number(call->region, &key, *result, lifetime_s);
 	if (lock == DOGPILE_LOCK_OK)
 		dogpile_lock_release(key.hash);
@@ -130,6 +136,7 @@ static bool
 add_outside(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
 {
 	DogpileItemName name;
+	DogpileBackendStatus status;
 	int64		ttl_ms = 0;
 
 	if (lifetime_s == DOGPILE_LIFETIME_REGION)
@@ -137,9 +144,12 @@ add_outside(const DogpileCall *call, int64 delta, double lifetime_s, int64 *resu
 	if (lifetime_s >= 0)
 		ttl_ms = (int64) Min(Max(lifetime_s * 1000, 1), (double) PG_INT64_MAX / 2);
 	dogpile_item_name_of_key(call->region, &call->key, DOGPILE_ITEM_COUNTER, &name);
-	return dogpile_remote_increment(dogpile_remote_find(call->region),
-									dogpile_item_name_bytes(&name), delta, ttl_ms,
-									result) == DOGPILE_BACKEND_OK;
+	status = dogpile_remote_increment(dogpile_remote_find(call->region),
+									  dogpile_item_name_bytes(&name), delta, ttl_ms,
+									  result);
+	if (status == DOGPILE_BACKEND_TOO_LARGE)
+		raise_out_of_range();
+	return status == DOGPILE_BACKEND_OK;
 }
 
 /*

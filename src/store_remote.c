@@ -206,6 +206,13 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 	return DOGPILE_OK;
 }
 
+/*
+ * Look an entry up.  One round trip fetches it and the tokens of its region and key; if
+ * it has tags, another one fetches theirs.
+ *
+ * A region that is suspect is settled before: until that has worked, nothing of what is
+ * there can be believed.
+ */
 static DogpileStatus
 remote_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
 {
@@ -241,6 +248,7 @@ remote_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
  * --------------------------------------------------------------------
  */
 
+/* A token that no other owner of a lock has, on any server. */
 static void
 make_lock_token(char *token)
 {
@@ -292,6 +300,10 @@ leave_lock(DogpileLease *lease)
 	lease->is_locked = false;
 }
 
+/*
+ * Give the lock up at once, so that others need not wait.  If the store does not
+ * answer, the worker goes on trying; this session has better things to do.
+ */
 static void
 remote_release(DogpileLease *lease)
 {
@@ -306,6 +318,11 @@ remote_release(DogpileLease *lease)
 	lease->is_locked = false;
 }
 
+/*
+ * Keep what is needed at COMMIT.  The lock is not: who has written before makes nobody
+ * wait, and what is stored then is stored on the condition that nothing younger is
+ * there.
+ */
 static DogpileLease *
 remote_defer(DogpileLease *lease)
 {
@@ -379,6 +396,14 @@ take_lock(DogpileRegion *region, DogpileLease *lease)
 	return status;
 }
 
+/*
+ * Take the lock, then note the tokens, in this order: whoever had it before may just
+ * have stored the entry, or a token may have been replaced while we waited.  What is
+ * noted here is older than the snapshot that the query will take.
+ *
+ * On ERROR or cancel anywhere in here the lock is in this session's list, and goes at
+ * the end of the (sub)transaction.
+ */
 static DogpileStatus
 remote_begin(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags,
 			 DogpileLease **lease)
@@ -410,6 +435,10 @@ remote_begin(DogpileRegion *region, const DogpileKey *key, const DogpileTags *ta
 	return status;
 }
 
+/*
+ * Note the tokens for a value that the user sets.  If that is not possible the value is
+ * not going to be stored, and the old one has to go; but that is for COMMIT to do.
+ */
 static DogpileLease *
 remote_note(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
 {
@@ -465,6 +494,10 @@ collect_tokens(const DogpileLease *lease, DogpileBytes *tokens)
 	return lease->ntokens;
 }
 
+/*
+ * Encode an entry while errors can still be raised.  After this, storing it takes a call
+ * of the backend and no memory of PostgreSQL's.
+ */
 static DogpileStatus
 remote_prepare(DogpileRegion *region, const DogpileKey *key,
 			   const DogpileEntry *entry, DogpilePrepared **prepared)
@@ -562,6 +595,10 @@ store_if_newer(DogpilePrepared *prepared, DogpileBackendItem *item)
 		DOGPILE_BACKEND_ERROR : DOGPILE_BACKEND_OK;
 }
 
+/*
+ * Store an entry: what was set, in any case; what was created under a lock, if we still
+ * have that; what was created without one, unless there is something younger.
+ */
 static DogpileStatus
 remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock as_of)
 {
@@ -596,6 +633,10 @@ remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock 
 		item.status == DOGPILE_BACKEND_TOO_LARGE ? DOGPILE_TOO_LARGE : DOGPILE_KEPT;
 }
 
+/*
+ * An entry is not to be stored after all.  At ABORT, with interrupts held off, the lock
+ * is left to dogpile_lease_end().
+ */
 static void
 remote_abandon(DogpilePrepared *prepared)
 {

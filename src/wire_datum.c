@@ -68,6 +68,7 @@ static Datum read_field(DogpileWireReader *reader, DogpileWireType *type,
  * --------------------------------------------------------------------
  */
 
+/* Send functions write what is the same on all machines and versions. */
 static void
 write_scalar(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -77,6 +78,10 @@ write_scalar(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 	pfree(bytes);
 }
 
+/*
+ * Dimensions, then elements.  Not by array_send(), which names the element type by an
+ * OID, and lets its elements be sent by functions that do the same.
+ */
 static void
 write_array(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -98,6 +103,7 @@ write_array(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 		write_field(writer, element, values[i], nulls[i]);
 }
 
+/* Likewise not by range_send(): the subtype may be any of these kinds. */
 static void
 write_range(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -121,6 +127,7 @@ write_range(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 		write_field(writer, type->inner, upper.val, false);
 }
 
+/* A multirange is the ranges that it consists of. */
 static void
 write_multirange(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -134,6 +141,7 @@ write_multirange(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 		write_field(writer, type->inner, RangeTypePGetDatum(ranges[i]), false);
 }
 
+/* A row by its columns; what is not one any more is left out. */
 static void
 write_tuple(DogpileWireWriter *writer, DogpileWireType *type, HeapTupleHeader header)
 {
@@ -160,6 +168,7 @@ write_record(DogpileWireWriter *writer, Datum datum)
 	write_tuple(writer, type, header);
 }
 
+/* Write what a datum of any kind consists of. */
 static void
 write_datum(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -192,6 +201,10 @@ write_datum(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 	}
 }
 
+/*
+ * A length, which is filled in afterwards, and the datum; or a length that stands for
+ * a null.  So whoever does not understand a datum knows where it ends.
+ */
 static void
 write_field(DogpileWireWriter *writer, DogpileWireType *type, Datum datum, bool isnull)
 {
@@ -340,6 +353,10 @@ read_text(DogpileWireReader *reader, int len)
 	return PointerGetDatum(cstring_to_text_with_len(data, len));
 }
 
+/*
+ * A receive function must consume just what is there.  Those that trust what they
+ * read are kept from what would make them take more memory than it is worth.
+ */
 static Datum
 read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 {
@@ -403,6 +420,10 @@ check_count(DogpileWireReader *reader, uint32 count)
 	return (int) count;
 }
 
+/*
+ * Read what write_array() has written.  The product of the dimensions is computed with
+ * checks for overflow, and there must be that many fields.
+ */
 static Datum
 read_array(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 {
@@ -435,6 +456,7 @@ read_array(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 											  element->byval, element->align));
 }
 
+/* Read one bound of a range, if it has a value. */
 static RangeBound
 read_bound(DogpileWireReader *reader, DogpileWireType *type, bool lower, uint8 flags)
 {
@@ -483,6 +505,9 @@ read_range(DogpileWireReader *reader, DogpileWireType *type)
 														(flags & EMPTY) != 0));
 }
 
+/*
+ * Ranges that overlap or are out of order are put right by make_multirange().
+ */
 static Datum
 read_multirange(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -502,6 +527,7 @@ read_multirange(DogpileWireReader *reader, DogpileWireType *type)
 												   count, ranges));
 }
 
+/* Read a row of a type that is known. */
 static Datum
 read_tuple(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -512,6 +538,9 @@ read_tuple(DogpileWireReader *reader, DogpileWireType *type)
 	return HeapTupleGetDatum(heap_form_tuple(type->desc, values, nulls));
 }
 
+/*
+ * Read a row that tells its type; a scalar instead would be taken for a pointer.
+ */
 static Datum
 read_record(DogpileWireReader *reader)
 {
@@ -548,6 +577,10 @@ read_datum(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 	dogpile_wire_raise_damaged(reader);
 }
 
+/*
+ * Read a field.  While it is read, the reader ends where the field does: nothing in it
+ * can reach into what comes behind it, and all of it must be used up.
+ */
 static Datum
 read_field(DogpileWireReader *reader, DogpileWireType *type, int32 typmod, bool *isnull)
 {

@@ -183,6 +183,10 @@ qualify(const char *schema, const char *name)
 	return schema ? psprintf("%s.%s", schema, name) : name;
 }
 
+/*
+ * Collations go by name, too.  One that does not exist here makes the value unknown: it
+ * could compare otherwise than where it comes from.
+ */
 static Oid
 read_collation(DogpileWireReader *reader, Oid typid)
 {
@@ -301,6 +305,10 @@ read_part(DogpileWireReader *reader)
 	return type;
 }
 
+/*
+ * A domain of this name may be over another type here; then it is not the one that was
+ * meant.  Its constraints are those of here and now, and are checked for each value.
+ */
 static void
 read_domain(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -311,6 +319,9 @@ read_domain(DogpileWireReader *reader, DogpileWireType *type)
 	type->needs_check = DomainHasConstraints(type->typid);
 }
 
+/*
+ * An array type has no name of its own outside: it is that of its element type.
+ */
 static FormData_pg_type
 read_array(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -326,6 +337,7 @@ read_array(DogpileWireReader *reader, DogpileWireType *type)
 	return dogpile_wire_fetch_form(typid);
 }
 
+/* Likewise a range type could be over another subtype here. */
 static void
 read_range(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -337,6 +349,7 @@ read_range(DogpileWireReader *reader, DogpileWireType *type)
 		raise_other(type);
 }
 
+/* A multirange type, too, is found by what it consists of. */
 static FormData_pg_type
 read_multirange(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -346,6 +359,10 @@ read_multirange(DogpileWireReader *reader, DogpileWireType *type)
 	return dogpile_wire_fetch_form(get_range_multirange(type->inner->typid));
 }
 
+/*
+ * The columns must be the same, by name and type, in the same order; how many dropped
+ * ones there are in between is each server's own affair.
+ */
 static void
 read_composite(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -370,6 +387,10 @@ read_composite(DogpileWireReader *reader, DogpileWireType *type)
 		raise_other(type);
 }
 
+/*
+ * The row type of a record, or of a result set, has no name: all of it is written.  Its
+ * number is checked first, for memory is taken by it.
+ */
 static void
 read_row_type(DogpileWireReader *reader, DogpileWireType *type)
 {

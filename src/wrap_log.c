@@ -33,6 +33,7 @@
 /* Room for what is told of them. */
 #define TEXT_SIZE		((DOGPILE_MAX_ITEM_NAME + 20) * (MAX_NAMED + 1))
 
+/* What was answered, in a word. */
 static const char *
 status_name(DogpileBackendStatus status)
 {
@@ -113,6 +114,10 @@ write_line_surely(const DogpileWrapped *wrapped, const char *operation,
 	PG_END_TRY();
 }
 
+/*
+ * Write about a call that has ended.  In a critical section nothing is written: even
+ * an error that is caught would be a panic there.
+ */
 static void
 log_call(const DogpileWrapped *wrapped, const char *operation, const char *text,
 		 DogpileBackendStatus status, const DogpileBackendError *error, instr_time start)
@@ -128,6 +133,7 @@ log_call(const DogpileWrapped *wrapped, const char *operation, const char *text,
 		 status == DOGPILE_BACKEND_ERROR ? error : NULL);
 }
 
+/* Write about a call for many items, the first of which are named. */
 static void
 log_items(const DogpileWrapped *wrapped, const char *operation,
 		  const DogpileBackendItem *items, int nitems, DogpileBackendStatus status,
@@ -139,6 +145,7 @@ log_items(const DogpileWrapped *wrapped, const char *operation,
 	log_call(wrapped, operation, text, status, error, start);
 }
 
+/* Write about a call for one name. */
 static void
 log_name(const DogpileWrapped *wrapped, const char *operation, DogpileBytes name,
 		 DogpileBackendStatus status, const DogpileBackendError *error, instr_time start)
@@ -149,6 +156,10 @@ log_name(const DogpileWrapped *wrapped, const char *operation, DogpileBytes name
 	log_call(wrapped, operation, text, status, error, start);
 }
 
+/*
+ * The calls: each is passed on, timed, and told of afterwards.  What the inner
+ * function answers is the answer, whether or not it could be told of.
+ */
 static DogpileBackendStatus
 wrap_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
@@ -203,6 +214,7 @@ wrap_increment(void *arg, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *r
 	return status;
 }
 
+/* A lock's token is not told: who knows it could give the lock up. */
 static DogpileBackendStatus
 wrap_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 {
@@ -242,6 +254,7 @@ wrap_unlock(void *arg, const DogpileBackendLock *lock, DogpileBackendError *erro
 	return status;
 }
 
+/* The size of the value is not told, but that it was too large is. */
 static DogpileBackendStatus
 wrap_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,
 		 DogpileBackendError *error)
@@ -256,6 +269,7 @@ wrap_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,
 	return status;
 }
 
+/* A prefix stands for many names; how many there were is not known. */
 static DogpileBackendStatus
 wrap_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
 {

@@ -358,6 +358,8 @@ sub check_counters
 			"t\n40", 'invalidating the value leaves it alone' ],
 		[ "SELECT dogpile_increment('$region', 'big', 9223372036854775000), dogpile_increment('$region', 'big', -9223372036854775000)",
 			'9223372036854775000|0', 'large numbers' ],
+		[ "DO \$\$ BEGIN PERFORM dogpile_increment('$region', 'max', 9223372036854775807); PERFORM dogpile_increment('$region', 'max', 1, '1h'); EXCEPTION WHEN numeric_value_out_of_range THEN PERFORM set_config('test.caught', 'yes', false); END \$\$; SELECT current_setting('test.caught'), dogpile_increment('$region', 'max', 0)",
+			'yes|9223372036854775807', 'out of range' ],
 		[ "SELECT dogpile_increment('$region', 'short', 5, '1s')", 5, 'with an expiration time' ],
 		[ "SELECT pg_sleep(2.1)", '', 'wait' ],
 		[ "SELECT dogpile_increment('$region', 'short', 1, '1s')", 1, '... after which it begins anew' ]);

@@ -65,6 +65,7 @@ my @regions = (
 		limit => 1_100_000
 	],
 	[ 'file', { backend => 'file' } ],
+	[ 'lockless', { backend => 'lockless' } ],
 	[   'example',
 		{ backend => 'my_store' },
 		large => 7000,
@@ -103,7 +104,10 @@ my $node = new_server(
 	} @regions);
 
 $node->append_conf('postgresql.conf',
-	"shared_preload_libraries = 'dogpile, " . module_path('my_store') . "'");
+	"shared_preload_libraries = 'dogpile, "
+	  . module_path('my_store') . ', '
+	  . module_path('lockless')
+	  . "'");
 $node->start;
 create_helpers($node);
 create_backend_helpers($node);
@@ -115,6 +119,30 @@ foreach my $region (@regions)
 	my ($name, undef, %facts) = @$region;
 
 	check_backend($node, $name, %facts);
+}
+
+# Another value is stored by who has given the lock up until his COMMIT: the one
+# who has it then gives it up, too, and nobody has to wait for the end of the lease.
+$node->safe_psql('postgres', 'CREATE TABLE written (a int)');
+foreach my $region ('redis', 'memcached', 'lockless')
+{
+	my $deferred = $node->background_psql('postgres');
+	my $gate = close_gate($node);
+
+	$deferred->query_safe(
+		"BEGIN; INSERT INTO written VALUES (1); SELECT dogpile_get_or_create('$region', 'fenced', 'SELECT 1')");
+	my $creator = start_psql($node,
+		"SET test.gate = on; SELECT dogpile_get_or_create('$region', 'fenced', 'SELECT ran(''fenced'')');");
+	wait_for_creator($node);
+	$deferred->query_safe('COMMIT');
+	$gate->quit;
+	is((finish_psql($creator))[0], "fenced\n", "$region: created, while another value was stored");
+	$deferred->quit;
+	is( $node->safe_psql('postgres',
+			"SET statement_timeout = '20s'; SELECT dogpile_invalidate('$region', 'fenced'); SELECT dogpile_get_or_create('$region', 'fenced', 'SELECT 2')"
+		),
+		"t\n2",
+		"$region: ... no lock is left");
 }
 
 # The store that keeps nothing: still one creator at a time, who hands the value
