@@ -32,6 +32,9 @@
 /* How often to try to change a counter that others change, too. */
 #define MAX_ATTEMPTS	100
 
+/* What is in the place of a lock that was given up; no token is as short. */
+static const DogpileBytes nobody = {"-", 1};
+
 /* The last link. */
 typedef struct Base
 {
@@ -181,12 +184,14 @@ base_renew(void *link, const DogpileBackendLock *lock, DogpileBackendError *erro
 	return replace_token(link, lock, token, lock->lease_ms, error);
 }
 
-/* There is no removing on a condition, but something that is gone at once. */
+/*
+ * There is no removing on a condition, but something that belongs to nobody.  It is
+ * soon gone, though not at once: many a store counts in seconds.
+ */
 static DogpileBackendStatus
 base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
 	Base	   *base = link;
-	DogpileBytes nobody = {"-", 1};
 
 	if (base->backend->unlock != NULL)
 		return base->backend->unlock(base->connection, lock, error);
@@ -194,25 +199,48 @@ base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *err
 }
 
 /*
- * Without locks: the token under a name where nothing is.  What the entry is by then is
- * noted for base_put().
+ * Put the token under a name where nothing is, or what base_unlock() has left.  The
+ * lock is free then, and who took it for held would be content with a stale value,
+ * or wait, although nobody creates one.
+ *
+ * Returns OK, KEPT or ERROR.
+ */
+static DogpileBackendStatus
+place_token(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
+{
+	DogpileBackendItem item = {
+		.name = lock->name,
+		.value = {lock->token, DOGPILE_LOCK_TOKEN_LEN},
+		.expected = nobody,
+		.mode = DOGPILE_BACKEND_IF_ABSENT,
+		.ttl_ms = lock->lease_ms
+	};
+
+	if (set_one(link, &item, error) != DOGPILE_BACKEND_KEPT)
+		return item.status;
+	item.mode = DOGPILE_BACKEND_IF_EQUAL;
+	if (set_one(link, &item, error) != DOGPILE_BACKEND_MISS)
+		return item.status;
+
+	/* It has gone between the two. */
+	item.mode = DOGPILE_BACKEND_IF_ABSENT;
+	return set_one(link, &item, error);
+}
+
+/*
+ * Without locks: the token where no other one is.  What the entry is by then is noted
+ * for base_put().
  */
 static DogpileBackendStatus
 base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
 {
 	Base	   *base = link;
 	DogpileBackendItem entry = {.name = lock->entry};
-	DogpileBackendItem item = {
-		.name = lock->name,
-		.value = {lock->token, DOGPILE_LOCK_TOKEN_LEN},
-		.mode = DOGPILE_BACKEND_IF_ABSENT,
-		.ttl_ms = lock->lease_ms
-	};
 	DogpileBackendStatus status;
 
 	if (base->backend->lock != NULL)
 		return base->backend->lock(base->connection, lock, error);
-	status = set_one(link, &item, error);
+	status = place_token(link, lock, error);
 	if (status != DOGPILE_BACKEND_OK)
 		return status;
 
