@@ -24,6 +24,7 @@
 
 #include "common/hashfn.h"
 #include "common/int.h"
+#include "common/pg_prng.h"
 #include "nodes/pg_list.h"
 #include "utils/varlena.h"
 
@@ -31,6 +32,10 @@
 
 /* How often to try to change a counter that others change, too. */
 #define MAX_ATTEMPTS	100
+
+/* How long to pause in between at most, after the first failure and later. */
+#define MIN_PAUSE_US	50
+#define MAX_PAUSE_US	3200
 
 /* What is in the place of a lock that was given up; no token is as short. */
 static const DogpileBytes nobody = {"-", 1};
@@ -121,6 +126,18 @@ try_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *r
 }
 
 /*
+ * Pause after an attempt that failed; longer each time, and at random.  Without that,
+ * sessions that run in step with others were seen to fail too often.
+ */
+static void
+pause_after(int attempt)
+{
+	uint64		limit = Min(MIN_PAUSE_US << Min(attempt, 10), MAX_PAUSE_US);
+
+	pg_usleep(pg_prng_uint64_range(&pg_global_prng_state, 0, limit));
+}
+
+/*
  * Without counters: read, add, and store on the condition that nobody else has; so
  * often, which is more than sessions are likely to interfere.
  */
@@ -139,6 +156,7 @@ base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *
 
 		if (status != DOGPILE_BACKEND_KEPT && status != DOGPILE_BACKEND_MISS)
 			return status;
+		pause_after(i);
 	}
 	return DOGPILE_BACKEND_KEPT;
 }
