@@ -479,6 +479,11 @@ SELECT dogpile_exists('reports', 'api tagged 1') AS a,
        dogpile_exists('sessions', 'api tagged 2') AS ab,
        dogpile_exists('reports', 'api tagged 3') AS bc,
        dogpile_exists('reports', 'api tagged 4') AS none;
+SELECT dogpile_set('reports', 'api soft tag', 'old'::text, tags => '{api soft}');
+SELECT dogpile_invalidate_tags('{api soft}', hard => false);
+SELECT dogpile_get('reports', 'api soft tag'), fresh FROM dogpile_metadata('reports', 'api soft tag');
+SELECT dogpile_get_or_create('reports', 'api soft tag', $$ SELECT 'new'::text $$);
+SELECT dogpile_invalidate_tags('{api soft}', NULL);
 SELECT dogpile_invalidate_tags('{}');
 SELECT dogpile_exists('reports', 'api tagged 3');
 SELECT dogpile_invalidate_tags(NULL);

@@ -129,6 +129,7 @@ CREATE FUNCTION dogpile_metadata(
     OUT bytes bigint,
     OUT creation_time interval,
     OUT tags text[],
+    OUT relations regclass[],
     OUT key_is_locked boolean)
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -228,13 +229,13 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dogpile_invalidate(text, boolean)
 IS 'invalidate all values of a region (hard) or declare them stale';
 
-CREATE FUNCTION dogpile_invalidate_tags(tags text[])
+CREATE FUNCTION dogpile_invalidate_tags(tags text[], hard boolean DEFAULT true)
 RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION dogpile_invalidate_tags(text[])
-IS 'invalidate all values that carry one of the tags';
+COMMENT ON FUNCTION dogpile_invalidate_tags(text[], boolean)
+IS 'invalidate all values that carry one of the tags (hard) or declare them stale';
 
 --
 -- Keys
@@ -271,6 +272,9 @@ CREATE FUNCTION dogpile_stats(
     OUT refused bigint,
     OUT too_large bigint,
     OUT evictions bigint,
+    OUT bypasses bigint,
+    OUT verifications bigint,
+    OUT mismatches bigint,
     OUT entries bigint,
     OUT bytes bigint,
     OUT stats_reset timestamptz)
@@ -300,6 +304,9 @@ CREATE VIEW dogpile_stats AS
            refused,
            too_large,
            evictions,
+           bypasses,
+           verifications,
+           mismatches,
            entries,
            bytes,
            stats_reset

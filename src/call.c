@@ -18,8 +18,12 @@
 
 #include "backends.h"
 #include "call.h"
+#include "depend.h"
 #include "store.h"
 #include "variant.h"
+#include "xact.h"
+
+uint64		dogpile_call_npending = 0;
 
 /*
  * Settings are checked before all modules that bring backends are loaded, so
@@ -40,9 +44,29 @@ check_backend(const DogpileRegion *region)
 }
 
 /*
+ * What a value depends on is told by the versions of this server, which a store
+ * outside would have to share: it may outlive them, and other servers may change
+ * the same tables.
+ */
+static void
+check_depends(const DogpileRegion *region)
+{
+	if (region->depends == DOGPILE_DEPENDS_AUTO)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache region \"%s\" cannot have \"depends\" set to \"auto\"",
+						region->name),
+				 errdetail("Its values are kept by backend \"%s\"; what they depend on is known for shared memory only.",
+						   region->backend),
+				 errhint("Set \"dogpile_%s.depends\" to \"none\" and use tags, or \"dogpile_%s.backend\" to \"%s\".",
+						 region->name, region->name, DOGPILE_SHARED_MEMORY)));
+}
+
+/*
  * Find a region, and its store if that is not yet known.
  *
- * Errors: not preloaded, no such region, its store is not in this build.
+ * Errors: not preloaded, no such region, its store is not in this build, or cannot
+ * keep what the region is set to.
  */
 DogpileRegion *
 dogpile_call_open_region(const text *name)
@@ -58,6 +82,7 @@ dogpile_call_open_region(const text *name)
 		else
 		{
 			check_backend(region);
+			check_depends(region);
 			region->store = &dogpile_store_remote;
 		}
 	}
@@ -111,12 +136,38 @@ dogpile_call_count_found(const DogpileCall *call, const DogpileLookup *found)
 }
 
 /*
- * Make a record that was found the result of the call.  It stays where the
- * store has put it, until the next call on any region.
+ * The caller is told of a value.  If it is one of this transaction's own, what is
+ * made of it must not be given to others before the transaction has committed.
+ *
+ * Errors: none.
  */
 void
-dogpile_call_give(const DogpileLookup *found, DogpileResult *result)
+dogpile_call_note_pending(const DogpileCall *call)
 {
+	if (dogpile_xact_has_pending() && dogpile_xact_find_entry(&call->key) != NULL)
+		dogpile_call_npending++;
+}
+
+/*
+ * Make a record that was found the result of the call.  It stays where the
+ * store has put it, until the next call on any region.
+ *
+ * Errors: a query that is running must not depend on it; see depend.c.
+ */
+void
+dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
+				  DogpileResult *result)
+{
+	dogpile_call_note_pending(call);
+	if (dogpile_depend_current != NULL)
+	{
+		DogpileDeps deps;
+
+		dogpile_deps_get(call->region, &call->key, found->entry.tags, &deps);
+		dogpile_depend_note_value(call->region, &deps, true);
+		if (found->freshness != DOGPILE_FRESH)
+			dogpile_depend_note_stale();
+	}
 	result->rows = NULL;
 	result->desc = NULL;
 	result->record = found->record;

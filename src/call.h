@@ -24,11 +24,16 @@ typedef struct DogpileCall
 	DogpileKey	key;
 } DogpileCall;
 
+/* Counts the values told of that this transaction is only about to store. */
+extern PGDLLIMPORT uint64 dogpile_call_npending;
+
 extern DogpileRegion *dogpile_call_open_region(const text *name);
 extern void dogpile_call_open(DogpileCall *call, const text *region, const text *key);
 extern void dogpile_call_count_found(const DogpileCall *call,
 									 const DogpileLookup *found);
-extern void dogpile_call_give(const DogpileLookup *found, DogpileResult *result);
+extern void dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
+							  DogpileResult *result);
+extern void dogpile_call_note_pending(const DogpileCall *call);
 extern char *dogpile_call_key_text(const DogpileCall *call);
 
 /* Add to a counter of the call's region.  Errors: none. */

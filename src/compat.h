@@ -22,8 +22,12 @@
 #error "dogpile requires PostgreSQL 15 or later"
 #endif
 
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "nodes/plannodes.h"
+#include "pgstat.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/rangetypes.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
@@ -95,6 +99,67 @@ dogpile_make_range_compat(TypeCacheEntry *typcache, RangeBound *lower,
 	return make_range(typcache, lower, upper, empty, NULL);
 #else
 	return make_range(typcache, lower, upper, empty);
+#endif
+}
+
+/*
+ * The relation that a session's statistics of a table are about, or InvalidOid if it
+ * belongs to no single database.  Errors: none.
+ *
+ * Floor 16 removes it: look at the fields "id" and "shared".
+ */
+static inline Oid
+dogpile_pgstat_relid_compat(const PgStat_TableStatus *table)
+{
+#if PG_VERSION_NUM >= 160000
+	return table->shared ? InvalidOid : table->id;
+#else
+	return table->t_shared ? InvalidOid : table->t_id;
+#endif
+}
+
+/*
+ * The roles with whose rights a plan reads relations, where these are not those of
+ * the role that runs it.  Returns a list of oids in CurrentMemoryContext.
+ *
+ * Floor 16 removes it: look at permInfos.
+ */
+static inline List *
+dogpile_plan_roles_compat(const PlannedStmt *plan)
+{
+	List	   *roles = NIL;
+	ListCell   *lc;
+
+#if PG_VERSION_NUM >= 160000
+	foreach(lc, plan->permInfos)
+	{
+		Oid			role = lfirst_node(RTEPermissionInfo, lc)->checkAsUser;
+#else
+	foreach(lc, plan->rtable)
+	{
+		Oid			role = lfirst_node(RangeTblEntry, lc)->checkAsUser;
+#endif
+
+		if (OidIsValid(role))
+			roles = list_append_unique_oid(roles, role);
+	}
+	return roles;
+}
+
+/*
+ * Does the role own the relation, or a role that does?
+ *
+ * Errors: the relation does not exist.
+ *
+ * Floor 16 removes it: call object_ownercheck().
+ */
+static inline bool
+dogpile_relation_ownercheck_compat(Oid relid, Oid roleid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, roleid);
+#else
+	return pg_class_ownercheck(relid, roleid);
 #endif
 }
 

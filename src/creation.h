@@ -26,7 +26,6 @@ typedef struct DogpileEntryOptions
 	ArrayType  *tags;			/* text[], or NULL */
 } DogpileEntryOptions;
 
-extern void dogpile_creation_check_recursion(const DogpileCall *call);
 extern TimestampTz dogpile_creation_deadline(const DogpileCall *call,
 											 TimestampTz since);
 extern void dogpile_creation_raise_timeout(const DogpileCall *call,

@@ -31,11 +31,14 @@
 #include "nodes/params.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
+#include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
 #include "creator.h"
+#include "depend.h"
 
 /* What the error context tells. */
 typedef struct CreationContext
@@ -200,6 +203,7 @@ run_query(DogpileCreator *creator, MemoryContext context, DogpileResult *result)
 	creator->misfit = true;
 	dogpile_result_check_shape(source->resultDesc, creator->shape);
 	creator->misfit = false;
+	dogpile_depend_note_query(linitial_node(Query, source->query_list));
 
 	oldcontext = MemoryContextSwitchTo(context);
 	result->desc = CreateTupleDescCopy(source->resultDesc);
@@ -233,10 +237,21 @@ dogpile_creator_run(DogpileCreator *creator, const char *region,
 	};
 
 	error_context_stack = &callback;
+
+	/*
+	 * Definitions are not read by the snapshot, but kept until others tell that
+	 * they have changed, and whether they have is looked for only when a lock is
+	 * taken that the transaction does not have yet.
+	 */
+	AcceptInvalidationMessages();
+
+	/* The planner may call functions that read tables, and looks at partitions. */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	run_query(creator, context, result);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
+	PopActiveSnapshot();
 	error_context_stack = callback.previous;
 }

@@ -25,10 +25,14 @@
 
 #include "alarm.h"
 #include "backends.h"
+#include "catalog.h"
+#include "change.h"
 #include "compat.h"
 #include "config.h"
+#include "depend.h"
 #include "lease.h"
 #include "outcome.h"
+#include "prepared.h"
 #include "server.h"
 #include "stats.h"
 #include "store.h"
@@ -127,5 +131,9 @@ _PG_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	dogpile_xact_init();
+	dogpile_catalog_init();
+	dogpile_change_init();
+	dogpile_prepared_init();
+	dogpile_depend_init();
 	dogpile_worker_register();
 }

@@ -342,7 +342,7 @@ has_dead_tag(const DogpileStoredEntry *entry)
 
 	dogpile_pool_skip(&cursor, entry->key_len);
 	dogpile_pool_read(&cursor, &head, offsetof(DogpileTags, slots));
-	for (uint32 i = 0; i < head.count; i++)
+	for (uint32 i = dogpile_tag_count_slots(&head); i > 0; i--)
 	{
 		DogpileSlot slot;
 

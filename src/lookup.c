@@ -20,9 +20,11 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/rls.h"
 #include "utils/timestamp.h"
 
 #include "age.h"
+#include "change.h"
 #include "lookup.h"
 #include "stats.h"
 #include "xact.h"
@@ -50,12 +52,31 @@ judge_versions(const DogpileDeps *deps, DogpileClock as_of)
 
 	for (int i = 0; i < deps->count; i++)
 	{
-		if (dogpile_version_is_hard_after(deps->slots[i], as_of))
+		DogpileSlot slot = dogpile_deps_slot(deps, i);
+
+		if (dogpile_version_is_changing(slot) ||
+			dogpile_version_is_hard_after(slot, as_of))
 			return DOGPILE_ABSENT;
-		if (dogpile_version_is_soft_after(deps->slots[i], as_of))
+		if (dogpile_version_is_soft_after(slot, as_of))
 			result = DOGPILE_STALE;
 	}
 	return result;
+}
+
+/*
+ * Is an entry as good as one computed after a call began?
+ *
+ * If its clock is not older, nothing was invalidated in between.  But a commit may
+ * have been visible when the call began, and have entered its tick later.  Who has
+ * tables invalidated by themselves is not to notice even that, so there the time
+ * has to say the same.
+ */
+static bool
+is_younger(const DogpileEntry *entry, const DogpileCallTime *call)
+{
+	return entry->as_of >= call->clock &&
+		(entry->tags == NULL || !entry->tags->automatic ||
+		 entry->created_at >= call->time);
 }
 
 /*
@@ -72,7 +93,7 @@ judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
 
 	if (own == DOGPILE_HARD_INVALIDATED)
 		return DOGPILE_ABSENT;
-	if (call == NULL || entry->as_of < call->clock)
+	if (call == NULL || !is_younger(entry, call))
 		by_version = judge_versions(deps, entry->as_of);
 	if (call == NULL || entry->created_at < call->time)
 		by_age = judge_age(region, entry);
@@ -85,6 +106,9 @@ judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
  * Might the snapshot of this transaction, which is older than the entry, show
  * something else?  An entry without tags only expires, and whoever uses it has
  * chosen to see what is not current, unless the region says otherwise.
+ *
+ * A SERIALIZABLE transaction must read what the query reads: its predicate locks, and
+ * the conflicts with others that have written already, are found by doing so only.
  */
 static bool
 is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
@@ -94,12 +118,36 @@ is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
 		return false;
 	if (entry->tags == NULL)
 		return region->snapshot_reads;
+	if (entry->tags->automatic && IsolationIsSerializable())
+		return true;
 
 	/* What other servers have invalidated cannot be compared with it. */
 	if (region->store->begin != NULL)
 		return true;
-	return !dogpile_version_all_visible(deps->slots, deps->count,
-										dogpile_version_snapshot_xmin());
+	return !dogpile_deps_are_visible(deps, dogpile_version_snapshot_xmin());
+}
+
+/*
+ * Must the transaction compute for itself, whatever is stored?  With row_security off,
+ * a query fails where policies would leave rows out.
+ */
+static bool
+must_compute(const DogpileRegion *region)
+{
+	return region->depends == DOGPILE_DEPENDS_AUTO && !row_security;
+}
+
+/*
+ * Is an entry from before the region wanted to know what its values depend on, or
+ * that this is all?
+ */
+static bool
+is_from_before(const DogpileRegion *region, const DogpileEntry *entry)
+{
+	return region->depends == DOGPILE_DEPENDS_AUTO &&
+		(entry->tags == NULL || !entry->tags->automatic ||
+		 (!entry->tags->exact &&
+		  region->nondeterministic != DOGPILE_NONDETERMINISTIC_IGNORE));
 }
 
 /* Find an entry that this transaction is about to store itself. */
@@ -111,8 +159,9 @@ find_pending(DogpileRegion *region, const DogpileKey *key, DogpileLookup *found)
 	if (pending == NULL)
 		return false;
 	found->entry = pending->entry;
-	found->freshness = judge(region, &pending->deps, &pending->entry,
-							 pending->position, NULL);
+	found->needs_snapshot = dogpile_change_affects(&pending->deps);
+	found->freshness = found->needs_snapshot ? DOGPILE_ABSENT :
+		judge(region, &pending->deps, &pending->entry, pending->position, NULL);
 	return true;
 }
 
@@ -126,10 +175,18 @@ find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey
 	found->freshness = DOGPILE_ABSENT;
 	if (store->get(region, key, &found->entry) != DOGPILE_OK)
 		return;
-	dogpile_xact_get_deps(region, key, found->entry.tags, &deps);
+	if (is_from_before(region, &found->entry))
+		return;
+	if (must_compute(region))
+	{
+		found->needs_snapshot = true;
+		return;
+	}
+	dogpile_deps_get(region, key, found->entry.tags, &deps);
 	found->freshness = judge(region, &deps, &found->entry, 0, call);
 	if (found->freshness != DOGPILE_ABSENT &&
-		is_beyond_snapshot(region, &deps, &found->entry))
+		(dogpile_change_affects(&deps) ||
+		 is_beyond_snapshot(region, &deps, &found->entry)))
 	{
 		found->needs_snapshot = true;
 		found->freshness = DOGPILE_ABSENT;
@@ -231,7 +288,7 @@ dogpile_lookup_judge(DogpileRegion *region, Oid database, uint64 hash,
 	DogpileDeps deps;
 	DogpileKey	key = {.hash = hash};
 
-	dogpile_xact_get_deps(region, &key, entry->tags, &deps);
-	deps.slots[0] = dogpile_version_region_slot(database, dogpile_stats_slot(region));
+	dogpile_deps_get(region, &key, entry->tags, &deps);
+	deps.own[0] = dogpile_version_region_slot(database, dogpile_stats_slot(region));
 	return Min(judge_versions(&deps, entry->as_of), judge_age(region, entry));
 }

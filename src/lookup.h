@@ -37,8 +37,8 @@ typedef struct DogpileCallTime
 typedef struct DogpileLookup
 {
 	DogpileFreshness freshness;
-	bool		needs_snapshot; /* absent only because this transaction's
-								 * snapshot might see something else */
+	bool		needs_snapshot; /* absent only because this transaction might
+								 * see something else than others */
 	DogpileEntry entry;			/* this and the rest: unless ABSENT */
 	DogpileValueReader record;
 } DogpileLookup;

@@ -27,10 +27,13 @@
 #include "utils/timestamp.h"
 
 #include "age.h"
+#include "attempt.h"
+#include "depend.h"
 #include "lease.h"
 #include "lock.h"
 #include "region.h"
 #include "variant.h"
+#include "verify.h"
 #include "xact.h"
 
 /* --------------------------------------------------------------------
@@ -66,10 +69,27 @@ dogpile_region_get_or_create(const text *region, const text *key,
 	if (found.freshness == DOGPILE_FRESH)
 	{
 		dogpile_call_count_found(&call, &found);
-		dogpile_call_give(&found, result);
+		if (dogpile_verify_is_due(call.region))
+			dogpile_verify_hit(&call, &found, creator);
+		dogpile_call_give(&call, &found, result);
 	}
 	else
 		dogpile_creation_run(&call, &found, creator, options, result);
+}
+
+/*
+ * A query that is running asks whether there is a value: that no value should be
+ * there, or one of any age, is nothing of which changes could be told.
+ */
+static void
+note_question(const DogpileCall *call)
+{
+	DogpileDeps deps;
+
+	if (dogpile_depend_current == NULL)
+		return;
+	dogpile_deps_get(call->region, &call->key, NULL, &deps);
+	dogpile_depend_note_value(call->region, &deps, false);
 }
 
 /*
@@ -89,8 +109,11 @@ dogpile_region_get(const text *region, const text *key, DogpileResult *result)
 	dogpile_lookup(call.region, &call.key, NULL, &found);
 	dogpile_call_count_found(&call, &found);
 	if (found.freshness == DOGPILE_ABSENT)
+	{
+		note_question(&call);
 		return false;
-	dogpile_call_give(&found, result);
+	}
+	dogpile_call_give(&call, &found, result);
 	return true;
 }
 
@@ -106,6 +129,8 @@ dogpile_region_exists(const text *region, const text *key)
 	DogpileLookup found;
 
 	dogpile_call_open(&call, region, key);
+	note_question(&call);
+	dogpile_call_note_pending(&call);
 	dogpile_lookup(call.region, &call.key, NULL, &found);
 	return found.freshness != DOGPILE_ABSENT;
 }
@@ -127,6 +152,8 @@ dogpile_region_describe(const text *region, const text *key,
 	DogpileLookup found;
 
 	dogpile_call_open(&call, region, key);
+	note_question(&call);
+	dogpile_call_note_pending(&call);
 	metadata->key_is_locked = dogpile_lock_is_held(call.key.hash);
 	dogpile_lookup(call.region, &call.key, NULL, &found);
 	if (found.freshness == DOGPILE_ABSENT)
@@ -139,6 +166,7 @@ dogpile_region_describe(const text *region, const text *key,
 	metadata->creation_time_ms = found.entry.creation_us / 1000.0;
 	metadata->size = found.entry.value.size;
 	metadata->tags = dogpile_tag_decode(found.entry.tags);
+	metadata->relations = dogpile_tag_decode_relations(found.entry.tags);
 	metadata->record = found.record;
 	return true;
 }
@@ -235,7 +263,7 @@ any_variant_exists(DogpileCall *call)
 	dogpile_lookup(call->region, &call->key, NULL, &found);
 	if (found.freshness != DOGPILE_ABSENT)
 		return true;
-	dogpile_xact_get_deps(call->region, &call->key, NULL, &deps);
+	dogpile_deps_get(call->region, &call->key, NULL, &deps);
 	return call->region->store->has_variant != NULL &&
 		dogpile_xact_get_invalidation(&deps, 0) != DOGPILE_HARD_INVALIDATED &&
 		call->region->store->has_variant(call->region, &call->key);
@@ -259,6 +287,9 @@ set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 		.tags = dogpile_tag_encode(options->tags)
 	};
 
+	/* Nothing else is to invalidate what the user has computed himself. */
+	if (dogpile_depend_is_wanted(call->region))
+		entry.tags = dogpile_tag_add_objects(entry.tags, NULL, 0, NIL, true);
 	if (!dogpile_value_encode_datum(value, isnull, typid, max_size, &entry.value))
 	{
 		/* The value there was is no longer the right one, either. */
@@ -343,7 +374,7 @@ dogpile_region_add(const text *region, const text *key, Datum value, bool isnull
 	struct DogpileLease *lease;
 
 	dogpile_call_open(&call, region, key);
-	dogpile_creation_check_recursion(&call);
+	dogpile_attempt_check_recursion(&call);
 	lock = dogpile_lock_acquire(call.key.hash, dogpile_creation_deadline(&call, since));
 	if (lock == DOGPILE_LOCK_TIMED_OUT)
 		dogpile_creation_raise_timeout(&call, since);
@@ -416,18 +447,19 @@ dogpile_region_invalidate_all(const text *region, bool hard)
  * Invalidate all entries in this database that carry one of some tags.
  *
  * tags: text[], or NULL for none.
+ * hard: as for dogpile_region_invalidate().
  *
  * Errors: bad tags.
  */
 void
-dogpile_region_invalidate_tags(ArrayType *tags)
+dogpile_region_invalidate_tags(ArrayType *tags, bool hard)
 {
 	DogpileTags *encoded;
 
 	dogpile_config_require_preload();
 	encoded = dogpile_tag_encode(tags);
 	for (uint32 i = 0; encoded && i < encoded->count; i++)
-		dogpile_xact_invalidate(encoded->slots[i], true);
+		dogpile_xact_invalidate(encoded->slots[i], hard);
 	if (encoded)
-		dogpile_xact_announce_tags(encoded, true);
+		dogpile_xact_announce_tags(encoded, hard);
 }

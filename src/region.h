@@ -28,6 +28,7 @@ typedef struct DogpileMetadata
 	double		creation_time_ms;
 	Size		size;			/* bytes of the encoded value */
 	ArrayType  *tags;			/* text[], or NULL */
+	ArrayType  *relations;		/* regclass[], or NULL: not known */
 	bool		key_is_locked;	/* is a creator at work? */
 	DogpileValueReader record;
 } DogpileMetadata;
@@ -69,7 +70,7 @@ extern bool dogpile_region_delete(const text *region, const text *key);
 extern bool dogpile_region_invalidate(const text *region, const text *key,
 									  bool hard);
 extern void dogpile_region_invalidate_all(const text *region, bool hard);
-extern void dogpile_region_invalidate_tags(ArrayType *tags);
+extern void dogpile_region_invalidate_tags(ArrayType *tags, bool hard);
 extern void dogpile_region_list(DogpileEntryCallback callback, void *arg);
 
 #endif							/* DOGPILE_REGION_H */

@@ -72,6 +72,19 @@ static const struct config_enum_entry timeout_actions[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry depends_modes[] = {
+	{"none", DOGPILE_DEPENDS_NONE, false},
+	{"auto", DOGPILE_DEPENDS_AUTO, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry nondeterministic_actions[] = {
+	{"throw", DOGPILE_NONDETERMINISTIC_THROW, false},
+	{"bypass", DOGPILE_NONDETERMINISTIC_BYPASS, false},
+	{"ignore", DOGPILE_NONDETERMINISTIC_IGNORE, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry tls_modes[] = {
 	{"off", DOGPILE_TLS_OFF, false},
 	{"on", DOGPILE_TLS_ON, false},
@@ -157,6 +170,33 @@ static const RegionSetting region_settings[] = {
 		.offset = offsetof(DogpileRegion, snapshot_reads),
 		.context = PGC_USERSET,
 		.number = false,
+	},
+	{
+		.name = "depends",
+		.description = "Sets whether values are invalidated when what their query has read is changed.",
+		.type = PGC_ENUM,
+		.offset = offsetof(DogpileRegion, depends),
+		.context = PGC_SIGHUP,
+		.number = DOGPILE_DEPENDS_NONE,
+		.options = depends_modes,
+	},
+	{
+		.name = "nondeterministic",
+		.description = "Sets what happens if it cannot be known what a value depends on.",
+		.extra = "It matters only where \"depends\" is \"auto\".",
+		.type = PGC_ENUM,
+		.offset = offsetof(DogpileRegion, nondeterministic),
+		.context = PGC_SIGHUP,
+		.number = DOGPILE_NONDETERMINISTIC_THROW,
+		.options = nondeterministic_actions,
+	},
+	{
+		.name = "verify_fraction",
+		.description = "Sets the share of hits that are computed once more and compared.",
+		.type = PGC_REAL,
+		.offset = offsetof(DogpileRegion, verify_fraction),
+		.context = PGC_USERSET,
+		.max = 1,
 	},
 	{
 		.name = "vary",

@@ -40,6 +40,21 @@ typedef enum DogpileTimeoutAction
 	DOGPILE_TIMEOUT_COMPUTE
 } DogpileTimeoutAction;
 
+/* What depends says: what a value created by a query is known to depend on. */
+typedef enum DogpileDepends
+{
+	DOGPILE_DEPENDS_NONE,		/* nothing but its tags */
+	DOGPILE_DEPENDS_AUTO		/* what the query has read */
+} DogpileDepends;
+
+/* What nondeterministic says: what to do if that cannot be found out. */
+typedef enum DogpileNondeterministic
+{
+	DOGPILE_NONDETERMINISTIC_THROW,
+	DOGPILE_NONDETERMINISTIC_BYPASS,	/* do not store the value */
+	DOGPILE_NONDETERMINISTIC_IGNORE
+} DogpileNondeterministic;
+
 /* What tls says. */
 typedef enum DogpileTls
 {
@@ -68,6 +83,9 @@ typedef struct DogpileRegion
 	char	   *vary_text;
 	int			max_value_size_kb;
 	bool		snapshot_reads;
+	int			depends;		/* DogpileDepends */
+	int			nondeterministic;	/* DogpileNondeterministic */
+	double		verify_fraction;	/* of hits that are computed once more */
 
 	/* Those of regions whose values live outside shared memory. */
 	char	   *servers;

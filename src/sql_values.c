@@ -466,11 +466,11 @@ dogpile_invalidate_region(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* dogpile_invalidate_tags(tags) */
+/* dogpile_invalidate_tags(tags, hard) */
 Datum
 dogpile_invalidate_tags(PG_FUNCTION_ARGS)
 {
 	dogpile_sql_require_arg(fcinfo, 0, "tags");
-	dogpile_region_invalidate_tags(PG_GETARG_ARRAYTYPE_P(0));
+	dogpile_region_invalidate_tags(PG_GETARG_ARRAYTYPE_P(0), get_hard(fcinfo, 1));
 	PG_RETURN_VOID();
 }

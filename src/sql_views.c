@@ -45,6 +45,7 @@ enum
 	METADATA_BYTES,
 	METADATA_CREATION_TIME,
 	METADATA_TAGS,
+	METADATA_RELATIONS,
 	METADATA_KEY_IS_LOCKED,
 	NUM_METADATA_COLUMNS
 };
@@ -145,6 +146,8 @@ fill_metadata(const DogpileMetadata *metadata, Datum *values, bool *nulls)
 	values[METADATA_CREATION_TIME] = interval_datum(metadata->creation_time_ms);
 	values[METADATA_TAGS] = PointerGetDatum(metadata->tags);
 	nulls[METADATA_TAGS] = metadata->tags == NULL;
+	values[METADATA_RELATIONS] = PointerGetDatum(metadata->relations);
+	nulls[METADATA_RELATIONS] = metadata->relations == NULL;
 }
 
 /*

@@ -37,7 +37,10 @@
 	X(INVALIDATIONS, COUNT)		/* of keys, tags and the whole region */ \
 	X(REFUSED, COUNT)			/* values outdated before publication */ \
 	X(TOO_LARGE, COUNT)			/* values over max_value_size */ \
-	X(EVICTIONS, COUNT)			/* entries that made room for others */
+	X(EVICTIONS, COUNT)			/* entries that made room for others */ \
+	X(BYPASSES, COUNT)			/* values not stored, as not deterministic */ \
+	X(VERIFICATIONS, COUNT)		/* hits that were computed once more */ \
+	X(MISMATCHES, COUNT)		/* ... and gave something else */
 
 typedef enum DogpileCounter
 {

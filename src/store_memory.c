@@ -646,14 +646,19 @@ shmem_has_variant(DogpileRegion *region, const DogpileKey *key)
 
 /* Bytes that the copy of an entry without its value takes in a scan. */
 static Size
-scanned_size(const DogpileStoredEntry *stored)
+scanned_size(DogpileStoredEntry *stored)
 {
-	/* The tags' size is not known without reading them; they have a limit. */
 	Size		size = MAXALIGN(sizeof(DogpileScannedEntry)) + MAXALIGN(stored->key_len);
 
 	if (stored->has_tags)
-		size += MAXALIGN(offsetof(DogpileTags, slots) + DOGPILE_MAX_TAGS *
-						 (sizeof(DogpileSlot) + sizeof(uint16) + DOGPILE_MAX_TAG_LENGTH));
+	{
+		DogpileCursor cursor = cursor_at_key(stored);
+		DogpileTags head;
+
+		dogpile_pool_skip(&cursor, stored->key_len);
+		dogpile_pool_read(&cursor, &head, offsetof(DogpileTags, slots));
+		size += MAXALIGN(head.size);
+	}
 	return size;
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tag.c
- *	  The tags that an entry carries.
+ *	  What an entry carries of what it depends on: tags and objects.
  *
  * A tag is a name that entries of any region share, and that invalidates all
  * of them at once.  Nothing lists the entries of a tag: each tag has a slot in
@@ -99,6 +99,10 @@ dogpile_tag_build(const char *const *texts, const size_t *lens, int count)
 	tags = palloc(size);
 	tags->size = size;
 	tags->count = count;
+	tags->nobjects = 0;
+	tags->nrelations = 0;
+	tags->automatic = false;
+	tags->exact = false;
 	p = (char *) &tags->slots[count];
 	for (int i = 0; i < count; i++)
 	{
@@ -110,6 +114,56 @@ dogpile_tag_build(const char *const *texts, const size_t *lens, int count)
 		p += sizeof(len) + len;
 	}
 	return tags;
+}
+
+/* The oids of the relations that an entry depends on. */
+static const Oid *
+relations_of(const DogpileTags *tags)
+{
+	StaticAssertStmt(sizeof(Oid) == sizeof(DogpileSlot), "oids must be aligned like slots");
+	return (const Oid *) &tags->slots[dogpile_tag_count_slots(tags)];
+}
+
+/*
+ * Add the objects that an entry depends on.
+ *
+ * tags: as dogpile_tag_encode() made them, or NULL.
+ * objects: slots.
+ * relations: oids of those of the objects that are relations.
+ * exact: whether it depends on nothing else besides its tags, key and region.
+ *
+ * Returns the whole in CurrentMemoryContext.
+ *
+ * Errors: out of memory.
+ */
+DogpileTags *
+dogpile_tag_add_objects(const DogpileTags *tags, const DogpileSlot *objects,
+						int nobjects, const List *relations, bool exact)
+{
+	Size		head = offsetof(DogpileTags, slots) +
+		(tags ? tags->count : 0) * sizeof(DogpileSlot);
+	Size		names = tags ? tags->size - head : 0;
+	Size		size = head + nobjects * sizeof(DogpileSlot) +
+		list_length(relations) * sizeof(Oid) + names;
+	DogpileTags *result = palloc0(size);
+	Oid		   *next;
+	ListCell   *lc;
+
+	if (tags)
+		memcpy(result, tags, head);
+	result->size = size;
+	result->nobjects = nobjects;
+	result->nrelations = list_length(relations);
+	result->automatic = true;
+	result->exact = exact;
+	if (nobjects > 0)
+		memcpy(&result->slots[result->count], objects, nobjects * sizeof(DogpileSlot));
+	next = unconstify(Oid *, relations_of(result));
+	foreach(lc, relations)
+		*next++ = lfirst_oid(lc);
+	if (tags)
+		memcpy(next, &tags->slots[tags->count], names);
+	return result;
 }
 
 /*
@@ -125,7 +179,7 @@ dogpile_tag_next(const DogpileTags *tags, const char *p, const char **text, size
 	uint16		len16;
 
 	if (p == NULL)
-		p = (const char *) &tags->slots[tags->count];
+		p = (const char *) (relations_of(tags) + tags->nrelations);
 	memcpy(&len16, p, sizeof(len16));
 	*text = p + sizeof(len16);
 	*len = len16;
@@ -161,7 +215,9 @@ dogpile_tag_encode(ArrayType *array)
 /*
  * Turn stored tags back into an array of text in CurrentMemoryContext.
  *
- * tags: as dogpile_tag_encode() made them, or NULL, which gives NULL.
+ * tags: as dogpile_tag_encode() made them, or NULL.
+ *
+ * Returns NULL if there are none.
  */
 ArrayType *
 dogpile_tag_decode(const DogpileTags *tags)
@@ -169,7 +225,7 @@ dogpile_tag_decode(const DogpileTags *tags)
 	Datum	   *elements;
 	const char *p = NULL;
 
-	if (tags == NULL)
+	if (tags == NULL || tags->count == 0)
 		return NULL;
 	elements = palloc_array(Datum, tags->count);
 	for (uint32 i = 0; i < tags->count; i++)
@@ -181,4 +237,26 @@ dogpile_tag_decode(const DogpileTags *tags)
 		elements[i] = PointerGetDatum(cstring_to_text_with_len(text, len));
 	}
 	return construct_array(elements, tags->count, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * The relations that an entry is known to depend on, as an array of regclass in
+ * CurrentMemoryContext.
+ *
+ * tags: or NULL.
+ *
+ * Returns NULL if that is not known.
+ */
+ArrayType *
+dogpile_tag_decode_relations(const DogpileTags *tags)
+{
+	Datum	   *elements;
+
+	if (tags == NULL || !tags->automatic)
+		return NULL;
+	elements = palloc_array(Datum, tags->nrelations);
+	for (uint32 i = 0; i < tags->nrelations; i++)
+		elements[i] = ObjectIdGetDatum(relations_of(tags)[i]);
+	return construct_array(elements, tags->nrelations, REGCLASSOID, sizeof(Oid), true,
+						   TYPALIGN_INT);
 }

@@ -141,3 +141,23 @@ dogpile_vary_parse(const char *list, MemoryContext context)
 	list_free(names);
 	return vary;
 }
+
+/*
+ * Are values told apart by this setting, or by "session_user"?
+ *
+ * Errors: none.  Locks: none.
+ */
+bool
+dogpile_vary_has_setting(const DogpileVary *vary, const char *name)
+{
+	if (pg_strcasecmp(name, "role") == 0)
+		return vary->role;
+	if (pg_strcasecmp(name, "session_user") == 0)
+		return vary->session_user;
+	if (pg_strcasecmp(name, "search_path") == 0)
+		return vary->search_path;
+	for (int i = 0; i < vary->nsettings; i++)
+		if (pg_strcasecmp(name, vary->settings[i]) == 0)
+			return true;
+	return false;
+}

@@ -29,5 +29,6 @@ typedef struct DogpileVary
 
 extern bool dogpile_vary_check(char **newval, void **extra, GucSource source);
 extern DogpileVary *dogpile_vary_parse(const char *list, MemoryContext context);
+extern bool dogpile_vary_has_setting(const DogpileVary *vary, const char *name);
 
 #endif							/* DOGPILE_VARY_H */

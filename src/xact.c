@@ -39,12 +39,14 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "age.h"
 #include "announce.h"
+#include "change.h"
 #include "lease.h"
+#include "position.h"
+#include "prepared.h"
 #include "stats.h"
 #include "xact.h"
 
@@ -90,38 +92,14 @@ typedef struct Change
 	}			u;
 } Change;
 
-/* Where the log has last invalidated a slot. */
-typedef struct SlotState
-{
-	DogpileSlot slot;			/* hash key */
-	int			last[2];		/* soft, hard */
-} SlotState;
-
-/* Where the log has last stored a key of some hash. */
-typedef struct KeyState
-{
-	uint64		hash;			/* hash key */
-	int			last;
-} KeyState;
-
 /* The log; all of it in TopTransactionContext. */
 int			dogpile_xact_npending = 0;
 static Change *changes = NULL;
 static int	max_changes = 0;
-static HTAB *slot_states = NULL;
-static HTAB *key_states = NULL;
 
-static HTAB *
-create_table(const char *name, Size keysize, Size entrysize)
-{
-	HASHCTL		ctl = {
-		.keysize = keysize,
-		.entrysize = entrysize,
-		.hcxt = TopTransactionContext
-	};
-
-	return hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
+/* Where it has last invalidated a slot: soft, hard; and stored a key of some hash. */
+static DogpilePositions slot_positions;
+static DogpilePositions key_positions;
 
 /* Append a change to the log; the caller fills in what its kind needs. */
 static Change *
@@ -131,9 +109,6 @@ append_change(ChangeKind kind)
 
 	if (changes == NULL)
 	{
-		slot_states = create_table("dogpile slots", sizeof(DogpileSlot),
-								   sizeof(SlotState));
-		key_states = create_table("dogpile keys", sizeof(uint64), sizeof(KeyState));
 		changes = MemoryContextAlloc(TopTransactionContext, 16 * sizeof(Change));
 		max_changes = 16;
 	}
@@ -151,23 +126,6 @@ append_change(ChangeKind kind)
 }
 
 /*
- * The slots that an entry depends on.
- *
- * Errors: none.  Locks: see dogpile_stats_slot().
- */
-void
-dogpile_xact_get_deps(DogpileRegion *region, const DogpileKey *key,
-					  const DogpileTags *tags, DogpileDeps *deps)
-{
-	deps->slots[0] = dogpile_version_region_slot(MyDatabaseId,
-												 dogpile_stats_slot(region));
-	deps->slots[1] = dogpile_version_key_slot(key->hash);
-	deps->count = 2;
-	for (uint32 i = 0; tags && i < tags->count; i++)
-		deps->slots[deps->count++] = tags->slots[i];
-}
-
-/*
  * Invalidate whatever depends on a slot, at COMMIT.
  *
  * Errors: out of memory.  Locks: none.
@@ -176,17 +134,17 @@ void
 dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 {
 	Change	   *change = append_change(CHANGE_INVALIDATE);
-	SlotState  *state;
-	bool		found;
+	DogpilePosition *position;
 
-	/* Taking the change off must work even if the table cannot grow. */
+	/* COMMIT will need it at once. */
+	__builtin_prefetch(dogpile_version_get(slot));
+
+	/* Taking the change off must work even if there is no memory for the position. */
 	change->u.invalidate.slot = slot;
 	change->u.invalidate.hard = hard;
-	state = hash_search(slot_states, &slot, HASH_ENTER, &found);
-	if (!found)
-		state->last[0] = state->last[1] = 0;
-	change->u.invalidate.superseded = state->last[hard];
-	state->last[hard] = dogpile_xact_npending;
+	position = dogpile_position_enter(&slot_positions, slot);
+	change->u.invalidate.superseded = position->last[hard];
+	position->last[hard] = dogpile_xact_npending;
 }
 
 /*
@@ -280,7 +238,7 @@ copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *ent
 								  entry->tags->size);
 	if (entry->lease)
 		copy->entry.lease = region->store->defer(entry->lease);
-	dogpile_xact_get_deps(region, key, entry->tags, &copy->deps);
+	dogpile_deps_get(region, key, copy->entry.tags, &copy->deps);
 	MemoryContextSwitchTo(oldcontext);
 	return copy;
 }
@@ -301,16 +259,15 @@ dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
 {
 	DogpilePendingEntry *pending = copy_entry(region, key, entry);
 	Change	   *change = append_change(CHANGE_STORE);
-	KeyState   *state;
-	bool		found;
+	DogpilePosition *position;
 
 	pending->xmin = xmin;
 	pending->mode = mode;
 	pending->position = dogpile_xact_npending;
 	change->u.store.entry = pending;
-	state = hash_search(key_states, &key->hash, HASH_ENTER, &found);
-	change->u.store.superseded = found ? state->last : 0;
-	state->last = pending->position;
+	position = dogpile_position_enter(&key_positions, key->hash);
+	change->u.store.superseded = position->last[0];
+	position->last[0] = pending->position;
 }
 
 /* Take the top change off the log. */
@@ -321,11 +278,11 @@ pop_change(void)
 
 	if (change->kind == CHANGE_INVALIDATE)
 	{
-		SlotState  *state = hash_search(slot_states, &change->u.invalidate.slot,
-										HASH_FIND, NULL);
+		DogpilePosition *position = dogpile_position_find(&slot_positions,
+														  change->u.invalidate.slot);
 
-		if (state)
-			state->last[change->u.invalidate.hard] = change->u.invalidate.superseded;
+		if (position)
+			position->last[change->u.invalidate.hard] = change->u.invalidate.superseded;
 	}
 	else if (change->kind == CHANGE_ANNOUNCE)
 	{
@@ -339,11 +296,11 @@ pop_change(void)
 	else if (change->u.store.entry)
 	{
 		DogpilePendingEntry *pending = change->u.store.entry;
-		KeyState   *state = hash_search(key_states, &pending->key->hash,
-										HASH_FIND, NULL);
+		DogpilePosition *position = dogpile_position_find(&key_positions,
+														  pending->key->hash);
 
-		if (state)
-			state->last = change->u.store.superseded;
+		if (position)
+			position->last[0] = change->u.store.superseded;
 		pfree(unconstify(char *, pending->entry.value.data));
 		if (pending->entry.lease)
 			pfree(pending->entry.lease);
@@ -372,11 +329,12 @@ dogpile_xact_get_invalidation(const DogpileDeps *deps, int since)
 		return result;
 	for (int i = 0; i < deps->count; i++)
 	{
-		SlotState  *state = hash_search(slot_states, &deps->slots[i], HASH_FIND, NULL);
+		DogpileSlot slot = dogpile_deps_slot(deps, i);
+		DogpilePosition *position = dogpile_position_find(&slot_positions, slot);
 
-		if (state && state->last[true] > since)
+		if (position && position->last[true] > since)
 			return DOGPILE_HARD_INVALIDATED;
-		if (state && state->last[false] > since)
+		if (position && position->last[false] > since)
 			result = DOGPILE_SOFT_INVALIDATED;
 	}
 	return result;
@@ -393,12 +351,12 @@ dogpile_xact_get_invalidation(const DogpileDeps *deps, int since)
 const DogpilePendingEntry *
 dogpile_xact_find_entry(const DogpileKey *key)
 {
-	KeyState   *state;
+	DogpilePosition *last;
 
 	if (dogpile_xact_npending == 0)
 		return NULL;
-	state = hash_search(key_states, &key->hash, HASH_FIND, NULL);
-	for (int position = state ? state->last : 0; position > 0;)
+	last = dogpile_position_find(&key_positions, key->hash);
+	for (int position = last ? last->last[0] : 0; position > 0;)
 	{
 		Change	   *change = &changes[position - 1];
 		DogpileKey *found = change->u.store.entry->key;
@@ -417,8 +375,8 @@ reset_log(void)
 	dogpile_xact_npending = 0;
 	changes = NULL;
 	max_changes = 0;
-	slot_states = NULL;
-	key_states = NULL;
+	dogpile_position_reset(&slot_positions);
+	dogpile_position_reset(&key_positions);
 }
 
 /* The pending entries that may be published, one after another. */
@@ -445,6 +403,7 @@ is_obsolete(const DogpilePendingEntry *pending)
 	return dogpile_xact_find_entry(pending->key) != pending ||
 		dogpile_xact_get_invalidation(&pending->deps, pending->position)
 		== DOGPILE_HARD_INVALIDATED ||
+		dogpile_change_affects(&pending->deps) ||
 		(pending->mode == DOGPILE_PUBLISH_IF_NEWER &&
 		 dogpile_age_now(pending->region, &pending->entry) >=
 		 dogpile_age_expires_at(pending->region, &pending->entry));
@@ -496,7 +455,7 @@ is_current_locked(DogpilePendingEntry *pending)
 {
 	for (int i = 0; i < pending->deps.count; i++)
 	{
-		DogpileSlot slot = pending->deps.slots[i];
+		DogpileSlot slot = dogpile_deps_slot(&pending->deps, i);
 
 		if (dogpile_version_is_hard_after(slot, pending->entry.as_of) ||
 			dogpile_version_is_soft_after(slot, pending->entry.as_of))
@@ -505,7 +464,7 @@ is_current_locked(DogpilePendingEntry *pending)
 			!dogpile_version_is_visible_locked(slot, pending->xmin))
 		{
 			/* If it was the region or the key, what is there is newer. */
-			pending->superseded = i < 2;
+			pending->superseded = i < DOGPILE_OWN_DEPS;
 			return false;
 		}
 	}
@@ -550,6 +509,17 @@ is_lost_set(const DogpilePendingEntry *pending)
 		dogpile_xact_find_entry(pending->key) == pending;
 }
 
+/*
+ * Has the user set a value where others may have been made of the previous one?
+ * His own is as of our tick, and does not go with them.
+ */
+static bool
+is_used_by_others(const DogpilePendingEntry *pending)
+{
+	return pending->mode == DOGPILE_PUBLISH_ALWAYS && !pending->refused &&
+		pending->entry.tags != NULL && pending->entry.tags->automatic;
+}
+
 /* Enter our invalidations. */
 static void
 enter_invalidations_locked(DogpileClock tick, uint64 next_xid)
@@ -562,7 +532,7 @@ enter_invalidations_locked(DogpileClock tick, uint64 next_xid)
 			dogpile_version_bump(changes[i].u.invalidate.slot,
 								 changes[i].u.invalidate.hard, tick, next_xid);
 	while ((pending = next_entry(&position)) != NULL)
-		if (is_lost_set(pending))
+		if (is_lost_set(pending) || is_used_by_others(pending))
 			dogpile_version_bump(dogpile_version_key_slot(pending->key->hash), true,
 								 tick, next_xid);
 }
@@ -625,6 +595,28 @@ finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
 		invalidate_copies(pending);
 }
 
+/* How many changes of the log are marked, if they are invalidations. */
+static int	nmarked = 0;
+
+/* PRE_COMMIT: mark what is about to be invalidated; see version.c. */
+static void
+mark_invalidations(void)
+{
+	for (; nmarked < dogpile_xact_npending; nmarked++)
+		if (changes[nmarked].kind == CHANGE_INVALIDATE)
+			dogpile_version_mark(changes[nmarked].u.invalidate.slot,
+								 GetTopTransactionIdIfAny());
+}
+
+/* COMMIT, after the tick, or ABORT: take the marks away. */
+static void
+unmark_invalidations(void)
+{
+	while (nmarked > 0)
+		if (changes[--nmarked].kind == CHANGE_INVALIDATE)
+			dogpile_version_unmark(changes[nmarked].u.invalidate.slot);
+}
+
 /* COMMIT: let everything take effect.  Nothing here can fail. */
 static void
 apply_log(void)
@@ -637,6 +629,7 @@ apply_log(void)
 	check_entries_locked(tick);
 	enter_invalidations_locked(tick, next_xid);
 	dogpile_version_end_tick();
+	unmark_invalidations();
 	dogpile_announce_commit();
 
 	for (int i = 0; i < dogpile_xact_npending; i++)
@@ -701,21 +694,27 @@ xact_callback(XactEvent event, void *arg)
 			{
 				send_announcements();
 				prepare_entries();
+				mark_invalidations();
 			}
+			dogpile_change_prepare();
 			return;
 		case XACT_EVENT_PRE_PREPARE:
 			if (dogpile_xact_npending > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has changed cache entries")));
+			dogpile_prepared_mark_catalogs();
 			return;
 		case XACT_EVENT_COMMIT:
 			if (dogpile_xact_npending > 0)
 				apply_log();
+			dogpile_change_commit();
 			dogpile_lease_end(InvalidSubTransactionId);
 			break;
 		case XACT_EVENT_ABORT:
 			abandon_entries();
+			unmark_invalidations();
+			dogpile_change_abort();
 			dogpile_announce_abort();
 			dogpile_lease_end(InvalidSubTransactionId);
 			break;
@@ -727,6 +726,8 @@ xact_callback(XactEvent event, void *arg)
 			return;
 	}
 	reset_log();
+	dogpile_change_end();
+	dogpile_catalog_end(event != XACT_EVENT_ABORT);
 	dogpile_stats_flush();
 }
 
@@ -736,6 +737,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
+		dogpile_change_abort_sub(subid);
 		while (dogpile_xact_npending > 0 &&
 			   changes[dogpile_xact_npending - 1].subid == subid)
 			pop_change();
@@ -743,6 +745,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
+		dogpile_change_commit_sub(subid, parent);
 		for (int i = dogpile_xact_npending - 1; i >= 0 && changes[i].subid == subid; i--)
 			changes[i].subid = parent;
 		dogpile_lease_pass_on(subid, parent);

@@ -13,14 +13,8 @@
 #ifndef DOGPILE_XACT_H
 #define DOGPILE_XACT_H
 
+#include "deps.h"
 #include "store.h"
-
-/* The slots of the table of versions that an entry depends on. */
-typedef struct DogpileDeps
-{
-	int			count;
-	DogpileSlot slots[2 + DOGPILE_MAX_TAGS];	/* region, key, tags */
-} DogpileDeps;
 
 /* What this transaction has done to something. */
 typedef enum DogpileInvalidation
@@ -49,8 +43,6 @@ typedef struct DogpilePendingEntry
 extern PGDLLIMPORT int dogpile_xact_npending;
 
 extern void dogpile_xact_init(void);
-extern void dogpile_xact_get_deps(DogpileRegion *region, const DogpileKey *key,
-								  const DogpileTags *tags, DogpileDeps *deps);
 extern void dogpile_xact_invalidate(DogpileSlot slot, bool hard);
 extern void dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key,
 									  bool hard);

@@ -309,6 +309,8 @@ sub check_changes
 		[ "SELECT dogpile_get('$region', 'tagged', NULL::int), tags FROM dogpile_metadata('$region', 'tagged')", '1|{a,b,"c d",ä,e}', 'found with tags' ],
 		[ "SELECT dogpile_invalidate_tags('{f,g}')", '', 'invalidate other tags' ],
 		[ "SELECT dogpile_exists('$region', 'tagged')", 't', 'still there' ],
+		[ "SELECT dogpile_invalidate_tags('{e,g}', hard => false)", '', 'invalidate a tag softly' ],
+		[ "SELECT dogpile_get('$region', 'tagged', NULL::int), fresh FROM dogpile_metadata('$region', 'tagged')", '1|f', 'stale by its tag' ],
 		[ "SELECT dogpile_invalidate_tags('{x,\"c d\"}')", '', 'invalidate a tag' ],
 		[ "SELECT dogpile_exists('$region', 'tagged')", 'f', 'gone with it' ],
 		[ "SELECT count(dogpile_set('$region', 'many' || i, i)) FROM generate_series(1, 150) AS i", 150, 'set many' ],
