@@ -238,6 +238,69 @@ COMMENT ON FUNCTION dogpile_invalidate_tags(text[], boolean)
 IS 'invalidate all values that carry one of the tags (hard) or declare them stale';
 
 --
+-- Invalidation by the row
+--
+
+CREATE FUNCTION dogpile_watch_changes()
+RETURNS trigger
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
+COMMENT ON FUNCTION dogpile_watch_changes()
+IS 'trigger function of dogpile_watch(): invalidate the tags that are made of a row';
+
+CREATE FUNCTION dogpile_watch(
+    relation regclass,
+    tags text,
+    region text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_watch(regclass, text, text)
+IS 'invalidate the tags that are made of a table''s rows whenever these change';
+
+CREATE FUNCTION dogpile_unwatch(
+    relation regclass,
+    tags text DEFAULT NULL,
+    region text DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION dogpile_unwatch(regclass, text, text)
+IS 'undo dogpile_watch(); tell for how many tags';
+
+CREATE FUNCTION dogpile_watch_arguments(
+    arguments bytea,
+    OUT tags text,
+    OUT region text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1;
+
+COMMENT ON FUNCTION dogpile_watch_arguments(bytea)
+IS 'what pg_trigger.tgargs of a watched table says';
+
+-- A partition's trigger is its partitioned table's, and of interest only if it
+-- was disabled.
+CREATE VIEW dogpile_watched AS
+    SELECT t.tgrelid::pg_catalog.regclass AS relation,
+           a.tags,
+           a.region,
+           t.tgenabled = 'A' AS enabled
+      FROM pg_catalog.pg_trigger AS t
+     CROSS JOIN LATERAL dogpile_watch_arguments(t.tgargs) AS a
+     WHERE t.tgname = 'dogpile_watch'
+       AND t.tgfoid = 'dogpile_watch_changes'::pg_catalog.regproc
+       AND (t.tgparentid = 0 OR t.tgenabled <> 'A');
+
+COMMENT ON VIEW dogpile_watched
+IS 'tables of which rows are watched, and the tags that are made of them';
+
+GRANT SELECT ON dogpile_watched TO PUBLIC;
+
+--
 -- Keys
 --
 

@@ -47,6 +47,7 @@
 #include "depend.h"
 #include "determinism.h"
 #include "object.h"
+#include "watch.h"
 
 /* How often a session tells the log why it does not store values. */
 #define LOG_INTERVAL_MS		60000
@@ -381,9 +382,9 @@ dogpile_depend_abandon(DogpileCollection *collection)
 	end(collection);
 }
 
-/* The slots of relations. */
+/* The slots of relations, which tags may stand for (watch.c). */
 static void
-add_relations(DogpileCollection *collection)
+add_relations(DogpileCollection *collection, const DogpileTags *tags)
 {
 	ListCell   *lc;
 
@@ -391,7 +392,10 @@ add_relations(DogpileCollection *collection)
 	{
 		Oid			relid = lfirst_oid(lc);
 
-		add_slot(collection, dogpile_object_rows(relid));
+		if (tags != NULL && dogpile_watch_covers(relid, collection->region->name, tags))
+			add_slot(collection, dogpile_object_relation(relid));
+		else
+			add_slot(collection, dogpile_object_rows(relid));
 	}
 }
 
@@ -453,7 +457,7 @@ dogpile_depend_end(DogpileCollection *collection, const DogpileTags *tags)
 
 	/* It may have been an error that the query has caught. */
 	check_unknown(collection);
-	add_relations(collection);
+	add_relations(collection, tags);
 	if (collection->calls_functions)
 		add_slot(collection, dogpile_object_functions());
 	add_slot(collection, dogpile_object_database());

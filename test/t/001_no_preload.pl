@@ -23,6 +23,7 @@ my %arguments = (
 	'bigint' => '1',
 	'interval' => "'1 s'::interval",
 	'record' => 'ROW(1)',
+	'regclass' => "'pg_class'::regclass",
 	'anyelement' => '1::int');
 
 # Call every function of the extension but those that need no cache; returns
@@ -37,7 +38,7 @@ SELECT p.proname || '|' || p.prorettype::regtype ||
 FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND
 	d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dogpile') AND
-	p.proname <> 'dogpile_key'
+	p.proname NOT IN ('dogpile_key', 'dogpile_unwatch', 'dogpile_watch_arguments', 'dogpile_watch_changes')
 ORDER BY 1
 EOT
 	my %errors;
@@ -126,7 +127,22 @@ CREATE MATERIALIZED VIEW stored AS
 	WITH NO DATA;
 CREATE FUNCTION uses() RETURNS text
 RETURN cache.dogpile_get_or_create('reports', 'f', 'SELECT 4');
+CREATE TABLE watched (a int, b int);
+CREATE TRIGGER dogpile_watch AFTER INSERT OR UPDATE OR DELETE ON watched
+	FOR EACH ROW EXECUTE FUNCTION cache.dogpile_watch_changes('a:{a}', 'reports', 'b:{no}', '');
+ALTER TABLE watched ENABLE ALWAYS TRIGGER dogpile_watch;
 EOT
+
+# Nothing is cached, so there is nothing to do, and nothing to warn of.
+{
+	my $stderr;
+
+	$node->psql(
+		'postgres',
+		'INSERT INTO watched VALUES (1, 1), (2, 2); UPDATE watched SET a = 3; DELETE FROM watched WHERE b = 2',
+		stderr => \$stderr);
+	is($stderr, '', 'no preload: a table that is watched can be changed');
+}
 
 sub dump_and_restore
 {
@@ -150,6 +166,12 @@ sub dump_and_restore
 		"$name: the dump is restored");
 	is( $node->safe_psql(
 			$database,
+			'SELECT relation, tags, region, enabled FROM cache.dogpile_watched ORDER BY tags'
+		),
+		"watched|a:{a}|reports|t\nwatched|b:{no}||t",
+		"$name: what is watched is restored");
+	is( $node->safe_psql(
+			$database,
 			"SELECT count(*) FROM pg_class WHERE relname IN ('report', 'counters', 'has_default', 'stored')"
 		),
 		4,
@@ -158,6 +180,10 @@ sub dump_and_restore
 }
 
 dump_and_restore('no preload', 'copy');
+is( $node->safe_psql(
+		'copy', "SELECT cache.dogpile_unwatch('watched', 'b:{no}')"),
+	1,
+	'no preload: a table can be unwatched');
 $node->safe_psql('copy', 'DROP EXTENSION dogpile CASCADE');
 is($node->safe_psql('copy', "SELECT to_regclass('report') IS NULL"),
 	't', 'DROP EXTENSION works without preload');
@@ -175,6 +201,13 @@ $node->safe_psql('postgres', 'REFRESH MATERIALIZED VIEW stored');
 is($node->safe_psql('postgres', 'SELECT a FROM stored'),
 	'3', 'preloaded: the materialized view works');
 dump_and_restore('preloaded', 'another');
+is( $node->safe_psql('another', <<'EOT'),
+SELECT cache.dogpile_unwatch('watched', 'b:{no}');
+SELECT cache.dogpile_set('reports', 'watch', 'x', tags => '{a:3}');
+UPDATE watched SET b = 3;
+SELECT cache.dogpile_exists('reports', 'watch');
+EOT
+	"1\n\nf", 'preloaded: the restored table is watched');
 is($node->safe_psql('another', 'SELECT * FROM report'),
 	'1|2', 'preloaded: the restored view works');
 is( $node->safe_psql(
