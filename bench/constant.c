@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * constant.c
- *	  Functions to compare a hit with: what a call costs in any case.
+ *	  Functions to compare a hit with: what a call costs in any case; a trigger,
+ *	  likewise; and the processor time that a session has used.
  *
  * Built and loaded by the benchmark only.
  *
@@ -14,6 +15,9 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 
@@ -21,6 +25,8 @@ PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(bench_noop);
 PG_FUNCTION_INFO_V1(bench_constant);
+PG_FUNCTION_INFO_V1(bench_trigger);
+PG_FUNCTION_INFO_V1(bench_cpu_time);
 
 #define MAX_SIZE	10000
 
@@ -44,4 +50,25 @@ bench_constant(PG_FUNCTION_ARGS)
 	if (data[0] == '\0')
 		memset(data, 'x', MAX_SIZE);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(data, size));
+}
+
+/* bench_trigger() returns trigger: does nothing. */
+Datum
+bench_trigger(PG_FUNCTION_ARGS)
+{
+	Assert(CALLED_AS_TRIGGER(fcinfo));
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * bench_cpu_time() returns float8: nanoseconds of processor time that this
+ * session has used.  Other work on the machine matters less to it than to rates.
+ */
+Datum
+bench_cpu_time(PG_FUNCTION_ARGS)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	PG_RETURN_FLOAT8(used.tv_sec * 1e9 + used.tv_nsec);
 }

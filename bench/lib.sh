@@ -114,6 +114,10 @@ start_server()
 			AS '$LIBRARY/bench/constant' LANGUAGE C VOLATILE STRICT;
 		CREATE FUNCTION bench_constant(key text, size int) RETURNS text
 			AS '$LIBRARY/bench/constant' LANGUAGE C VOLATILE STRICT;
+		CREATE FUNCTION bench_trigger() RETURNS trigger
+			AS '$LIBRARY/bench/constant' LANGUAGE C;
+		CREATE FUNCTION bench_cpu_time() RETURNS float8
+			AS '$LIBRARY/bench/constant' LANGUAGE C VOLATILE STRICT;
 
 		-- Nanoseconds for each row of a table in which an aggregate takes a while.
 		CREATE FUNCTION bench_time(what text, source text) RETURNS float8
@@ -148,14 +152,15 @@ value_query()
 
 # Summarise lines of "round case measure".  The ratios are to the first case
 # named, taken within each round and only then the median, because the machine
-# is not equally fast in all rounds.
+# is not equally fast in all rounds.  RATIO_FORMAT is theirs.
 #	$1: printf format of the measures; $2: name of their column; the others: cases
 print_medians()
 {
 	format=$1 column=$2 cases=
 	shift 2
 	for case in "$@"; do cases="$cases$case|"; done
-	awk -v format="$format" -v column="$column" -v cases="$cases" "$MEDIAN"'
+	awk -v format="$format" -v column="$column" -v cases="$cases" \
+		-v ratio_format="${RATIO_FORMAT:-%8.2f}" "$MEDIAN"'
 		{ measure[$1, $2] = $3; if ($1 > rounds) rounds = $1 }
 		END {
 			ncases = split(cases, name, "|") - 1
@@ -167,7 +172,7 @@ print_medians()
 					list[r] = measure[r, part[1]]
 					ratio[r] = list[r] / measure[r, base]
 				}
-				printf "  %-34s " format " %8.2f\n", part[2], median(list, rounds),
+				printf "  %-34s " format " " ratio_format "\n", part[2], median(list, rounds),
 					median(ratio, rounds)
 			}
 		}'
