@@ -35,10 +35,15 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "partitioning/partdesc.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -160,6 +165,38 @@ add_names(DogpileCollection *collection, Oid relid)
 	list_free(path);
 }
 
+/*
+ * Is the list of partitions that this session has of a table what the catalog says?
+ *
+ * PostgreSQL may keep one that it was building when it was told of a change: that
+ * marks the relation's entry, in which the outdated list is then put.  (See
+ * RelationBuildPartitionDesc(); sessions were seen whose queries left a partition
+ * out long after it had been attached.)  Nobody else is to be given what comes of
+ * that; and the entry is dropped, so that it is built anew.
+ */
+static void
+check_partitions(DogpileCollection *collection, Oid relid)
+{
+	Relation	rel = RelationIdGetRelation(relid);
+	List	   *children = find_inheritance_children_extended(relid, false, NoLock,
+															  NULL, NULL);
+	PartitionDesc known;
+	bool		is_current;
+
+	if (!RelationIsValid(rel))
+		return;
+	known = RelationGetPartitionDesc(rel, false);
+	is_current = known->nparts == list_length(children);
+	for (int i = 0; i < known->nparts && is_current; i++)
+		is_current = list_member_oid(children, known->oids[i]);
+	RelationClose(rel);
+	list_free(children);
+	if (is_current)
+		return;
+	collection->is_stale = true;
+	RelationCacheInvalidateEntry(relid);
+}
+
 /* A function that is called, or was while the query was planned. */
 static void
 add_function(DogpileCollection *collection, Oid function)
@@ -198,6 +235,8 @@ collect_plan(DogpileCollection *collection, const PlannedStmt *plan)
 			continue;
 		note_unknown(collection, dogpile_determinism_check_relation(relid));
 		add_names(collection, relid);
+		if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+			check_partitions(collection, relid);
 		collection->relations = lappend_oid(collection->relations, relid);
 	}
 	if (calls_functions(plan))

@@ -29,7 +29,7 @@ typedef struct DogpileCollection
 	int			max_slots;
 	bool		calls_functions;	/* that are not built in? */
 	bool		is_reader;		/* has the session become a reader with it? */
-	bool		is_stale;		/* was it given a value that was not fresh? */
+	bool		is_stale;		/* was it given what is outdated? */
 	char	   *unknown;		/* a sentence: what else it depends on; or NULL */
 } DogpileCollection;
 
