@@ -175,8 +175,8 @@ prefetch(uint64 hash)
 {
 #ifdef __GNUC__
 	__builtin_prefetch(bucket_of(hash));
-	__builtin_prefetch(dogpile_version_get(dogpile_version_key_slot(hash)));
 #endif
+	dogpile_version_prefetch(dogpile_version_key_slot(hash));
 }
 
 /* A cursor at the start of an entry's key. */

@@ -135,6 +135,15 @@ dogpile_version_get(DogpileSlot slot)
 	return &dogpile_version_table->versions[slot];
 }
 
+/* Ask for the memory of a slot's version while there is other work. */
+static pg_attribute_always_inline void
+dogpile_version_prefetch(DogpileSlot slot)
+{
+#ifdef __GNUC__
+	__builtin_prefetch(dogpile_version_get(slot));
+#endif
+}
+
 /* Has anything in this slot been invalidated for good after that clock? */
 static inline bool
 dogpile_version_is_hard_after(DogpileSlot slot, DogpileClock as_of)

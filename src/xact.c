@@ -137,7 +137,7 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 	DogpilePosition *position;
 
 	/* COMMIT will need it at once. */
-	__builtin_prefetch(dogpile_version_get(slot));
+	dogpile_version_prefetch(slot);
 
 	/* Taking the change off must work even if there is no memory for the position. */
 	change->u.invalidate.slot = slot;
