@@ -672,6 +672,14 @@ BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;
 SELECT fruit();
 COMMIT;
 SELECT fruit();
+-- What was set comes from no query, so there is nothing to register.
+SELECT dogpile_set('auto', 'set', 'by hand');
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT dogpile_get('auto', 'set'), dogpile_get('auto', 'fruit') IS NULL AS computed_only;
+COMMIT;
+SET row_security = off;
+SELECT dogpile_get('auto', 'set'), dogpile_get('auto', 'fruit') IS NULL AS computed_only;
+RESET row_security;
 
 -- A session that does not count what it changes is known by its locks.
 SET track_counts = off;

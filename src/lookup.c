@@ -103,6 +103,16 @@ judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
 }
 
 /*
+ * Does an entry depend on what a query has read?  What the user has set does not,
+ * though it is known to be so.
+ */
+static bool
+is_from_query(const DogpileEntry *entry)
+{
+	return entry->tags != NULL && entry->tags->nobjects > 0;
+}
+
+/*
  * Might the snapshot of this transaction, which is older than the entry, show
  * something else?  An entry without tags only expires, and whoever uses it has
  * chosen to see what is not current, unless the region says otherwise.
@@ -118,7 +128,7 @@ is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
 		return false;
 	if (entry->tags == NULL)
 		return region->snapshot_reads;
-	if (entry->tags->automatic && IsolationIsSerializable())
+	if (is_from_query(entry) && IsolationIsSerializable())
 		return true;
 
 	/* What other servers have invalidated cannot be compared with it. */
@@ -132,9 +142,9 @@ is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
  * a query fails where policies would leave rows out.
  */
 static bool
-must_compute(const DogpileRegion *region)
+must_compute(const DogpileEntry *entry)
 {
-	return region->depends == DOGPILE_DEPENDS_AUTO && !row_security;
+	return is_from_query(entry) && !row_security;
 }
 
 /*
@@ -177,7 +187,7 @@ find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey
 		return;
 	if (is_from_before(region, &found->entry))
 		return;
-	if (must_compute(region))
+	if (must_compute(&found->entry))
 	{
 		found->needs_snapshot = true;
 		return;
