@@ -197,7 +197,11 @@ SELECT dogpile_get_or_create('auto', 'parallel', 'SELECT sum(other_of(id)) FROM 
 DELETE FROM large WHERE id = 3;
 SELECT dogpile_get_or_create('auto', 'parallel', 'SELECT sum(other_of(id)) FROM large');
 BEGIN;
-SET LOCAL force_parallel_mode = on;
+-- Its name changed in PostgreSQL 16.
+DO $$ BEGIN
+  PERFORM set_config(name, 'on', true) FROM pg_settings
+    WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+END $$;
 SELECT dogpile_get_or_create('auto', 'forced parallel', 'SELECT other_of(3)');
 COMMIT;
 INSERT INTO other VALUES (3);

@@ -17,7 +17,7 @@
 
 /* Those that we bring ourselves; some are left out of some builds. */
 extern const DogpileBackend dogpile_backend_null;
-extern const DogpileBackend dogpile_backend_file;
+extern PGDLLEXPORT const DogpileBackend dogpile_backend_file;
 extern const DogpileBackend dogpile_backend_memcached;
 extern const DogpileBackend dogpile_backend_redis;
 extern const DogpileWrapper dogpile_wrap_log;

@@ -27,13 +27,13 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
-#include "postmaster/autovacuum.h"
 #include "storage/sinval.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "catalog.h"
+#include "compat.h"
 #include "object.h"
 
 /* Most slots of what this session had to forget. */
@@ -206,7 +206,7 @@ add_message(const SharedInvalidationMessage *message, void (*add) (DogpileSlot s
 static bool
 has_only_vacuumed(void)
 {
-	return IsAutoVacuumWorkerProcess() ||
+	return dogpile_is_autovacuum_worker_compat() ||
 		((has_vacuumed || in_vacuum) && !has_done_other);
 }
 

@@ -22,17 +22,42 @@
 #error "dogpile requires PostgreSQL 15 or later"
 #endif
 
+#include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
 #include "pgstat.h"
+#include "postmaster/autovacuum.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/rangetypes.h"
+#include "utils/typcache.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #else
 #include "storage/backendid.h"
+#endif
+
+/*
+ * Marks a function that does not return; before "extern" or "static".
+ *
+ * Floor 18 removes it.
+ */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/*
+ * The arguments of ExceptionalCondition(), for a program that brings its own.
+ *
+ * Floor 16 removes it: write them.
+ */
+#if PG_VERSION_NUM >= 160000
+#define DOGPILE_EXCEPTIONAL_CONDITION_ARGS_COMPAT \
+	const char *condition, const char *file, int line
+#else
+#define DOGPILE_EXCEPTIONAL_CONDITION_ARGS_COMPAT \
+	const char *condition, const char *type, const char *file, int line
 #endif
 
 /*
@@ -160,6 +185,70 @@ dogpile_relation_ownercheck_compat(Oid relid, Oid roleid)
 	return object_ownercheck(RelationRelationId, relid, roleid);
 #else
 	return pg_class_ownercheck(relid, roleid);
+#endif
+}
+
+/*
+ * Is this process one that vacuums by itself?  Errors: none.
+ *
+ * Floor 17 removes it: write AmAutoVacuumWorkerProcess().
+ */
+static inline bool
+dogpile_is_autovacuum_worker_compat(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return AmAutoVacuumWorkerProcess();
+#else
+	return IsAutoVacuumWorkerProcess();
+#endif
+}
+
+/*
+ * Form a minimal tuple in CurrentMemoryContext.
+ *
+ * Floor 18 removes it: call heap_form_minimal_tuple(), with no extra space.
+ */
+static inline MinimalTuple
+dogpile_heap_form_minimal_tuple_compat(TupleDesc desc, const Datum *values,
+									   const bool *isnull)
+{
+#if PG_VERSION_NUM >= 180000
+	return heap_form_minimal_tuple(desc, values, isnull, 0);
+#else
+	return heap_form_minimal_tuple(desc, (Datum *) values, (bool *) isnull);
+#endif
+}
+
+/*
+ * All columns of a row type made by CreateTemplateTupleDesc() have been filled in.
+ *
+ * Errors: none.
+ *
+ * Floor 19 removes it: call TupleDescFinalize().
+ */
+static inline void
+dogpile_tuple_desc_finalize_compat(TupleDesc desc)
+{
+#if PG_VERSION_NUM >= 190000
+	TupleDescFinalize(desc);
+#endif
+}
+
+/*
+ * Has a domain constraints of any kind, or has one that it is over?
+ *
+ * Errors: there is no such type.
+ *
+ * Floor 19 removes it: call DomainHasConstraints(), which can also tell whether
+ * one of them is volatile.
+ */
+static inline bool
+dogpile_domain_has_constraints_compat(Oid typid)
+{
+#if PG_VERSION_NUM >= 190000
+	return DomainHasConstraints(typid, NULL);
+#else
+	return DomainHasConstraints(typid);
 #endif
 }
 

@@ -14,6 +14,7 @@
 #define DOGPILE_CREATION_H
 
 #include "call.h"
+#include "compat.h"
 #include "creator.h"
 
 #include "datatype/timestamp.h"
@@ -28,8 +29,8 @@ typedef struct DogpileEntryOptions
 
 extern TimestampTz dogpile_creation_deadline(const DogpileCall *call,
 											 TimestampTz since);
-extern void dogpile_creation_raise_timeout(const DogpileCall *call,
-										   TimestampTz since) pg_attribute_noreturn();
+pg_noreturn extern void dogpile_creation_raise_timeout(const DogpileCall *call,
+													   TimestampTz since);
 extern void dogpile_creation_lookup(const DogpileCall *call,
 									const DogpileCreator *creator,
 									const DogpileCallTime *since,

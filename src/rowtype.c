@@ -36,6 +36,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "compat.h"
 #include "rowtype.h"
 
 /* A column as it is written. */
@@ -261,7 +262,7 @@ map_array(char *datum, DogpileRowTypes *types, bool storing)
 {
 	ArrayType  *copy = (ArrayType *) copy_aligned(datum);
 	int			count = ArrayGetNItems(ARR_NDIM(copy), ARR_DIMS(copy));
-	bits8	   *bitmap = ARR_NULLBITMAP(copy);
+	uint8	   *bitmap = ARR_NULLBITMAP(copy);
 	char	   *element = ARR_DATA_PTR(copy);
 	bool		ok = true;
 
@@ -373,6 +374,7 @@ dogpile_rowtype_read_desc(const char **bytes, const char *end)
 						   column.typmod, 0);
 		TupleDescInitEntryCollation(desc, i + 1, column.collation);
 	}
+	dogpile_tuple_desc_finalize_compat(desc);
 	return desc;
 }
 

@@ -268,7 +268,7 @@ static const RegionSetting region_settings[] = {
 		.type = PGC_STRING,
 		.offset = offsetof(DogpileRegion, password),
 		.context = PGC_SIGHUP,
-		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL,
+		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 		.text = "",
 	},
 	{
@@ -366,7 +366,7 @@ static const RegionSetting region_settings[] = {
 		.type = PGC_STRING,
 		.offset = offsetof(DogpileRegion, secret),
 		.context = PGC_SIGHUP,
-		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL,
+		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 		.text = "",
 	},
 	{

@@ -36,6 +36,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "rowtype.h"
 #include "value.h"
 
@@ -333,6 +334,7 @@ encode_as_row(Datum datum, bool isnull, Oid typid, Size max_size, DogpileValue *
 	bool		encoded;
 
 	TupleDescInitEntry(desc, 1, "value", typid, -1, 0);
+	dogpile_tuple_desc_finalize_compat(desc);
 	if (!isnull)
 		datum = PointerGetDatum(PG_DETOAST_DATUM(datum));
 	tuplestore_putvalues(rows, desc, &datum, &isnull);
@@ -504,6 +506,7 @@ dogpile_value_get_desc(const DogpileValueReader *reader)
 	desc = CreateTemplateTupleDesc(1);
 	TupleDescInitEntry(desc, 1, "value", header->u.datum.typid,
 					   header->u.datum.typmod, 0);
+	dogpile_tuple_desc_finalize_compat(desc);
 	return desc;
 }
 
@@ -567,7 +570,7 @@ store_datum(DogpileValueScan *scan, TupleTableSlot *slot)
 	bool		isnull;
 
 	(void) dogpile_value_get_datum(scan->reader, &datum, &isnull);
-	tuple = heap_form_minimal_tuple(scan->desc, &datum, &isnull);
+	tuple = dogpile_heap_form_minimal_tuple_compat(scan->desc, &datum, &isnull);
 	ExecStoreMinimalTuple(tuple, slot, true);
 }
 

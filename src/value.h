@@ -52,18 +52,18 @@ typedef struct DogpileValueScan
 	struct DogpileRowTypes *types;	/* of anonymous records, or NULL */
 } DogpileValueScan;
 
-extern bool dogpile_value_encode_rows(Tuplestorestate *rows, TupleDesc desc,
-									  Size max_size, DogpileValue *value);
+extern PGDLLEXPORT bool dogpile_value_encode_rows(Tuplestorestate *rows, TupleDesc desc,
+												  Size max_size, DogpileValue *value);
 extern bool dogpile_value_encode_datum(Datum datum, bool isnull, Oid typid,
 									   Size max_size, DogpileValue *value);
-extern DogpileValueStatus dogpile_value_open(const DogpileValue *value,
-											 DogpileValueReader *reader);
+extern PGDLLEXPORT DogpileValueStatus dogpile_value_open(const DogpileValue *value,
+														 DogpileValueReader *reader);
 extern DogpileValueStatus dogpile_value_verify(const DogpileValue *value);
 extern TupleDesc dogpile_value_get_desc(const DogpileValueReader *reader);
 extern bool dogpile_value_get_datum(const DogpileValueReader *reader,
 									Datum *datum, bool *isnull);
-extern void dogpile_value_begin_rows(DogpileValueScan *scan,
-									 const DogpileValueReader *reader);
-extern bool dogpile_value_next_row(DogpileValueScan *scan, TupleTableSlot *slot);
+extern PGDLLEXPORT void dogpile_value_begin_rows(DogpileValueScan *scan,
+												 const DogpileValueReader *reader);
+extern PGDLLEXPORT bool dogpile_value_next_row(DogpileValueScan *scan, TupleTableSlot *slot);
 
 #endif							/* DOGPILE_VALUE_H */

@@ -38,14 +38,14 @@ typedef struct DogpileWireHead
 	DogpileBytes rows;			/* the value, for dogpile_wire_read_rows() */
 } DogpileWireHead;
 
-extern bool dogpile_wire_encode(const DogpileEntry *entry,
-								const DogpileBytes *tokens, int ntokens,
-								DogpileBytes name, const char *secret,
-								StringInfo out);
-extern DogpileWireStatus dogpile_wire_open(DogpileBytes bytes, DogpileBytes name,
-										   const char *secret,
-										   DogpileWireHead *head,
-										   const char **reason);
+extern PGDLLEXPORT bool dogpile_wire_encode(const DogpileEntry *entry,
+											const DogpileBytes *tokens, int ntokens,
+											DogpileBytes name, const char *secret,
+											StringInfo out);
+extern PGDLLEXPORT DogpileWireStatus dogpile_wire_open(DogpileBytes bytes, DogpileBytes name,
+													   const char *secret,
+													   DogpileWireHead *head,
+													   const char **reason);
 extern bool dogpile_wire_convert_tags(DogpileWireHead *head, const char **reason);
 
 #endif							/* DOGPILE_WIRE_H */

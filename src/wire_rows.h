@@ -20,7 +20,7 @@
 #include "lib/stringinfo.h"
 
 extern void dogpile_wire_write_rows(const DogpileValue *value, StringInfo out);
-extern DogpileWireStatus dogpile_wire_read_rows(DogpileBytes rows, DogpileValue *value,
-												const char **reason);
+extern PGDLLEXPORT DogpileWireStatus dogpile_wire_read_rows(DogpileBytes rows, DogpileValue *value,
+															const char **reason);
 
 #endif							/* DOGPILE_WIRE_ROWS_H */

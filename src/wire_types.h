@@ -14,6 +14,7 @@
 #define DOGPILE_WIRE_TYPES_H
 
 #include "backend.h"
+#include "compat.h"
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -124,7 +125,7 @@ extern DogpileWireType *dogpile_wire_write_row_type(DogpileWireWriter *writer,
 extern DogpileWireType *dogpile_wire_read_type(DogpileWireReader *reader);
 extern DogpileWireType *dogpile_wire_read_row_type(DogpileWireReader *reader);
 
-extern void dogpile_wire_raise_damaged(DogpileWireReader *reader) pg_attribute_noreturn();
+pg_noreturn extern void dogpile_wire_raise_damaged(DogpileWireReader *reader);
 extern const char *dogpile_wire_get(DogpileWireReader *reader, size_t len);
 extern uint8 dogpile_wire_get_uint8(DogpileWireReader *reader);
 extern uint16 dogpile_wire_get_uint16(DogpileWireReader *reader);

@@ -316,7 +316,7 @@ read_domain(DogpileWireReader *reader, DogpileWireType *type)
 	type->typmod = -1;
 	if (getBaseTypeAndTypmod(type->typid, &type->typmod) != type->inner->typid)
 		raise_other(type);
-	type->needs_check = DomainHasConstraints(type->typid);
+	type->needs_check = dogpile_domain_has_constraints_compat(type->typid);
 }
 
 /*
@@ -413,6 +413,7 @@ read_row_type(DogpileWireReader *reader, DogpileWireType *type)
 		TupleDescInitEntryCollation(type->desc, i + 1,
 									read_collation(reader, column->typid));
 	}
+	dogpile_tuple_desc_finalize_compat(type->desc);
 }
 
 /* Make the row type of records known to this session, for ever. */

@@ -53,7 +53,7 @@
  */
 
 void
-ExceptionalCondition(const char *condition, const char *type, const char *file, int line)
+ExceptionalCondition(DOGPILE_EXCEPTIONAL_CONDITION_ARGS_COMPAT)
 {
 	fprintf(stderr, "assertion failed: %s, %s:%d\n", condition, file, line);
 	abort();
