@@ -297,25 +297,47 @@ dogpile_suspect_release(const DogpileItemName *name)
 }
 
 /*
- * Tell the i-th suspicion.
+ * Tell the oldest suspicion that is younger than another one.
  *
- * Returns false behind the last one.
+ * Their places change when one is removed, so who goes through them goes by their
+ * numbers, which do not.  One that is renewed meanwhile is met again.
+ *
+ * after: number of the other one; 0 for the first.
+ *
+ * Returns false if there is none.
  *
  * Errors: none.  Locks: takes the suspect lock shared, if there is any.
  */
 bool
-dogpile_suspect_get(int i, DogpileSuspectFacts *facts)
+dogpile_suspect_next(uint64 after, DogpileSuspectFacts *facts)
 {
-	bool		found;
+	int			count;
+	int			next = -1;
 
 	if (pg_atomic_read_u32(&suspects->count) == 0)
 		return false;
 	LWLockAcquire(suspect_lock, LW_SHARED);
-	found = i < (int) pg_atomic_read_u32(&suspects->count);
-	if (found)
-		*facts = suspects->list[i];
+	count = pg_atomic_read_u32(&suspects->count);
+	for (int i = 0; i < count; i++)
+		if (suspects->list[i].number > after &&
+			(next < 0 || suspects->list[i].number < suspects->list[next].number))
+			next = i;
+	if (next >= 0)
+		*facts = suspects->list[next];
 	LWLockRelease(suspect_lock);
-	return found;
+	return next >= 0;
+}
+
+/* The number of the latest suspicion there was.  Errors: none.  Locks: as above. */
+uint64
+dogpile_suspect_last(void)
+{
+	uint64		number;
+
+	LWLockAcquire(suspect_lock, LW_SHARED);
+	number = suspects->last_number;
+	LWLockRelease(suspect_lock);
+	return number;
 }
 
 /*
@@ -347,9 +369,10 @@ dogpile_suspect_find(const DogpileItemName *region_version, bool *is_held)
 }
 
 /*
- * Declare that a region no longer is, unless it is held or has become suspect anew.
+ * Declare that a region no longer is, unless it has become suspect anew.
  *
- * number: of the suspicion that has been dealt with.
+ * number: of the suspicion that has been dealt with, which was not held when that
+ *		began.  Who holds it since has given it another number.
  *
  * Errors: none.  Locks: takes the suspect lock.
  */
@@ -362,10 +385,11 @@ dogpile_suspect_remove(const DogpileItemName *region_version, uint64 number)
 	make_path(path, FILE_PREFIX, hash_name(region_version));
 	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
 	i = find_locked(region_version);
-	if (i >= 0 && suspects->list[i].number == number && suspects->list[i].holders == 0)
+	if (i >= 0 && suspects->list[i].number == number)
 	{
 		uint32		count = pg_atomic_read_u32(&suspects->count);
 
+		Assert(suspects->list[i].holders == 0);
 		suspects->list[i] = suspects->list[count - 1];
 		pg_atomic_write_u32(&suspects->count, count - 1);
 		(void) unlink(path);

@@ -30,7 +30,8 @@ extern void dogpile_suspect_shmem_init(void);
 extern bool dogpile_suspect_add(const char *region, const DogpileItemName *name,
 								bool hold);
 extern void dogpile_suspect_release(const DogpileItemName *name);
-extern bool dogpile_suspect_get(int i, DogpileSuspectFacts *facts);
+extern bool dogpile_suspect_next(uint64 after, DogpileSuspectFacts *facts);
+extern uint64 dogpile_suspect_last(void);
 extern uint64 dogpile_suspect_find(const DogpileItemName *region_version,
 								   bool *is_held);
 extern void dogpile_suspect_remove(const DogpileItemName *region_version,

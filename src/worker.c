@@ -141,14 +141,17 @@ serve_all(void)
 /*
  * Try to settle what is suspect, so that other servers do not have to wait until
  * somebody here uses the region.  Returns when to try again, or DT_NOEND.
+ *
+ * What becomes suspect meanwhile is for the next time: locks have to be renewed, too.
  */
 static TimestampTz
 settle_all(void)
 {
-	DogpileSuspectFacts facts;
+	DogpileSuspectFacts facts = {.number = 0};
 	TimestampTz next = DT_NOEND;
+	uint64		last = dogpile_suspect_last();
 
-	for (int i = 0; dogpile_suspect_get(i, &facts); i++)
+	while (dogpile_suspect_next(facts.number, &facts) && facts.number <= last)
 	{
 		DogpileRegion *region = dogpile_config_find_region(facts.region,
 														   strlen(facts.region));

@@ -7,6 +7,9 @@
  * the session fail, without passing them on; with "SET failing.unreachable = on"
  * as if there were no connection.  All other calls pass it unseen.
  *
+ * With "failing.gate = '/path/of/file'", a call of set() that has been passed on
+ * returns only when that file is no longer there.
+ *
  * Copyright (c) 2026, dogpile contributors
  *
  *-------------------------------------------------------------------------
@@ -14,6 +17,7 @@
 #include "postgres.h"
 
 #include <limits.h>
+#include <unistd.h>
 
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -25,6 +29,7 @@ PG_MODULE_MAGIC;
 
 static int	failures = 0;
 static bool unreachable = false;
+static char *gate = NULL;
 
 void		_PG_init(void);
 
@@ -42,14 +47,29 @@ fails(DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 	return true;
 }
 
+/* Wait until the gate is open, in a session or in dogpile's worker. */
+static void
+pass_gate(void)
+{
+	if (gate[0] == '\0' || access(gate, F_OK) != 0)
+		return;
+	elog(LOG, "failing: waits at the gate");
+	while (access(gate, F_OK) == 0)
+		pg_usleep(10000L);
+	elog(LOG, "failing: has passed the gate");
+}
+
 static DogpileBackendStatus
 failing_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
+	DogpileBackendStatus status;
 
 	if (fails(items, nitems, error))
 		return DOGPILE_BACKEND_ERROR;
-	return wrapped->inner->set(wrapped->connection, items, nitems, error);
+	status = wrapped->inner->set(wrapped->connection, items, nitems, error);
+	pass_gate();
+	return status;
 }
 
 static DogpileBackendStatus
@@ -83,5 +103,9 @@ _PG_init(void)
 							 "Do they fail as if there were no connection?",
 							 NULL, &unreachable, false, PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	DefineCustomStringVariable("failing.gate",
+							   "Calls of set() wait as long as this file is there.",
+							   NULL, &gate, "", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
 	dogpile_backend_register_wrapper(&failing);
 }
