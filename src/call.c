@@ -114,7 +114,7 @@ dogpile_call_open(DogpileCall *call, const text *region, const text *key)
 				 errhint("Use a hash of it, such as md5().")));
 	dogpile_key_build(&call->key, bytes, call->region->name, call->region->name_len,
 					  VARDATA_ANY(key), key_len, variant,
-					  dogpile_variant_build(call->region->vary, variant));
+					  dogpile_variant_build(call->region, variant));
 }
 
 /*

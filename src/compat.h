@@ -30,6 +30,7 @@
 #include "postmaster/autovacuum.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
+#include "utils/guc_tables.h"
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
 #if PG_VERSION_NUM >= 170000
@@ -251,5 +252,40 @@ dogpile_domain_has_constraints_compat(Oid typid)
 	return DomainHasConstraints(typid);
 #endif
 }
+
+/*
+ * All settings that there are, in memory that lives as long as they do.
+ *
+ * Errors: out of memory.
+ *
+ * Floor 16 removes it: call get_guc_variables().
+ */
+static inline struct config_generic **
+dogpile_guc_variables_compat(int *count)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(count);
+#else
+	*count = GetNumConfigOptions();
+	return get_guc_variables();
+#endif
+}
+
+/*
+ * A setting as one of its type.
+ *
+ * Floor 19 removes them: write &variable->_bool and so on.
+ */
+#if PG_VERSION_NUM >= 190000
+#define DOGPILE_GUC_BOOL(variable)		(&(variable)->_bool)
+#define DOGPILE_GUC_INT(variable)		(&(variable)->_int)
+#define DOGPILE_GUC_ENUM(variable)		(&(variable)->_enum)
+#define DOGPILE_GUC_STRING(variable)	(&(variable)->_string)
+#else
+#define DOGPILE_GUC_BOOL(variable)		((struct config_bool *) (variable))
+#define DOGPILE_GUC_INT(variable)		((struct config_int *) (variable))
+#define DOGPILE_GUC_ENUM(variable)		((struct config_enum *) (variable))
+#define DOGPILE_GUC_STRING(variable)	((struct config_string *) (variable))
+#endif
 
 #endif							/* DOGPILE_COMPAT_H */

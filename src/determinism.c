@@ -14,8 +14,8 @@
  * except for the built-in ones in the table below: what their authors write
  * in them is not looked at here.  Nor are
  *
- *	- settings that built-in functions only format or parse by, such as
- *	  TimeZone or DateStyle: it is for "vary" to name them;
+ *	- settings that change results unnamed, such as TimeZone or DateStyle, as
+ *	  values are told apart by them (ambient.c);
  *	- what the parser has already made a constant of, as of 'now' in
  *	  timestamptz 'now';
  *	- constraints of domains, which raise an error or change nothing;
@@ -48,6 +48,7 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
+#include "ambient.h"
 #include "determinism.h"
 
 /* What a function can depend on besides its arguments and relations. */
@@ -142,6 +143,14 @@ typedef struct Search
 	char	   *reason;			/* a sentence */
 } Search;
 
+/* Are values told apart by a setting? */
+static bool
+varies_with(const Search *search, const char *setting)
+{
+	return dogpile_vary_has_setting(search->vary, setting) ||
+		dogpile_ambient_has_setting(setting);
+}
+
 /* Something of this name depends on a source; is that a reason? */
 static void
 judge_source(Search *search, const char *name, Source source)
@@ -228,7 +237,7 @@ judge_current_setting(Search *search, FuncExpr *call)
 	{
 		char	   *setting = TextDatumGetCString(name->constvalue);
 
-		if (!dogpile_vary_has_setting(search->vary, setting))
+		if (!varies_with(search, setting))
 			search->reason = psprintf("Function current_setting() depends on the "
 									  "setting \"%s\", which \"vary\" does not name.",
 									  setting);

@@ -24,6 +24,7 @@
 #include "storage/shmem.h"
 
 #include "alarm.h"
+#include "ambient.h"
 #include "backends.h"
 #include "catalog.h"
 #include "change.h"
@@ -130,6 +131,7 @@ _PG_init(void)
 	shmem_request_hook = request_shmem;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
+	dogpile_ambient_init();
 	dogpile_xact_init();
 	dogpile_catalog_init();
 	dogpile_change_init();

@@ -9,6 +9,12 @@
  * part of the entry's identity, so that no role and no tenant is given what
  * another one's session computed.
  *
+ * Where what a value depends on is found out (depends = 'auto'), the settings
+ * count, too, that change results although nobody names them (ambient.c).  In
+ * shared memory, only those that are not as they were when the server started are
+ * written down, so that most variants have none of them.  Another server may have
+ * started with other ones; so for a store outside all are.
+ *
  * A variant is a list of items, each with a tag and an explicit length, so
  * that different values never give the same bytes.  The names of settings are
  * part of it, because a reload may change what "vary" names.
@@ -30,6 +36,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "ambient.h"
 #include "variant.h"
 
 /* Tags of the items. */
@@ -68,6 +75,75 @@ append_setting(StringInfo buf, const char *name)
 		append_string(buf, value);
 }
 
+static StringInfo
+make_permanent_buffer(void)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	StringInfo	buf = makeStringInfo();
+
+	MemoryContextSwitchTo(oldcontext);
+	return buf;
+}
+
+/* The settings that nobody names: all of them, or those that are not as at start. */
+static void
+append_ambient(StringInfo buf, bool all)
+{
+	for (int i = 0; i < dogpile_ambient_count(); i++)
+	{
+		const char *name;
+		const char *value;
+
+		if (!dogpile_ambient_get(i, &name, &value) && !all)
+			continue;
+		appendStringInfoChar(buf, ITEM_SETTING);
+		append_string(buf, name);
+		append_string(buf, value);
+	}
+}
+
+#ifdef USE_ASSERT_CHECKING
+/* Has a setting changed without anybody having told? */
+static bool
+is_ambient(const StringInfoData *kept, bool all)
+{
+	StringInfoData now;
+	bool		result;
+
+	initStringInfo(&now);
+	append_ambient(&now, all);
+	result = now.len == kept->len && memcmp(now.data, kept->data, now.len) == 0;
+	pfree(now.data);
+	return result;
+}
+#endif
+
+/*
+ * The same, from what is kept of it until a setting changes.
+ *
+ * What one look has seen is whole: hooks are called by nobody but this process.
+ */
+static const StringInfoData *
+get_ambient(bool all)
+{
+	static uint64 generations[2] = {0, 0};
+	static StringInfo kept[2] = {NULL, NULL};
+
+	if (generations[all] != dogpile_ambient_generation)
+	{
+		uint64		generation = dogpile_ambient_generation;
+
+		if (kept[all] == NULL)
+			kept[all] = make_permanent_buffer();
+		generations[all] = 0;
+		resetStringInfo(kept[all]);
+		append_ambient(kept[all], all);
+		generations[all] = generation;
+	}
+	Assert(is_ambient(kept[all], all));
+	return kept[all];
+}
+
 /*
  * Replace what is behind the roles by its SHA-256.  The roles stay, because
  * their numbers mean nothing on another server.
@@ -89,10 +165,35 @@ digest_variant(StringInfo buf, int first)
 	appendBinaryStringInfo(buf, (char *) digest, sizeof(digest));
 }
 
+/* The items that are not roles. */
+static void
+append_settings(StringInfo items, const DogpileRegion *region)
+{
+	const DogpileVary *vary = region->vary;
+
+	if (vary->search_path)
+	{
+		appendStringInfoChar(items, ITEM_SEARCH_PATH);
+		append_string(items, namespace_search_path);
+	}
+	for (int i = 0; i < vary->nsettings; i++)
+		append_setting(items, vary->settings[i]);
+	if (vary->ambient || region->depends == DOGPILE_DEPENDS_AUTO)
+	{
+		/* There are no dependencies outside. */
+		bool		is_outside = vary->ambient &&
+			pg_strcasecmp(region->backend, DOGPILE_SHARED_MEMORY) != 0;
+		const StringInfoData *ambient = get_ambient(is_outside);
+
+		if (ambient->len > 0)
+			appendBinaryStringInfo(items, ambient->data, ambient->len);
+	}
+}
+
 /*
  * Build the variant that applies to this session now.
  *
- * vary: what the region's setting names.
+ * region: which says by what its values are told apart.
  * buf: at least DOGPILE_MAX_VARIANT bytes.
  *
  * Returns the length of the variant in bytes.
@@ -100,44 +201,34 @@ digest_variant(StringInfo buf, int first)
  * Errors: out of memory.  Locks: none.
  */
 int
-dogpile_variant_build(const DogpileVary *vary, char *buf)
+dogpile_variant_build(const DogpileRegion *region, char *buf)
 {
-	static StringInfoData items = {0};
+	static StringInfo items = NULL;
+	const DogpileVary *vary = region->vary;
 	int			end_of_roles;
 
-	if (items.data == NULL)
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
-
-		initStringInfo(&items);
-		MemoryContextSwitchTo(oldcontext);
-	}
-	resetStringInfo(&items);
+	if (items == NULL)
+		items = make_permanent_buffer();
+	resetStringInfo(items);
 
 	if (vary->role)
-		append_role(&items, ITEM_ROLE, GetUserId());
+		append_role(items, ITEM_ROLE, GetUserId());
 	if (vary->session_user)
-		append_role(&items, ITEM_SESSION_USER, GetSessionUserId());
+		append_role(items, ITEM_SESSION_USER, GetSessionUserId());
 
 	/*
 	 * The text of search_path stands for the schemas it names, except that
 	 * "$user" stands for a different one for each role.
 	 */
 	if (!vary->role && vary->search_path && strstr(namespace_search_path, "$user"))
-		append_role(&items, ITEM_ROLE, GetUserId());
-	end_of_roles = items.len;
-	if (vary->search_path)
-	{
-		appendStringInfoChar(&items, ITEM_SEARCH_PATH);
-		append_string(&items, namespace_search_path);
-	}
-	for (int i = 0; i < vary->nsettings; i++)
-		append_setting(&items, vary->settings[i]);
+		append_role(items, ITEM_ROLE, GetUserId());
+	end_of_roles = items->len;
+	append_settings(items, region);
 
-	if (items.len > DOGPILE_MAX_VARIANT)
-		digest_variant(&items, end_of_roles);
-	memcpy(buf, items.data, items.len);
-	return items.len;
+	if (items->len > DOGPILE_MAX_VARIANT)
+		digest_variant(items, end_of_roles);
+	memcpy(buf, items->data, items->len);
+	return items->len;
 }
 
 /*

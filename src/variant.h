@@ -20,7 +20,7 @@
 /* Appends a string to a text. */
 typedef void (*DogpileVariantAppend) (StringInfo out, const char *string, int len);
 
-extern int	dogpile_variant_build(const DogpileVary *vary, char *buf);
+extern int	dogpile_variant_build(const DogpileRegion *region, char *buf);
 extern void dogpile_variant_append(StringInfo out, const char *bytes, int len,
 								   const char *separator,
 								   DogpileVariantAppend append_value);

@@ -3,8 +3,9 @@
  * vary.c
  *	  What a region's "vary" names, besides the key, to tell values apart.
  *
- * The setting is a list of names: "role", "search_path", and any other
- * setting, such as "app.tenant_id".  Only their form is checked.  Whether a
+ * The setting is a list of names: "role", "search_path", "settings" for all
+ * that change results unnamed (ambient.c), and any other setting, such as
+ * "app.tenant_id".  Only their form is checked.  Whether a
  * setting exists is not, because a custom one may not exist before a session
  * sets it.
  *
@@ -64,6 +65,7 @@ check_name(const char *name)
 		return false;
 	}
 	if (strchr(name, '.') == NULL && pg_strcasecmp(name, "session_user") != 0 &&
+		pg_strcasecmp(name, "settings") != 0 &&
 		GetConfigOption(name, true, false) == NULL)
 	{
 		GUC_check_errdetail("There is no setting \"%s\".", name);
@@ -135,6 +137,8 @@ dogpile_vary_parse(const char *list, MemoryContext context)
 			vary->session_user = true;
 		else if (pg_strcasecmp(name, "search_path") == 0)
 			vary->search_path = true;
+		else if (pg_strcasecmp(name, "settings") == 0)
+			vary->ambient = true;
 		else
 			vary->settings[vary->nsettings++] = name;
 	}

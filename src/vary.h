@@ -23,6 +23,7 @@ typedef struct DogpileVary
 	bool		role;			/* the effective role */
 	bool		session_user;	/* the role that has logged in */
 	bool		search_path;
+	bool		ambient;		/* all settings that ambient.c lists */
 	int			nsettings;
 	char	   *settings[FLEXIBLE_ARRAY_MEMBER];	/* names of other settings */
 } DogpileVary;
