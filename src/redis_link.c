@@ -680,11 +680,20 @@ dogpile_redis_link_check_tls(const DogpileBackendOptions *options,
 {
 	if (strcmp(options->tls, "off") == 0)
 		return true;
-	if (dogpile_redis_tls_is_built())
-		return true;
-	snprintf(error->message, sizeof(error->message), "%s",
-			 "this build of dogpile has no TLS for Redis: hiredis is older than 1.0");
-	return false;
+	if (!dogpile_redis_tls_is_built())
+	{
+		snprintf(error->message, sizeof(error->message), "%s",
+				 "this build of dogpile has no TLS for Redis: hiredis is older than 1.0");
+		return false;
+	}
+	if (options->tls_ca_file[0] != '\0' && access(options->tls_ca_file, R_OK) != 0)
+	{
+		snprintf(error->message, sizeof(error->message),
+				 "TLS: the file \"%.128s\" cannot be read: %s", options->tls_ca_file,
+				 strerror(errno));
+		return false;
+	}
+	return true;
 }
 
 DogpileRedisReplyKind
