@@ -22,6 +22,7 @@ our @EXPORT = qw(
   server_setting
   wait_until
   worker_of
+  workers_of
 );
 
 # The output of one statement.
@@ -71,18 +72,30 @@ sub server_setting
 		} sort keys %regions);
 }
 
-# The processes of a server whose titles match, without the postmaster.
+# What is in a file of a process, or nothing if the process has ended.
+sub read_process_file
+{
+	my ($pid, $name) = @_;
+
+	open my $file, '<', "/proc/$pid/$name" or return '';
+	local $/ = undef;
+	return <$file> // '';
+}
+
+# The processes of a server whose titles match, without the postmaster.  Read from
+# /proc, for a small machine has no ps.
 sub processes_of
 {
 	my ($node, $title) = @_;
 	my $postmaster = postmaster_of($node);
 	my @pids;
 
-	foreach my $line (split /\n/, qx(ps -A -o pid= -o ppid= -o args=))
+	foreach my $pid (map { m{(\d+)$} } glob '/proc/[0-9]*')
 	{
-		my ($pid, $parent, $args) = split ' ', $line, 3;
+		my ($parent) = read_process_file($pid, 'stat') =~ /.*\) \S+ (\d+)/s;
 
-		push @pids, $pid if $parent == $postmaster && $args =~ $title;
+		push @pids, $pid
+		  if ($parent // 0) == $postmaster && read_process_file($pid, 'cmdline') =~ $title;
 	}
 	return @pids;
 }
@@ -94,11 +107,19 @@ sub postmaster_of
 	return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 }
 
+# The processes that are the extension's worker: one, or none.
+sub workers_of
+{
+	my ($node) = @_;
+
+	return processes_of($node, qr/dogpile worker/);
+}
+
 # The process of the extension's worker.
 sub worker_of
 {
 	my ($node) = @_;
-	my @pids = processes_of($node, qr/dogpile worker/);
+	my @pids = workers_of($node);
 
 	die 'there is no worker' if @pids != 1;
 	return $pids[0];
