@@ -11,6 +11,10 @@
  * It is connected to no database and takes part in no transaction, so it runs
  * on a standby, too.
  *
+ * When the server shuts down it ends as PostgreSQL's own workers do, without a
+ * word: what FATAL says in the log alarms those who watch it.  Its exit status is
+ * 1, so that it is started again when only the worker was terminated.
+ *
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
@@ -24,9 +28,9 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -188,6 +192,25 @@ report_wrong_settings(void)
 	MemoryContextReset(CurrentMemoryContext);
 }
 
+/*
+ * The server shuts down, or somebody terminates the worker.
+ *
+ * It may be waiting for a server outside, where it notices what a session notices.
+ * So this pretends a cancel: the ERROR that is raised for one can be caught, and
+ * the FATAL that is raised for a termination cannot.
+ */
+static void
+handle_termination(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	ShutdownRequestPending = true;
+	QueryCancelPending = true;
+	InterruptPending = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
 /* Sleep until then, or until a session has added something. */
 static void
 sleep_until(TimestampTz until)
@@ -202,6 +225,8 @@ sleep_until(TimestampTz until)
 					 (sleep_ms >= 0 ? WL_TIMEOUT : 0),
 					 sleep_ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	if (ShutdownRequestPending)
+		return;
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 	{
@@ -211,18 +236,12 @@ sleep_until(TimestampTz until)
 	}
 }
 
-/* The worker's life. */
-void
-dogpile_worker_main(Datum arg)
+/* Do what is due, and sleep, until the worker is to end. */
+static void
+work(void)
 {
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	dogpile_alarm_serve();
-	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "dogpile worker",
-												 ALLOCSET_DEFAULT_SIZES);
 	report_wrong_settings();
-	for (;;)
+	while (!ShutdownRequestPending)
 	{
 		uint64		begun = dogpile_alarm_begin();
 		TimestampTz lease = serve_all();
@@ -232,6 +251,38 @@ dogpile_worker_main(Datum arg)
 		if (dogpile_alarm_may_sleep(begun, until))
 			sleep_until(until);
 	}
+}
+
+/*
+ * The worker's life.
+ *
+ * What it leaves undone is found by the worker that is started next, or is over
+ * with the server.
+ */
+void
+dogpile_worker_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, handle_termination);
+	BackgroundWorkerUnblockSignals();
+	dogpile_alarm_serve();
+	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "dogpile worker",
+												 ALLOCSET_DEFAULT_SIZES);
+	PG_TRY();
+	{
+		work();
+	}
+	PG_CATCH();
+	{
+		/* Other errors are for the log. */
+		if (!ShutdownRequestPending || geterrcode() != ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	ereport(DEBUG1,
+			(errmsg_internal("dogpile worker shutting down")));
+	proc_exit(1);
 }
 
 /*

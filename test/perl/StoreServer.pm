@@ -370,12 +370,23 @@ use IO::Socket::INET;
 my $listen = IO::Socket::INET->new(LocalAddr => $ARGV[0], Listen => 50,
 	ReuseAddr => 1) or die;
 my @connections;
+$| = 1;
 while (1)
 {
 	my $new = $listen->accept;
 	push @connections, $new if $new;
+	print "accepted\n";
 }
 EOT
+}
+
+# How often somebody has connected to a server that says nothing.
+sub count_accepted
+{
+	my ($self) = @_;
+	my @lines = slurp_file("$self->{folder}/$self->{name}.log") =~ /^accepted$/mg;
+
+	return scalar(@lines);
 }
 
 # ---------------------------------------------------------------------------
