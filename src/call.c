@@ -16,6 +16,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+
 #include "backends.h"
 #include "call.h"
 #include "depend.h"
@@ -24,6 +26,24 @@
 #include "xact.h"
 
 uint64		dogpile_call_npending = 0;
+
+/*
+ * Refuse to create or change anything while a parallel plan runs, as PostgreSQL
+ * refuses UPDATE.  A worker's changes would be lost, because only its leader
+ * commits, and workers share the locks of their leader.  The leader itself may
+ * run whatever a worker may, so a mislabeled function is found out there, too.
+ *
+ * Errors: that.
+ */
+void
+dogpile_call_require_serial(void)
+{
+	if (unlikely(IsInParallelMode()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("cannot create or change cache entries during a parallel operation"),
+				 errhint("Functions that do so must be labeled PARALLEL UNSAFE.")));
+}
 
 /*
  * Settings are checked before all modules that bring backends are loaded, so

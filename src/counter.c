@@ -169,6 +169,7 @@ dogpile_counter_add(const text *region, const text *key, int64 delta,
 {
 	DogpileCall call;
 
+	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
 	return call.region->store == &dogpile_store_memory ?
 		add_in_memory(&call, delta, lifetime_s, result) :

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/rls.h"
@@ -275,6 +276,11 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
 			   const DogpileCallTime *call, DogpileLookup *found)
 {
 	found->needs_snapshot = false;
+	found->freshness = DOGPILE_ABSENT;
+
+	/* What the transaction has pending, and has changed, its leader alone knows. */
+	if (unlikely(IsParallelWorker()))
+		return;
 	if (!(dogpile_xact_has_pending() && find_pending(region, key, found)))
 		find_stored(region, key, call, found);
 

@@ -64,6 +64,7 @@ dogpile_region_get_or_create(const text *region, const text *key,
 	DogpileCall call;
 	DogpileLookup found;
 
+	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
 	dogpile_creation_lookup(&call, creator, NULL, &found);
 	if (found.freshness == DOGPILE_FRESH)
@@ -327,6 +328,7 @@ dogpile_region_set(const text *region, const text *key, Datum value, bool isnull
 {
 	DogpileCall call;
 
+	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
 	(void) set_value(&call, value, isnull, typid, options);
 }
@@ -373,6 +375,7 @@ dogpile_region_add(const text *region, const text *key, Datum value, bool isnull
 	DogpileLockResult lock;
 	struct DogpileLease *lease;
 
+	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
 	dogpile_attempt_check_recursion(&call);
 	lock = dogpile_lock_acquire(call.key.hash, dogpile_creation_deadline(&call, since));
@@ -406,6 +409,7 @@ dogpile_region_invalidate(const text *region, const text *key, bool hard)
 	DogpileCall call;
 	bool		existed;
 
+	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
 	existed = any_variant_exists(&call);
 	invalidate_key(&call, hard);
@@ -435,9 +439,12 @@ dogpile_region_delete(const text *region, const text *key)
 void
 dogpile_region_invalidate_all(const text *region, bool hard)
 {
-	DogpileRegion *opened = dogpile_call_open_region(region);
-	int			number = dogpile_stats_slot(opened);
+	DogpileRegion *opened;
+	int			number;
 
+	dogpile_call_require_serial();
+	opened = dogpile_call_open_region(region);
+	number = dogpile_stats_slot(opened);
 	dogpile_stats_count(opened, DOGPILE_COUNTER_INVALIDATIONS, 1);
 	dogpile_xact_invalidate(dogpile_version_region_slot(MyDatabaseId, number), hard);
 	dogpile_xact_announce_region(opened, hard);
@@ -456,6 +463,7 @@ dogpile_region_invalidate_tags(ArrayType *tags, bool hard)
 {
 	DogpileTags *encoded;
 
+	dogpile_call_require_serial();
 	dogpile_config_require_preload();
 	encoded = dogpile_tag_encode(tags);
 	for (uint32 i = 0; encoded && i < encoded->count; i++)
