@@ -23,6 +23,7 @@ use PostgreSQL::Test::Utils;
 use StoreServer;
 use Test::More;
 use Time::HiRes qw(sleep time);
+use TwoServers;
 
 my $seconds = $ENV{DOGPILE_FAULT_SECONDS} // 3;
 my $nclients = 8;
@@ -139,11 +140,11 @@ EOT
 
 my $nloads = 0;
 
-# Let clients use these regions for so long.  Each client changes keys of its
-# own, so that none waits for another's COMMIT.
+# Let clients use these regions, until finish_load().  Each client changes keys of
+# its own, so that none waits for another's COMMIT.
 sub start_load
 {
-	my ($duration, @regions) = @_;
+	my (@regions) = @_;
 	my $prefix = PostgreSQL::Test::Utils::tempdir() . '/load' . $nloads++;
 	my $load = { prefix => $prefix, regions => [@regions] };
 
@@ -172,7 +173,7 @@ EOT
 	}
 	$load->{run} = IPC::Run::start(
 		[
-			'pgbench', '-n', '-c', $nclients, '-j', 2, '-T', $duration, '-l',
+			'pgbench', '-n', '-c', $nclients, '-j', 2, '-T', 100_000, '-l',
 			"--log-prefix=$prefix", (map { ('-f', "$prefix.$_.sql") } @regions),
 			$node->connstr('postgres') . ' application_name=load'
 		],
@@ -183,7 +184,7 @@ EOT
 	return $load;
 }
 
-# Wait for its end: no query has failed, and none has taken too long.
+# End it: no query has failed, and none has taken too long.
 #
 # A statement may meet the dead server some times before it is known to be dead:
 # when it looks for the value, as the creator, and at COMMIT; and it may have
@@ -195,6 +196,8 @@ sub finish_load
 	my ($n, $nslow) = (0, 0);
 	my %longest;
 
+	# What tells pgbench that its time is over.
+	$load->{run}->signal('ALRM');
 	$load->{run}->finish;
 	my $stdout = slurp_file("$load->{prefix}.out");
 	my $stderr = slurp_file("$load->{prefix}.err");
@@ -276,6 +279,8 @@ EOT
 # Under load on some regions, let something happen to their stores.
 #
 # begin, end: do and undo it.
+# again: what to do until the failure shows.
+# repeat: what to do from time to time after that.
 # during: what to check besides, in the middle of it.
 # state, error: what dogpile_servers has of them meanwhile.
 # timeouts: how many timeouts a statement may take at most, 10 unless told.
@@ -293,14 +298,23 @@ sub campaign
 
 	note "$name begins";
 	wait_until_up("before $name", @regions);
-	my $load = start_load($seconds + 2, @regions);
-	my $ends_at = time + $seconds;
+	my $load = start_load(@regions);
 
 	$fault{begin}->();
-	ok( $node->poll_query_until('postgres', <<"EOT"), "$name: dogpile_servers tells of it");
+	my $ends_at = time + $seconds;
+
+	# While clients go on deleting, what was full may have room again.
+	wait_until(
+		sub {
+			return 1 if $node->safe_psql('postgres', <<"EOT") eq 't';
 SELECT bool_and(failures > 0 AND state ~ '$fault{state}' AND last_error ~ '$fault{error}')
 FROM dogpile_servers WHERE address IN ($servers)
 EOT
+			$fault{again}->() if $fault{again};
+			return 0;
+		},
+		"$name: dogpile_servers tells of it");
+	pass("$name: dogpile_servers tells of it");
 	check_one_creator($name, $_) foreach @regions;
 	$fault{during}->() if $fault{during};
 	while (time < $ends_at)
@@ -417,6 +431,7 @@ campaign(
 	state => 'up',
 	error => 'ALLOCATE',
 	begin => \&fill_memcached,
+	again => \&fill_memcached,
 	repeat => \&fill_memcached,
 	end => sub {
 		my $socket = $full->connect or die 'cannot connect';
