@@ -140,6 +140,7 @@ sub check_expired
 		  or die 'timed out waiting for a value to expire';
 		ask($node, 'SELECT dogpile_reset_stats()');
 	}
+	$catch_up->();
 
 	my @gates = map { close_gate($_) } @nodes;
 	my @runs = map { begin_stampede($_, $sql, 'old', "$store expired") } @nodes;
@@ -512,6 +513,9 @@ foreach my $store (@stores)
 	ask($primary, "SELECT dogpile_invalidate('$_')")
 	  foreach $store, "${store}_short", "${store}_unlocked";
 
+	# A standby stores nothing that is older than the key's token, which whoever asks
+	# first makes: let it be there, without a value, and the standby have got so far.
+	ask($primary, "BEGIN; SELECT dogpile_set('$store', 'cold', 'none'::text); ROLLBACK");
 	$catch_up->();
 	check_cold($store);
 	check_expired($store);
