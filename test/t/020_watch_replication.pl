@@ -22,6 +22,8 @@ CREATE TABLE orders (id int PRIMARY KEY, user_id int, amount int);
 CREATE TABLE parts (id int PRIMARY KEY, user_id int) PARTITION BY RANGE (id);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
 CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (100) TO (200);
+CREATE TABLE other (id int PRIMARY KEY, user_id int) PARTITION BY RANGE (id);
+CREATE TABLE other_1 PARTITION OF other FOR VALUES FROM (0) TO (100);
 EOT
 
 $publisher->init(allows_streaming => 'logical');
@@ -33,11 +35,17 @@ $subscriber->safe_psql('postgres', $schema);
 $publisher->safe_psql('postgres', <<'EOT');
 INSERT INTO orders SELECT i, i, 1 FROM generate_series(1, 3) AS i;
 INSERT INTO parts SELECT i, i FROM generate_series(1, 3) AS i;
-CREATE PUBLICATION p FOR TABLE orders, parts WITH (publish_via_partition_root = on);
+INSERT INTO other VALUES (1, 1);
+CREATE PUBLICATION p FOR TABLE orders, parts, other WITH (publish_via_partition_root = on);
 EOT
 $subscriber->safe_psql('postgres', <<'EOT');
 SELECT dogpile_watch('orders', 'user:{user_id}', 'auto');
 SELECT dogpile_watch('parts', 'part:{user_id}');
+
+-- A trigger that is not ours.
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER nothing AFTER UPDATE ON other FOR EACH ROW EXECUTE FUNCTION nothing();
+ALTER TABLE other ENABLE ALWAYS TRIGGER nothing;
 EOT
 $subscriber->safe_psql('postgres',
 	"CREATE SUBSCRIPTION s CONNECTION '"
@@ -110,8 +118,20 @@ check_left(
 	'all, orders 1, orders 2, orders 3, parts 1, parts 3',
 	'a row that goes to another partition');
 
+# In some versions, apply workers do not close a partition for which any row trigger
+# was queued, and warn of that themselves when their transaction ends.  It is
+# harmless, and ours are no different from others: whether this server does so is
+# told by the trigger on "other".
+$publisher->safe_psql('postgres', 'UPDATE other SET user_id = 2');
+$publisher->wait_for_catchup('s');
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION s');
-check_log($subscriber, 'all');
+
+my $left_open =
+  qr/WARNING:  (?:relcache reference leak|resource was not closed): relation "(parts_\d|other_1)"/;
+my $is_theirs = grep { $_ eq 'other_1' } slurp_file($subscriber->logfile) =~ /$left_open/g;
+
+note 'apply workers of this server leave partitions open' if $is_theirs;
+check_log($subscriber, 'all', 0, $is_theirs ? $left_open : ());
 $subscriber->stop;
 $publisher->stop;
 done_testing();
