@@ -18,8 +18,7 @@
  *	  values are told apart by them (ambient.c);
  *	- what the parser has already made a constant of, as of 'now' in
  *	  timestamptz 'now';
- *	- constraints of domains, which raise an error or change nothing;
- *	- functions that tell of catalogs, such as has_table_privilege().
+ *	- constraints of domains, which raise an error or change nothing.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -40,6 +39,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_subscription.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
@@ -49,6 +49,7 @@
 #include "utils/syscache.h"
 
 #include "ambient.h"
+#include "builtin.h"
 #include "determinism.h"
 
 /* What a function can depend on besides its arguments and relations. */
@@ -58,6 +59,8 @@ typedef enum Source
 	SOURCE_TIME,
 	SOURCE_TRANSACTION,
 	SOURCE_SESSION,
+	SOURCE_CATALOGS,
+	SOURCE_SERVER,
 	/* These can be told apart by "vary". */
 	SOURCE_ROLE,
 	SOURCE_SESSION_USER,
@@ -69,6 +72,8 @@ static const char *const source_names[] = {
 	[SOURCE_TIME] = "time",
 	[SOURCE_TRANSACTION] = "transaction",
 	[SOURCE_SESSION] = "session",
+	[SOURCE_CATALOGS] = "catalogs",
+	[SOURCE_SERVER] = "state of the server",
 	[SOURCE_ROLE] = "role",
 	[SOURCE_SESSION_USER] = "session_user",
 	[SOURCE_SEARCH_PATH] = "search_path"
@@ -173,7 +178,59 @@ find_source(Oid function)
 	for (int i = 0; i < lengthof(builtins); i++)
 		if (builtins[i].function == function)
 			return builtins[i].source;
+	switch (dogpile_builtin_reads(function))
+	{
+		case DOGPILE_BUILTIN_CATALOGS:
+			return SOURCE_CATALOGS;
+		case DOGPILE_BUILTIN_SERVER:
+			return SOURCE_SERVER;
+		case DOGPILE_BUILTIN_NOTHING:
+			break;
+	}
 	return SOURCE_NONE;
+}
+
+/*
+ * Judge a conversion to or from text of what catalogs give names to.  A literal such as
+ * 'x'::regclass is none: it is a constant by now, and a dependency (object.c).
+ */
+static void
+judge_conversion(Search *search, Oid from, Oid to)
+{
+	Oid			typid = dogpile_builtin_is_named_by_catalogs(from) ? from : to;
+
+	if (dogpile_builtin_is_named_by_catalogs(typid))
+		search->reason = psprintf("Conversion of type %s %s text depends on the catalogs.",
+								  format_type_be(typid), typid == from ? "to" : "from");
+}
+
+/* Judge a call of a built-in function that may make texts of such arguments. */
+static void
+judge_arguments(Search *search, Oid function, List *args)
+{
+	ListCell   *lc;
+
+	if (!dogpile_builtin_makes_text(function))
+		return;
+	foreach(lc, args)
+	{
+		Oid			typid = exprType(lfirst(lc));
+
+		if (search->reason == NULL && dogpile_builtin_is_named_by_catalogs(typid))
+			judge_conversion(search, typid, TEXTOID);
+	}
+}
+
+/* The arguments of an aggregate, without their names for sorting. */
+static List *
+get_aggregate_arguments(const Aggref *aggregate)
+{
+	List	   *args = NIL;
+	ListCell   *lc;
+
+	foreach(lc, aggregate->args)
+		args = lappend(args, lfirst_node(TargetEntry, lc)->expr);
+	return args;
 }
 
 /* Judge a function by its number; for check_functions_in_node(). */
@@ -307,12 +364,28 @@ judge_node(Search *search, Node *node)
 			if (((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT ||
 				((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT_BOOL)
 				judge_current_setting(search, (FuncExpr *) node);
+			else
+				judge_arguments(search, ((FuncExpr *) node)->funcid,
+								((FuncExpr *) node)->args);
+			break;
+		case T_OpExpr:
+			judge_arguments(search, ((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args);
+			break;
+		case T_CoerceViaIO:
+			judge_conversion(search, exprType((Node *) ((CoerceViaIO *) node)->arg),
+							 ((CoerceViaIO *) node)->resulttype);
 			break;
 		case T_Aggref:
 			judge_aggregate(search, ((Aggref *) node)->aggfnoid);
+			if (search->reason == NULL)
+				judge_arguments(search, ((Aggref *) node)->aggfnoid,
+								get_aggregate_arguments((Aggref *) node));
 			break;
 		case T_WindowFunc:
 			judge_aggregate(search, ((WindowFunc *) node)->winfnoid);
+			if (search->reason == NULL)
+				judge_arguments(search, ((WindowFunc *) node)->winfnoid,
+								((WindowFunc *) node)->args);
 			break;
 		default:
 			break;

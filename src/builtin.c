@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * builtin.c
+ *	  What built-in functions read by themselves.
+ *
+ * C code reads catalogs, files and shared memory without the executor, so no plan
+ * tells of it.  Most such functions are volatile and refused for that; those here are
+ * declared STABLE or even IMMUTABLE, which they are for a statement.
+ *
+ * They are known by their names, so that further forms of a function, and those that
+ * later versions add to a family, need no line.  sql/depends_builtins.sql asks about
+ * every built-in function that is not volatile, and fails on one that is in neither
+ * this table nor its own list of harmless ones.
+ *
+ * Harmless although they look alike are pg_typeof(), whose result is a number that
+ * gets its name when it is shown; version() and getdatabaseencoding(), which do
+ * not change while an entry lives; and current_database(), as entries go when a
+ * database is renamed.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/builtin.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "builtin.h"
+
+/* A name, or the beginning of names ("x*"), their end ("*x") or both ("x*y"). */
+static const struct
+{
+	const char *name;
+	DogpileBuiltin reads;
+}			families[] =
+{
+	{"*_description", DOGPILE_BUILTIN_CATALOGS},
+	{"*_is_visible", DOGPILE_BUILTIN_CATALOGS},
+	{"database_to_xml*", DOGPILE_BUILTIN_CATALOGS},
+	{"format_type", DOGPILE_BUILTIN_CATALOGS},
+	{"has_*_privilege", DOGPILE_BUILTIN_CATALOGS},
+	{"oidvectortypes", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_basetype", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_column_is_updatable", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_describe_object", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_filenode_relation", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_get_*", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_has_role", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_identify_object*", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_index*_has_property", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_input_*", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_partition_*", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_relation_*", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_replication_origin_*", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_sequence_parameters", DOGPILE_BUILTIN_CATALOGS},
+	{"pg_tablespace_location", DOGPILE_BUILTIN_CATALOGS},
+	{"regclass", DOGPILE_BUILTIN_CATALOGS},
+	{"row_security_active", DOGPILE_BUILTIN_CATALOGS},
+	{"satisfies_hash_partition", DOGPILE_BUILTIN_CATALOGS},
+	{"schema_to_xml*", DOGPILE_BUILTIN_CATALOGS},
+	{"table_to_xml*", DOGPILE_BUILTIN_CATALOGS},
+	{"to_reg*", DOGPILE_BUILTIN_CATALOGS},
+
+	{"pg_available_*", DOGPILE_BUILTIN_SERVER},
+	{"pg_conf_load_time", DOGPILE_BUILTIN_SERVER},
+	{"pg_config", DOGPILE_BUILTIN_SERVER},
+	{"pg_event_trigger_*", DOGPILE_BUILTIN_SERVER},
+	{"pg_extension_update_paths", DOGPILE_BUILTIN_SERVER},
+	{"pg_numa_*", DOGPILE_BUILTIN_SERVER},
+	{"pg_postmaster_start_time", DOGPILE_BUILTIN_SERVER},
+	{"pg_settings_get_flags", DOGPILE_BUILTIN_SERVER},
+	{"pg_stat_get_*", DOGPILE_BUILTIN_SERVER},
+	{"pg_tablespace_databases", DOGPILE_BUILTIN_SERVER},
+	{"pg_walfile_name*", DOGPILE_BUILTIN_SERVER}
+};
+
+/* Does a name belong to a family? */
+static bool
+matches(const char *name, const char *family)
+{
+	const char *star = strchr(family, '*');
+	size_t		len = strlen(name);
+	size_t		end_len;
+
+	if (star == NULL)
+		return strcmp(name, family) == 0;
+	end_len = strlen(star + 1);
+	return len >= (size_t) (star - family) + end_len &&
+		strncmp(name, family, star - family) == 0 &&
+		strcmp(name + len - end_len, star + 1) == 0;
+}
+
+/*
+ * What does a function read besides its arguments and what the executor reads for it?
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+DogpileBuiltin
+dogpile_builtin_reads(Oid function)
+{
+	HeapTuple	tuple;
+	DogpileBuiltin reads = DOGPILE_BUILTIN_NOTHING;
+
+	if (function >= FirstNormalObjectId)
+		return DOGPILE_BUILTIN_NOTHING;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (!HeapTupleIsValid(tuple))
+		return DOGPILE_BUILTIN_NOTHING;
+	for (int i = 0; i < lengthof(families) && reads == DOGPILE_BUILTIN_NOTHING; i++)
+		if (matches(NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname), families[i].name))
+			reads = families[i].reads;
+	ReleaseSysCache(tuple);
+	return reads;
+}
+
+/*
+ * Are the texts of a type's values names that catalogs give to numbers?  Those of text
+ * search are left out, as all entries go when these objects change.
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+bool
+dogpile_builtin_is_named_by_catalogs(Oid typid)
+{
+	Oid			element;
+
+	typid = getBaseType(typid);
+	element = get_element_type(typid);
+	switch (OidIsValid(element) ? getBaseType(element) : typid)
+	{
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGCLASSOID:
+		case REGTYPEOID:
+		case REGROLEOID:
+		case REGNAMESPACEOID:
+		case REGCOLLATIONOID:
+		case ACLITEMOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Does a built-in function make texts of its arguments, whatever their type?
+ *
+ * Not format(), with which statements are made of names: what these then read is found.
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+bool
+dogpile_builtin_makes_text(Oid function)
+{
+	if (function >= FirstNormalObjectId || function == F_FORMAT_TEXT_ANY)
+		return false;
+	switch (get_func_rettype(function))
+	{
+		case TEXTOID:
+		case JSONOID:
+		case JSONBOID:
+		case XMLOID:
+			return true;
+		default:
+			return false;
+	}
+}
