@@ -31,6 +31,7 @@
 #include "compat.h"
 #include "config.h"
 #include "depend.h"
+#include "index.h"
 #include "lease.h"
 #include "outcome.h"
 #include "prepared.h"
@@ -68,7 +69,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(dogpile_server_shmem_size());
 	RequestAddinShmemSpace(dogpile_suspect_shmem_size());
 	RequestAddinShmemSpace(dogpile_lease_shmem_size());
-	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_STORE_PARTITIONS);
+	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_INDEX_PARTITIONS);
 	RequestNamedLWLockTranche("dogpile_pool", 1);
 	RequestNamedLWLockTranche("dogpile_version", 1);
 	RequestNamedLWLockTranche("dogpile_stats", 1);

@@ -40,6 +40,8 @@ typedef struct DogpileStoredEntry
 {
 	DogpileBlockNo next;		/* next block of the chain */
 	DogpileBlockNo next_in_bucket;	/* next entry; partition lock */
+	DogpileBlockNo next_of_key; /* neighbours among the variants of its key; the */
+	DogpileBlockNo previous_of_key; /* ... partition's lock */
 	DogpileBlockNo newer;		/* neighbours in the queue; pool lock */
 	DogpileBlockNo older;
 	uint64		hash;			/* of the key */

@@ -108,8 +108,9 @@ typedef struct DogpileStore
 	void		(*abandon) (DogpilePrepared *prepared);
 
 	/*
-	 * Remove an entry whose snapshot is older than that clock.  Raises no
-	 * error.  DOGPILE_MISS if there is none.
+	 * Remove the entries of a key whose snapshot is older than that clock, of all
+	 * variants that the store can find; just to free memory.  Raises no error.
+	 * DOGPILE_MISS if there are none.
 	 */
 	DogpileStatus (*remove) (DogpileRegion *region, const DogpileKey *key,
 							 DogpileClock before);

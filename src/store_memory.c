@@ -3,13 +3,10 @@
  * store_memory.c
  *	  The store in shared memory.
  *
- * Entries are found through an array of hash buckets, which is cut into
- * partitions with a lock each; an entry is a chain of blocks (pool.c), and the
+ * Entries are found through an index (index.c), which is cut into partitions
+ * with a lock each; an entry is a chain of blocks (pool.c), and the
  * blocks and the order in which entries are evicted (evict.c) have one lock of
  * their own.  Everything is laid out at start and never grows.
- *
- * A partition is chosen by the part of the hash that all variants of a key
- * share, a bucket by all of it.
  *
  * Locks: a reader holds its partition's lock shared while it copies a value.
  * Nothing else is done under it: no allocation, no error, no catalog lookup.
@@ -34,8 +31,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -44,6 +41,7 @@
 #include "store_memory.h"
 #include "clock.h"
 #include "evict.h"
+#include "index.h"
 #include "pool.h"
 #include "stats.h"
 
@@ -53,11 +51,8 @@
 /* A value may take this part of the pool at most. */
 #define MAX_SHARE			4
 
-/* How long waiters may take from waking up to looking, in microseconds. */
-#define AWAITED_US			INT64CONST(1000000)
-
-/* Blocks for each bucket. */
-#define BLOCKS_PER_BUCKET	2
+/* Buckets that a scan looks at while a partition is locked. */
+#define SCANNED_LOCKED		64
 
 /* An entry on its way into the store: a chain that holds all of it. */
 struct DogpilePrepared
@@ -65,11 +60,6 @@ struct DogpilePrepared
 	DogpileChain chain;
 	uint32		gone_at_s;
 };
-
-/* The first entry of each bucket; each partition's lie side by side. */
-static DogpileBlockNo *buckets = NULL;
-static uint32 buckets_per_partition;
-static LWLockPadded *partition_locks = NULL;
 
 /*
  * Where get() leaves tags and value.  Aligned, and reused by the next call.
@@ -90,26 +80,12 @@ versions_budget(Size budget)
 static uint32
 count_blocks(Size budget)
 {
-	/* A block, its share of the buckets, and what evict.c keeps for it. */
-	const Size	per_block = DOGPILE_BLOCK_SIZE + sizeof(DogpileBlockNo) / BLOCKS_PER_BUCKET
+	/* A block, its share of the index, and what evict.c keeps for it. */
+	const Size	per_block = DOGPILE_BLOCK_SIZE + DOGPILE_INDEX_BYTES_PER_BLOCK
 		+ sizeof(uint32) + 2 * sizeof(uint32);
 	Size		nblocks = (budget - versions_budget(budget)) / per_block;
 
 	return (uint32) Min(nblocks, DOGPILE_NO_BLOCK - 1);
-}
-
-static uint32
-count_buckets_per_partition(uint32 nblocks)
-{
-	return Max(nblocks / BLOCKS_PER_BUCKET / DOGPILE_STORE_PARTITIONS, 1);
-}
-
-static Size
-buckets_size(uint32 nblocks)
-{
-	return mul_size(mul_size(count_buckets_per_partition(nblocks),
-							 DOGPILE_STORE_PARTITIONS),
-					sizeof(DogpileBlockNo));
 }
 
 /*
@@ -125,7 +101,7 @@ dogpile_store_shmem_size(Size budget)
 
 	size = add_size(size, dogpile_pool_shmem_size(nblocks));
 	size = add_size(size, dogpile_evict_shmem_size(nblocks));
-	return add_size(size, buckets_size(nblocks));
+	return add_size(size, dogpile_index_shmem_size(nblocks));
 }
 
 /*
@@ -137,36 +113,11 @@ void
 dogpile_store_shmem_init(Size budget)
 {
 	uint32		nblocks = count_blocks(budget);
-	bool		found;
 
 	dogpile_version_shmem_init(versions_budget(budget));
 	dogpile_pool_shmem_init(nblocks);
 	dogpile_evict_shmem_init(nblocks);
-
-	buckets = ShmemInitStruct("dogpile index", buckets_size(nblocks), &found);
-	buckets_per_partition = count_buckets_per_partition(nblocks);
-	partition_locks = GetNamedLWLockTranche("dogpile_partition");
-	if (!found)
-		memset(buckets, 0xFF, buckets_size(nblocks));	/* DOGPILE_NO_BLOCK */
-}
-
-static inline uint32
-partition_of(uint64 hash)
-{
-	return DOGPILE_KEY_BASE(hash) % DOGPILE_STORE_PARTITIONS;
-}
-
-static inline LWLock *
-lock_of(uint64 hash)
-{
-	return &partition_locks[partition_of(hash)].lock;
-}
-
-static inline DogpileBlockNo *
-bucket_of(uint64 hash)
-{
-	return &buckets[partition_of(hash) * buckets_per_partition +
-					(uint32) (((hash >> 32) * buckets_per_partition) >> 32)];
+	dogpile_index_shmem_init(nblocks);
 }
 
 /* Ask for the memory of a key's bucket and version while there is other work. */
@@ -174,21 +125,9 @@ static pg_attribute_always_inline void
 prefetch(uint64 hash)
 {
 #ifdef __GNUC__
-	__builtin_prefetch(bucket_of(hash));
+	__builtin_prefetch(dogpile_index_bucket(hash));
 #endif
 	dogpile_version_prefetch(dogpile_version_key_slot(hash));
-}
-
-/* A cursor at the start of an entry's key. */
-static inline DogpileCursor
-cursor_at_key(DogpileStoredEntry *entry)
-{
-	DogpileCursor cursor = {
-		(DogpileBlock *) entry,
-		offsetof(DogpileStoredEntry, data) - offsetof(DogpileBlock, payload)
-	};
-
-	return cursor;
 }
 
 /*
@@ -201,7 +140,7 @@ cursor_at_key(DogpileStoredEntry *entry)
 static DogpileBlockNo
 find_locked(const DogpileKey *key, DogpileBlockNo **link, DogpileCursor *cursor)
 {
-	*link = bucket_of(key->hash);
+	*link = dogpile_index_bucket(key->hash);
 	while (**link != DOGPILE_NO_BLOCK)
 	{
 		DogpileStoredEntry *entry = dogpile_evict_entry(**link);
@@ -211,7 +150,7 @@ find_locked(const DogpileKey *key, DogpileBlockNo **link, DogpileCursor *cursor)
 		if (entry->hash == key->hash && entry->key_len == key->len)
 		{
 			dogpile_pool_prefetch(entry->next);
-			*cursor = cursor_at_key(entry);
+			*cursor = dogpile_index_cursor(entry);
 			if (dogpile_pool_equals(cursor, key->bytes, key->len))
 				break;
 		}
@@ -270,7 +209,7 @@ read_data(const DogpileStoredEntry *stored, DogpileCursor *cursor, char *buffer,
 static Size
 copy_entry(const DogpileKey *key, char *buffer, Size size, DogpileEntry *entry)
 {
-	LWLock	   *lock = lock_of(key->hash);
+	LWLock	   *lock = dogpile_index_lock(key->hash);
 	DogpileBlockNo *link;
 	DogpileBlockNo number;
 	DogpileCursor cursor;
@@ -322,18 +261,6 @@ shmem_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
 	}
 }
 
-/* Unlink the entry that *link points to; its partition is locked exclusively. */
-static void
-unlink_locked(DogpileBlockNo *link)
-{
-	DogpileStoredEntry *entry = dogpile_evict_entry(*link);
-
-	*link = entry->next_in_bucket;
-	dogpile_stats_entry_removed(entry->region,
-								(Size) dogpile_evict_count_blocks(entry->key_len + entry->data_len)
-								* DOGPILE_BLOCK_SIZE);
-}
-
 /*
  * Take the blocks of an entry chosen to go.
  *
@@ -346,23 +273,22 @@ static void
 take_victim(DogpileBlockNo victim, uint64 hash, DogpileChain *chain)
 {
 	DogpileStoredEntry *entry = dogpile_evict_entry(victim);
-	DogpileBlockNo *link = bucket_of(hash);
+	DogpileBlockNo *link;
 	DogpileChain blocks;
 	bool		counts = false;
 	int			region = 0;
 
-	LWLockAcquire(lock_of(hash), LW_EXCLUSIVE);
-	while (*link != DOGPILE_NO_BLOCK && *link != victim)
-		link = &dogpile_evict_entry(*link)->next_in_bucket;
+	LWLockAcquire(dogpile_index_lock(hash), LW_EXCLUSIVE);
+	link = dogpile_index_find_link_locked(victim, hash);
 	if (*link == victim && entry->queue == DOGPILE_QUEUE_NONE)
 	{
 		counts = !dogpile_evict_is_dead(entry);
 		region = entry->region;
-		unlink_locked(link);
+		dogpile_index_unlink_locked(link);
 	}
 	else
 		victim = DOGPILE_NO_BLOCK;
-	LWLockRelease(lock_of(hash));
+	LWLockRelease(dogpile_index_lock(hash));
 
 	if (victim == DOGPILE_NO_BLOCK)
 		return;
@@ -430,9 +356,8 @@ write_entry(const DogpileChain *chain, int region_slot, const DogpileKey *key,
 {
 	DogpileStoredEntry *stored = dogpile_evict_entry(chain->head);
 	Size		tags_size = entry->tags ? entry->tags->size : 0;
-	DogpileCursor cursor = cursor_at_key(stored);
+	DogpileCursor cursor = dogpile_index_cursor(stored);
 
-	stored->next_in_bucket = DOGPILE_NO_BLOCK;
 	stored->hash = key->hash;
 	stored->created_at = entry->created_at;
 	stored->as_of = entry->as_of;
@@ -503,7 +428,7 @@ find_same_locked(DogpileStoredEntry *new, DogpileBlockNo **link)
 {
 	char		bytes[DOGPILE_MAX_KEY_BYTES];
 	DogpileKey	key = {.hash = new->hash,.len = new->key_len,.bytes = bytes};
-	DogpileCursor cursor = cursor_at_key(new);
+	DogpileCursor cursor = dogpile_index_cursor(new);
 
 	dogpile_pool_read(&cursor, bytes, new->key_len);
 	return find_locked(&key, link, &cursor);
@@ -520,29 +445,28 @@ shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
 	DogpileChain freed = {0};
 
 	entry->as_of = as_of;
-	LWLockAcquire(lock_of(entry->hash), LW_EXCLUSIVE);
+	LWLockAcquire(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	old = find_same_locked(entry, &link);
 	if (old != DOGPILE_NO_BLOCK &&
 		must_stay(dogpile_evict_entry(old), entry, mode))
 	{
-		LWLockRelease(lock_of(entry->hash));
+		LWLockRelease(dogpile_index_lock(entry->hash));
 		dogpile_pool_put(&prepared->chain);
 		return DOGPILE_KEPT;
 	}
 
 	if (old != DOGPILE_NO_BLOCK)
-		unlink_locked(link);
-	entry->next_in_bucket = *link;
+		dogpile_index_unlink_locked(link);
 	LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
 	if (old != DOGPILE_NO_BLOCK)
 		dogpile_evict_replace_locked(old, number, prepared->gone_at_s);
 	else
 		dogpile_evict_enter_locked(number, prepared->gone_at_s);
 	LWLockRelease(dogpile_pool_lock);
-	*link = number;
+	dogpile_index_link_locked(link, number);
 	dogpile_stats_entry_added(entry->region,
 							  (Size) prepared->chain.count * DOGPILE_BLOCK_SIZE);
-	LWLockRelease(lock_of(entry->hash));
+	LWLockRelease(dogpile_index_lock(entry->hash));
 
 	if (old != DOGPILE_NO_BLOCK)
 	{
@@ -558,91 +482,26 @@ shmem_abandon(DogpilePrepared *prepared)
 	dogpile_pool_put(&prepared->chain);
 }
 
-/*
- * Was an entry created a moment ago?  Then there may be sessions that have
- * waited for it, are awake but have not come round to looking it up.
- */
-static bool
-may_be_awaited(const DogpileStoredEntry *entry)
-{
-	return entry->creation_us > 0 &&
-		dogpile_clock_coarse() < entry->created_at + entry->creation_us + AWAITED_US;
-}
-
-/*
- * Remove an entry, or have it removed before any other if it may be awaited:
- * that it has been invalidated is for the versions to tell, not for us.
- */
 static DogpileStatus
 shmem_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
 {
-	DogpileBlockNo *link;
-	DogpileBlockNo number;
-	DogpileCursor cursor;
-	DogpileChain freed = {0};
-
-	LWLockAcquire(lock_of(key->hash), LW_EXCLUSIVE);
-	number = find_locked(key, &link, &cursor);
-	if (number == DOGPILE_NO_BLOCK || dogpile_evict_entry(number)->as_of >= before)
-	{
-		LWLockRelease(lock_of(key->hash));
-		return DOGPILE_MISS;
-	}
-	LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
-	if (may_be_awaited(dogpile_evict_entry(number)))
-	{
-		uint32		now_s = (uint32) (dogpile_clock_coarse() / USECS_PER_SEC);
-
-		dogpile_evict_expire_locked(number, now_s + AWAITED_US / USECS_PER_SEC + 1);
-		number = DOGPILE_NO_BLOCK;
-	}
-	else
-	{
-		dogpile_evict_leave_locked(number);
-		unlink_locked(link);
-	}
-	LWLockRelease(dogpile_pool_lock);
-	LWLockRelease(lock_of(key->hash));
-
-	if (number != DOGPILE_NO_BLOCK)
-	{
-		dogpile_pool_measure(&freed, number);
-		dogpile_pool_put(&freed);
-	}
-	return DOGPILE_OK;
+	return dogpile_index_remove_variants(key, DOGPILE_REMOVE_OLDER, before) > 0 ?
+		DOGPILE_OK : DOGPILE_MISS;
 }
 
-/* Is this a living variant of a key? */
-static bool
-is_variant(DogpileStoredEntry *entry, const DogpileKey *key)
-{
-	DogpileCursor cursor = cursor_at_key(entry);
-
-	return DOGPILE_KEY_BASE(entry->hash) == DOGPILE_KEY_BASE(key->hash) &&
-		entry->key_len >= key->base_len &&
-		dogpile_pool_equals(&cursor, key->bytes, key->base_len) &&
-		!dogpile_evict_is_dead(entry);
-}
-
-/*
- * All variants of a key are in the same partition, in any of its buckets.
- */
 static bool
 shmem_has_variant(DogpileRegion *region, const DogpileKey *key)
 {
-	const DogpileBlockNo *bucket = &buckets[partition_of(key->hash) *
-											buckets_per_partition];
-	bool		found = false;
-
-	LWLockAcquire(lock_of(key->hash), LW_SHARED);
-	for (uint32 i = 0; i < buckets_per_partition && !found; i++)
-		for (DogpileBlockNo number = bucket[i];
-			 number != DOGPILE_NO_BLOCK && !found;
-			 number = dogpile_evict_entry(number)->next_in_bucket)
-			found = is_variant(dogpile_evict_entry(number), key);
-	LWLockRelease(lock_of(key->hash));
-	return found;
+	return dogpile_index_has_variant(key);
 }
+
+/* Some buckets that lie side by side in one partition. */
+typedef struct ScannedBuckets
+{
+	int			partition;
+	uint32		first;
+	uint32		end;
+} ScannedBuckets;
 
 /* Bytes that the copy of an entry without its value takes in a scan. */
 static Size
@@ -652,7 +511,7 @@ scanned_size(DogpileStoredEntry *stored)
 
 	if (stored->has_tags)
 	{
-		DogpileCursor cursor = cursor_at_key(stored);
+		DogpileCursor cursor = dogpile_index_cursor(stored);
 		DogpileTags head;
 
 		dogpile_pool_skip(&cursor, stored->key_len);
@@ -667,7 +526,7 @@ static char *
 copy_scanned(DogpileStoredEntry *stored, char *buffer)
 {
 	DogpileScannedEntry *scanned = (DogpileScannedEntry *) buffer;
-	DogpileCursor cursor = cursor_at_key(stored);
+	DogpileCursor cursor = dogpile_index_cursor(stored);
 
 	buffer += MAXALIGN(sizeof(DogpileScannedEntry));
 	read_head(stored, &scanned->entry);
@@ -693,21 +552,23 @@ copy_scanned(DogpileStoredEntry *stored, char *buffer)
 }
 
 /*
- * Copy the entries of a partition as far as the buffer goes.
+ * Copy the entries of some buckets of a partition as far as the buffer goes.
  *
  * Returns the size that the buffer has to have.
  */
 static Size
-scan_partition(int partition, char *buffer, Size size, int *count,
-			   DogpileScannedEntry **entries)
+scan_buckets(const ScannedBuckets *which, char *buffer, Size size, int *count,
+			 DogpileScannedEntry **entries)
 {
+	const DogpileBlockNo *buckets = dogpile_index_buckets +
+		(Size) which->partition * dogpile_index_buckets_per_partition;
 	char	   *next = buffer;
 	Size		needed = 0;
 
 	*count = 0;
-	LWLockAcquire(&partition_locks[partition].lock, LW_SHARED);
-	for (uint32 i = 0; i < buckets_per_partition; i++)
-		for (DogpileBlockNo number = buckets[partition * buckets_per_partition + i];
+	LWLockAcquire(&dogpile_index_locks[which->partition].lock, LW_SHARED);
+	for (uint32 i = which->first; i < which->end; i++)
+		for (DogpileBlockNo number = buckets[i];
 			 number != DOGPILE_NO_BLOCK;
 			 number = dogpile_evict_entry(number)->next_in_bucket)
 		{
@@ -720,8 +581,27 @@ scan_partition(int partition, char *buffer, Size size, int *count,
 			entries[-1 - (*count)++] = (DogpileScannedEntry *) next;
 			next = copy_scanned(stored, next);
 		}
-	LWLockRelease(&partition_locks[partition].lock);
+	LWLockRelease(&dogpile_index_locks[which->partition].lock);
 	return needed;
+}
+
+/* Tell of the entries of some buckets.  The buffer grows as needed. */
+static void
+tell_of_buckets(const ScannedBuckets *which, char **buffer, Size *size,
+				DogpileScanCallback callback, void *arg)
+{
+	Size		needed;
+	int			count;
+
+	while ((needed = scan_buckets(which, *buffer, *size, &count,
+								  (DogpileScannedEntry **) (*buffer + *size))) > *size)
+	{
+		pfree(*buffer);
+		*size = MAXALIGN(needed + needed / 8);
+		*buffer = MemoryContextAllocHuge(CurrentMemoryContext, *size);
+	}
+	for (int i = 0; i < count; i++)
+		callback(((DogpileScannedEntry **) (*buffer + *size))[-1 - i], arg);
 }
 
 static void
@@ -730,21 +610,18 @@ shmem_scan(DogpileScanCallback callback, void *arg)
 	Size		size = SCRATCH_SIZE;
 	char	   *buffer = palloc(size);
 
-	for (int partition = 0; partition < DOGPILE_STORE_PARTITIONS; partition++)
-	{
-		Size		needed;
-		int			count;
-
-		while ((needed = scan_partition(partition, buffer, size, &count,
-										(DogpileScannedEntry **) (buffer + size))) > size)
+	for (int partition = 0; partition < DOGPILE_INDEX_PARTITIONS; partition++)
+		for (uint32 i = 0; i < dogpile_index_buckets_per_partition; i += SCANNED_LOCKED)
 		{
-			pfree(buffer);
-			size = MAXALIGN(needed + needed / 8);
-			buffer = MemoryContextAllocHuge(CurrentMemoryContext, size);
+			ScannedBuckets which = {
+				.partition = partition,
+				.first = i,
+				.end = Min(i + SCANNED_LOCKED, dogpile_index_buckets_per_partition)
+			};
+
+			CHECK_FOR_INTERRUPTS();
+			tell_of_buckets(&which, &buffer, &size, callback, arg);
 		}
-		for (int i = 0; i < count; i++)
-			callback(((DogpileScannedEntry **) (buffer + size))[-1 - i], arg);
-	}
 	pfree(buffer);
 }
 

@@ -13,9 +13,6 @@
 #ifndef DOGPILE_STORE_MEMORY_H
 #define DOGPILE_STORE_MEMORY_H
 
-/* Number of locks that dogpile.c has to ask for. */
-#define DOGPILE_STORE_PARTITIONS	128
-
 extern Size dogpile_store_shmem_size(Size budget);
 extern void dogpile_store_shmem_init(Size budget);
 
