@@ -143,6 +143,9 @@ SET TimeZone = 'Asia/Tokyo';
 SELECT cached('auto', 'SELECT at::text || note FROM moments');
 SELECT substring(variant FROM 'TimeZone=[^;]*') AS variant FROM dogpile_entries
  WHERE key = 'SELECT at::text || note FROM moments';
+-- asking for one of these settings is allowed
+SELECT dogpile_get_or_create('auto', 'zone', 'SELECT current_setting(''timezone'') || note FROM moments');
+SELECT dogpile_get_or_create('auto', 'memory', 'SELECT current_setting(''work_mem'') || note FROM moments');
 -- one key, all its variants
 SELECT dogpile_invalidate('auto', 'SELECT at::text FROM moments');
 SELECT cached('auto', 'SELECT at::text FROM moments');

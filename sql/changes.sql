@@ -580,8 +580,8 @@ CREATE FUNCTION writes() RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN 
 CREATE FUNCTION writes_indeed() RETURNS int VOLATILE LANGUAGE plpgsql
 AS $$ BEGIN UPDATE other SET v = v + 1; RETURN 1; END $$;
 INSERT INTO other VALUES (1, 0);
-SELECT ask('writes', 'SELECT v + 0 * writes() FROM other');
-SELECT look('writes', 'SELECT v FROM other');
+SELECT dogpile_get_or_create('auto_ignore', 'writes', 'SELECT v + 0 * writes() FROM other, computed(''writes'')');
+SELECT dogpile_get_or_create('auto_ignore', 'writes', 'SELECT v FROM other, computed(''writes'')');
 
 -- Savepoints: what was undone does not count any more.
 BEGIN;

@@ -238,6 +238,20 @@ COMMENT ON FUNCTION dogpile_invalidate_tags(text[], boolean)
 IS 'invalidate all values that carry one of the tags (hard) or declare them stale';
 
 --
+-- What values depend on
+--
+
+-- Called by nobody but plans of queries that are run for regions with depends =
+-- 'auto'; RESTRICTED, because a parallel worker could not tell what it sees.
+CREATE FUNCTION dogpile_note_time(value anyelement, type oid)
+RETURNS anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION dogpile_note_time(anyelement, oid)
+IS 'internal: return a text, having seen whether it stands for the time, as ''now'' does';
+
+--
 -- Invalidation by the row
 --
 

@@ -307,6 +307,7 @@ dogpile_depend_note_query(Query *query)
 	note_unknown(collection, dogpile_determinism_check_session());
 	note_unknown(collection,
 				 dogpile_determinism_check_query(query, collection->region->vary));
+	collection->is_judged = true;
 	if (dogpile_determinism_calls_functions(query))
 	{
 		collection->calls_functions = true;
@@ -349,6 +350,20 @@ dogpile_depend_note_stale(void)
 {
 	if (dogpile_depend_current != NULL)
 		dogpile_depend_current->is_stale = true;
+}
+
+/*
+ * The running query depends on something that cannot be known.
+ *
+ * reason: a sentence, which is copied; or NULL: it does not.
+ *
+ * Errors: if the region wants one.
+ */
+void
+dogpile_depend_note_unknown(const char *reason)
+{
+	if (dogpile_depend_current != NULL)
+		note_unknown(dogpile_depend_current, reason);
 }
 
 /* --------------------------------------------------------------------

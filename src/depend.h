@@ -28,6 +28,7 @@ typedef struct DogpileCollection
 	int			nslots;
 	int			max_slots;
 	bool		calls_functions;	/* that are not built in? */
+	bool		is_judged;		/* is the next plan that of the query itself? */
 	bool		is_reader;		/* has the session become a reader with it? */
 	bool		is_stale;		/* was it given what is outdated? */
 	char	   *unknown;		/* a sentence: what else it depends on; or NULL */
@@ -44,6 +45,7 @@ extern void dogpile_depend_note_query(Query *query);
 extern void dogpile_depend_note_value(const DogpileRegion *region,
 									  const DogpileDeps *deps, bool is_known);
 extern void dogpile_depend_note_stale(void);
+extern void dogpile_depend_note_unknown(const char *reason);
 extern bool dogpile_depend_must_bypass(const DogpileCollection *collection);
 
 /* Is it being found out what a query depends on? */

@@ -10,14 +10,12 @@
  * in the session.  They answer with a sentence that names the first one found,
  * for the detail of a message; what follows from it is the caller's matter.
  *
- * Functions that are declared STABLE or IMMUTABLE are taken at their word,
- * except for the built-in ones in the table below: what their authors write
- * in them is not looked at here.  Nor are
+ * What a function says of itself (STABLE, IMMUTABLE) is believed of functions in C;
+ * those that run statements have these judged, too (statement.c).  Built-in ones
+ * in the table below are worse than they say.  Not looked at are
  *
  *	- settings that change results unnamed, such as TimeZone or DateStyle, as
  *	  values are told apart by them (ambient.c);
- *	- what the parser has already made a constant of, as of 'now' in
- *	  timestamptz 'now';
  *	- constraints of domains, which raise an error or change nothing.
  *
  * Copyright (c) 2026, dogpile contributors
@@ -37,6 +35,7 @@
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_subscription.h"
 #include "catalog/pg_type.h"
@@ -145,6 +144,7 @@ static const struct
 typedef struct Search
 {
 	const DogpileVary *vary;
+	bool		inner;			/* is it a statement of a function? */
 	char	   *reason;			/* a sentence */
 } Search;
 
@@ -233,6 +233,45 @@ get_aggregate_arguments(const Aggref *aggregate)
 	return args;
 }
 
+/* Is a function one of this module's that ask the cache for what is in it? */
+static bool
+is_own_function(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	char	   *library = NULL;
+	char	   *symbol = NULL;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId)
+	{
+		library = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple,
+													  Anum_pg_proc_probin, &isnull));
+		symbol = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple,
+													 Anum_pg_proc_prosrc, &isnull));
+	}
+	ReleaseSysCache(tuple);
+	return library != NULL && strcmp(library, "$libdir/dogpile") == 0 &&
+		strcmp(symbol, "dogpile_increment") != 0;
+}
+
+/*
+ * May a function be called within others although it is volatile, since no result
+ * comes of that?  What is asked of the cache is judged when it is (call.c).
+ */
+static bool
+is_harmless_inside(Oid function)
+{
+	if (function < FirstNormalObjectId)
+		return get_func_rettype(function) == VOIDOID ||
+			function == F_PG_ADVISORY_UNLOCK_INT8 ||
+			function == F_PG_ADVISORY_UNLOCK_SHARED_INT8 ||
+			function == F_PG_ADVISORY_UNLOCK_INT4_INT4 ||
+			function == F_PG_ADVISORY_UNLOCK_SHARED_INT4_INT4;
+	return is_own_function(function);
+}
+
 /* Judge a function by its number; for check_functions_in_node(). */
 static bool
 judge_function(Oid function, void *context)
@@ -243,7 +282,8 @@ judge_function(Oid function, void *context)
 	if (source != SOURCE_NONE)
 		judge_source(search, psprintf("Function %s()", get_func_name(function)),
 					 source);
-	else if (func_volatile(function) == PROVOLATILE_VOLATILE)
+	else if (func_volatile(function) == PROVOLATILE_VOLATILE &&
+			 !(search->inner && is_harmless_inside(function)))
 		search->reason = psprintf("Function %s() is volatile.",
 								  get_func_name(function));
 	return search->reason != NULL;
@@ -344,6 +384,14 @@ judge_value_function(Search *search, SQLValueFunction *value)
 	}
 }
 
+/* Does a function, called by its name, take 'now' for the time?  See statement.c. */
+static bool
+reads_time(Oid function)
+{
+	return function == F_DATE_IN || function == F_TIME_IN || function == F_TIMETZ_IN ||
+		function == F_TIMESTAMP_IN || function == F_TIMESTAMPTZ_IN;
+}
+
 /* Judge one node of a query, without what is below it. */
 static void
 judge_node(Search *search, Node *node)
@@ -364,6 +412,9 @@ judge_node(Search *search, Node *node)
 			if (((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT ||
 				((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT_BOOL)
 				judge_current_setting(search, (FuncExpr *) node);
+			else if (reads_time(((FuncExpr *) node)->funcid))
+				judge_source(search, psprintf("Function %s()", get_func_name(((FuncExpr *) node)->funcid)),
+							 SOURCE_TIME);
 			else
 				judge_arguments(search, ((FuncExpr *) node)->funcid,
 								((FuncExpr *) node)->args);
@@ -446,9 +497,9 @@ dogpile_determinism_calls_functions(Query *query)
 /*
  * What does a function depend on that is called somewhere within the query?
  *
- * Of a function that the user has declared STABLE, this tells what it calls in turn.
- * For which setting current_setting() is called there is not known; it is hoped to
- * be one that "vary" names, if that names any.
+ * Of a function that the user has declared STABLE, this tells what it calls in turn,
+ * by whatever way.  Which setting current_setting() is asked for, only the statement
+ * tells that calls it.
  *
  * Returns a sentence in CurrentMemoryContext, or NULL.
  *
@@ -462,10 +513,20 @@ dogpile_determinism_check_function(Oid function, const DogpileVary *vary)
 
 	if (source != SOURCE_NONE)
 		judge_source(&search, psprintf("Function %s()", get_func_name(function)), source);
-	else if ((function == F_CURRENT_SETTING_TEXT ||
-			  function == F_CURRENT_SETTING_TEXT_BOOL) && vary->nsettings == 0)
-		search.reason = pstrdup("Function current_setting() depends on a setting, "
-								"but \"vary\" names none.");
+	return search.reason;
+}
+
+/*
+ * What does a statement depend on that a function runs within the query?
+ *
+ * Otherwise as below.
+ */
+char *
+dogpile_determinism_check_inner(Query *query, const DogpileVary *vary)
+{
+	Search		search = {.vary = vary,.inner = true};
+
+	(void) judge_walker((Node *) query, &search);
 	return search.reason;
 }
 

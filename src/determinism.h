@@ -18,6 +18,7 @@
 #include "vary.h"
 
 extern char *dogpile_determinism_check_query(Query *query, const DogpileVary *vary);
+extern char *dogpile_determinism_check_inner(Query *query, const DogpileVary *vary);
 extern bool dogpile_determinism_calls_functions(Query *query);
 extern char *dogpile_determinism_check_function(Oid function, const DogpileVary *vary);
 extern char *dogpile_determinism_check_relation(Oid relid);

@@ -36,6 +36,7 @@
 #include "outcome.h"
 #include "prepared.h"
 #include "server.h"
+#include "statement.h"
 #include "stats.h"
 #include "store.h"
 #include "store_memory.h"
@@ -138,5 +139,6 @@ _PG_init(void)
 	dogpile_change_init();
 	dogpile_prepared_init();
 	dogpile_depend_init();
+	dogpile_statement_init();
 	dogpile_worker_register();
 }
