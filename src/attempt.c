@@ -150,6 +150,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 	entry->tags = attempt->tags;
 	entry->lease = attempt->lease;
 	entry->is_outdated = false;
+	entry->outside = NULL;
 
 	/* The clock before the snapshot: see version.c. */
 	entry->as_of = dogpile_version_now();

@@ -254,24 +254,6 @@ dogpile_tuple_desc_finalize_compat(TupleDesc desc)
 }
 
 /*
- * Has a domain constraints of any kind, or has one that it is over?
- *
- * Errors: there is no such type.
- *
- * Floor 19 removes it: call DomainHasConstraints(), which can also tell whether
- * one of them is volatile.
- */
-static inline bool
-dogpile_domain_has_constraints_compat(Oid typid)
-{
-#if PG_VERSION_NUM >= 190000
-	return DomainHasConstraints(typid, NULL);
-#else
-	return DomainHasConstraints(typid);
-#endif
-}
-
-/*
  * All settings that there are, in memory that lives as long as they do.
  *
  * Errors: out of memory.

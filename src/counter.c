@@ -75,7 +75,7 @@ read_number(DogpileRegion *region, const DogpileKey *key)
 	Datum		number;
 	bool		isnull;
 
-	if (dogpile_store_memory.get(region, key, &entry) != DOGPILE_OK ||
+	if (dogpile_store_memory.get(region, key, NULL, &entry) != DOGPILE_OK ||
 		dogpile_age_now(region, &entry) >= dogpile_age_expires_at(region, &entry) ||
 		dogpile_value_open(&entry.value, &record) != DOGPILE_VALUE_OK ||
 		!dogpile_value_get_datum(&record, &number, &isnull))

@@ -57,7 +57,7 @@ void
 dogpile_creation_lookup(const DogpileCall *call, const DogpileCreator *creator,
 						const DogpileCallTime *since, DogpileLookup *found)
 {
-	dogpile_lookup(call->region, &call->key, since, found);
+	dogpile_lookup(call->region, &call->key, creator->shape, since, found);
 	if (found->freshness != DOGPILE_ABSENT &&
 		!dogpile_result_fits(&found->record, creator->shape))
 		found->freshness = DOGPILE_ABSENT;

@@ -34,7 +34,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "common/cryptohash.h"
@@ -44,8 +46,10 @@
 #include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "item_name.h"
@@ -162,22 +166,67 @@ find_mangler(const DogpileRegion *region)
 	return function;
 }
 
-/* Append a key as a function of the user's has it. */
+/*
+ * A mangling function runs as whoever uses the region, a superuser included, and its
+ * schema may exist in one database and not in another.  So it must be one that nobody
+ * but a superuser can have put there.
+ */
 static void
-append_by_function(StringInfo out, const DogpileRegion *region,
-				   const char *key, int len)
+check_mangler_owner(const DogpileRegion *region, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	if (!superuser_arg(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function %s(text), the key_mangler of cache region \"%s\", does not belong to a superuser",
+						region->key_mangler, region->name),
+				 errdetail("Every role that uses the region runs it."),
+				 errhint("Have it created by a superuser, or change its owner.")));
+}
+
+/*
+ * Call a mangling function, with a search_path that is the same for all sessions: that
+ * of the caller is nothing a function that it has not called itself should run under.
+ */
+static Datum
+call_mangler(Oid function, const char *key, int len, bool *isnull)
 {
 	LOCAL_FCINFO(fcinfo, 1);
 	FmgrInfo	flinfo;
 	Datum		result;
-	text	   *mangled;
+	int			nestlevel = NewGUCNestLevel();
 
-	fmgr_info(find_mangler(region), &flinfo);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	fmgr_info(function, &flinfo);
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, DEFAULT_COLLATION_OID, NULL, NULL);
 	fcinfo->args[0].value = PointerGetDatum(cstring_to_text_with_len(key, len));
 	fcinfo->args[0].isnull = false;
 	result = FunctionCallInvoke(fcinfo);
-	if (fcinfo->isnull)
+	AtEOXact_GUC(true, nestlevel);
+	*isnull = fcinfo->isnull;
+	return result;
+}
+
+/* Append a key as a function of the administrator's has it. */
+static void
+append_by_function(StringInfo out, const DogpileRegion *region,
+				   const char *key, int len)
+{
+	Oid			function = find_mangler(region);
+	bool		isnull;
+	Datum		result;
+	text	   *mangled;
+
+	check_mangler_owner(region, function);
+	result = call_mangler(function, key, len, &isnull);
+	if (isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("function %s, the key_mangler of cache region \"%s\", has returned NULL",

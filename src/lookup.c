@@ -179,12 +179,13 @@ find_pending(DogpileRegion *region, const DogpileKey *key, DogpileLookup *found)
 /* Find an entry in a store, unless this transaction must not be given it. */
 static void
 find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey *key,
-			  const DogpileCallTime *call, DogpileLookup *found)
+			  const DogpileShape *shape, const DogpileCallTime *call,
+			  DogpileLookup *found)
 {
 	DogpileDeps deps;
 
 	found->freshness = DOGPILE_ABSENT;
-	if (store->get(region, key, &found->entry) != DOGPILE_OK)
+	if (store->get(region, key, shape, &found->entry) != DOGPILE_OK)
 		return;
 	if (is_from_before(region, &found->entry))
 		return;
@@ -233,37 +234,47 @@ dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 	return true;
 }
 
+/* Has the value been read?  One from outside is not unless somebody asks for it. */
+static bool
+is_read(const DogpileEntry *entry)
+{
+	return entry->outside == NULL || entry->outside->desc == NULL;
+}
+
 /*
  * Find an entry in the region's store.  If that is outside, shared memory may
  * have a copy: one that the region keeps for a short time, or what a creator of
  * this server has left there for those who wait for it.
  */
 static void
-find_stored(DogpileRegion *region, const DogpileKey *key,
+find_stored(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
 			const DogpileCallTime *call, DogpileLookup *found)
 {
 	bool		keeps_copies = region->local_expiration_time_s > 0;
 
 	if (region->store == &dogpile_store_memory)
 	{
-		find_in_store(region->store, region, key, call, found);
+		find_in_store(region->store, region, key, shape, call, found);
 		return;
 	}
 	if (keeps_copies || call != NULL)
 	{
-		find_in_store(&dogpile_store_memory, region, key, call, found);
+		find_in_store(&dogpile_store_memory, region, key, shape, call, found);
 		if (found->freshness == DOGPILE_FRESH)
 			return;
 		found->needs_snapshot = false;
 	}
-	find_in_store(region->store, region, key, call, found);
-	if (keeps_copies && found->freshness == DOGPILE_FRESH)
+	find_in_store(region->store, region, key, shape, call, found);
+	if (keeps_copies && found->freshness == DOGPILE_FRESH &&
+		is_read(&found->entry) && !found->entry.outside->is_unchecked)
 		(void) dogpile_lookup_copy(region, key, &found->entry);
 }
 
 /*
  * Look an entry up, first among what this transaction is about to store.
  *
+ * shape: what the caller asks for; NULL: it wants to know of the entry, and not what
+ *		the value is.
  * call: NULL, or when the caller's own call began, if it has waited since:
  *		then a value that was computed later is fresh, whatever happened to it.
  * found: filled in.  What it points to is valid until the next lookup.
@@ -272,7 +283,7 @@ find_stored(DogpileRegion *region, const DogpileKey *key,
  * held; takes those of the store.
  */
 void
-dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
+dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
 			   const DogpileCallTime *call, DogpileLookup *found)
 {
 	found->needs_snapshot = false;
@@ -282,10 +293,10 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
 	if (unlikely(IsParallelWorker()))
 		return;
 	if (!(dogpile_xact_has_pending() && find_pending(region, key, found)))
-		find_stored(region, key, call, found);
+		find_stored(region, key, shape, call, found);
 
 	/* A record that cannot be read, or whose types were altered, is a miss. */
-	if (found->freshness != DOGPILE_ABSENT &&
+	if (found->freshness != DOGPILE_ABSENT && is_read(&found->entry) &&
 		dogpile_value_open(&found->entry.value, &found->record) != DOGPILE_VALUE_OK)
 		found->freshness = DOGPILE_ABSENT;
 }

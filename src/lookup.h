@@ -40,11 +40,12 @@ typedef struct DogpileLookup
 	bool		needs_snapshot; /* absent only because this transaction might
 								 * see something else than others */
 	DogpileEntry entry;			/* this and the rest: unless ABSENT */
-	DogpileValueReader record;
+	DogpileValueReader record;	/* if the value has been read; see store.h */
 } DogpileLookup;
 
 extern void dogpile_lookup(DogpileRegion *region, const DogpileKey *key,
-						   const DogpileCallTime *call, DogpileLookup *found);
+						   const DogpileShape *shape, const DogpileCallTime *call,
+						   DogpileLookup *found);
 extern bool dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 								const DogpileEntry *entry);
 extern DogpileFreshness dogpile_lookup_judge(DogpileRegion *region, Oid database,

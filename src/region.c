@@ -96,18 +96,21 @@ note_question(const DogpileCall *call)
 /*
  * Get a value, fresh or stale, without ever creating it.
  *
+ * shape: what the caller can take.
+ *
  * Returns false if there is none; else result as above.
  *
  * Errors: no such region, key too long.
  */
 bool
-dogpile_region_get(const text *region, const text *key, DogpileResult *result)
+dogpile_region_get(const text *region, const text *key, const DogpileShape *shape,
+				   DogpileResult *result)
 {
 	DogpileCall call;
 	DogpileLookup found;
 
 	dogpile_call_open(&call, region, key);
-	dogpile_lookup(call.region, &call.key, NULL, &found);
+	dogpile_lookup(call.region, &call.key, shape, NULL, &found);
 	dogpile_call_count_found(&call, &found);
 	if (found.freshness == DOGPILE_ABSENT)
 	{
@@ -132,7 +135,7 @@ dogpile_region_exists(const text *region, const text *key)
 	dogpile_call_open(&call, region, key);
 	note_question(&call);
 	dogpile_call_note_pending(&call);
-	dogpile_lookup(call.region, &call.key, NULL, &found);
+	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
 	return found.freshness != DOGPILE_ABSENT;
 }
 
@@ -156,7 +159,7 @@ dogpile_region_describe(const text *region, const text *key,
 	note_question(&call);
 	dogpile_call_note_pending(&call);
 	metadata->key_is_locked = dogpile_lock_is_held(call.key.hash);
-	dogpile_lookup(call.region, &call.key, NULL, &found);
+	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
 	if (found.freshness == DOGPILE_ABSENT)
 		return false;
 	metadata->created_at = found.entry.created_at;
@@ -168,8 +171,17 @@ dogpile_region_describe(const text *region, const text *key,
 	metadata->size = found.entry.value.size;
 	metadata->tags = dogpile_tag_decode(found.entry.tags);
 	metadata->relations = dogpile_tag_decode_relations(found.entry.tags);
-	metadata->record = found.record;
-	return true;
+	if (found.entry.outside != NULL)
+	{
+		metadata->desc = found.entry.outside->desc;
+		metadata->nrows = found.entry.outside->nrows;
+	}
+	else
+	{
+		metadata->desc = dogpile_value_get_desc(&found.record);
+		metadata->nrows = found.record.nrows;
+	}
+	return metadata->desc != NULL;
 }
 
 /* What a scan of the stores is for. */
@@ -261,7 +273,7 @@ any_variant_exists(DogpileCall *call)
 	DogpileLookup found;
 	DogpileDeps deps;
 
-	dogpile_lookup(call->region, &call->key, NULL, &found);
+	dogpile_lookup(call->region, &call->key, NULL, NULL, &found);
 	if (found.freshness != DOGPILE_ABSENT)
 		return true;
 	dogpile_deps_get(call->region, &call->key, NULL, &deps);
@@ -382,7 +394,7 @@ dogpile_region_add(const text *region, const text *key, Datum value, bool isnull
 	if (lock == DOGPILE_LOCK_TIMED_OUT)
 		dogpile_creation_raise_timeout(&call, since);
 	lease = lock_among_servers(&call, since);
-	dogpile_lookup(call.region, &call.key, NULL, &found);
+	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
 	if (found.freshness != DOGPILE_ABSENT)
 	{
 		if (lease != NULL)

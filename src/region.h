@@ -30,7 +30,8 @@ typedef struct DogpileMetadata
 	ArrayType  *tags;			/* text[], or NULL */
 	ArrayType  *relations;		/* regclass[], or NULL: not known */
 	bool		key_is_locked;	/* is a creator at work? */
-	DogpileValueReader record;
+	TupleDesc	desc;			/* row type of the value */
+	uint64		nrows;
 } DogpileMetadata;
 
 /* One entry as dogpile_entries shows it; strings belong to the scan. */
@@ -52,7 +53,7 @@ typedef struct DogpileListedEntry
 typedef void (*DogpileEntryCallback) (const DogpileListedEntry *entry, void *arg);
 
 extern bool dogpile_region_get(const text *region, const text *key,
-							   DogpileResult *result);
+							   const DogpileShape *shape, DogpileResult *result);
 extern bool dogpile_region_exists(const text *region, const text *key);
 extern bool dogpile_region_describe(const text *region, const text *key,
 									DogpileMetadata *metadata);

@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -52,14 +53,46 @@ typedef struct RowSource
  * --------------------------------------------------------------------
  */
 
-/* Can a value of one type be given as one of another, byte for byte? */
-static bool
-types_fit(Oid given, Oid wanted)
+/* Why a row type is not what a caller can take. */
+typedef struct Misfit
 {
-	return given == wanted || IsBinaryCoercible(given, wanted);
+	bool		is_count;		/* it is the number of columns */
+	int			given_count;
+	int			wanted_count;
+	int			column;			/* from 1; 0: the value as a whole */
+	Oid			given;
+	int32		given_typmod;
+	Oid			wanted;
+	int32		wanted_typmod;
+} Misfit;
+
+/*
+ * Can a value of one type be given as one of another, byte for byte?
+ *
+ * Lengths and scales count as they do for PL/pgSQL's RETURN QUERY: what has none, or
+ * another one, is not of a type that has one.  A table would take it unseen.
+ */
+static bool
+types_fit(Oid given, int32 given_typmod, Oid wanted, int32 wanted_typmod)
+{
+	if (given != wanted && !IsBinaryCoercible(given, wanted))
+		return false;
+	if (wanted_typmod < 0)
+		return true;
+	if (given != wanted)
+	{
+		int32		typmod = -1;
+		Oid			base = getBaseTypeAndTypmod(given, &typmod);
+
+		/* The same number means something else for another type. */
+		if (base != wanted)
+			return false;
+		given_typmod = typmod;
+	}
+	return given_typmod == wanted_typmod;
 }
 
-/* What a caller can do who is given something else than he asked for. */
+/* What a caller can do who is given something else than it asked for. */
 static int
 hint_for(const char *source)
 {
@@ -67,31 +100,54 @@ hint_for(const char *source)
 		errhint("If the query has changed, use another key or invalidate this one.");
 }
 
-static void
-raise_column_count(const char *source, int given, int wanted)
+/*
+ * A type's name for a message, in CurrentMemoryContext.  Of a type that is not built in,
+ * the function that knows what a length or scale means is not called.
+ */
+static const char *
+type_name(Oid typid, int32 typmod)
 {
+	if (typmod < 0 || typid < FirstNormalObjectId)
+		return format_type_with_typemod(typid, typmod);
+	return psprintf("%s with type modifier %d", format_type_be(typid), typmod);
+}
+
+static void
+raise_column_count(const char *source, const Misfit *misfit, const DogpileShape *shape)
+{
+	bool		is_query = strcmp(source, FROM_STORE) != 0;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg_plural("%s returned %d column", "%s returned %d columns", given,
-						   source, given),
-			 wanted == 1 ? errdetail("Exactly one column is expected.") :
-			 errdetail("Exactly %d columns are expected.", wanted),
+			 errmsg_plural("%s returned %d column", "%s returned %d columns",
+						   misfit->given_count, source, misfit->given_count),
+			 misfit->wanted_count == 1 ? errdetail("Exactly one column is expected.") :
+			 errdetail("Exactly %d columns are expected.", misfit->wanted_count),
+			 is_query && misfit->given_count > 1 &&
+			 shape->form != DOGPILE_FORM_SET && shape->desc == NULL ?
+			 errhint("Use dogpile_query() for rows of several columns.") :
 			 hint_for(source)));
 }
 
 static void
-raise_type(const char *source, int column, Oid given, Oid wanted)
+raise_misfit(const char *source, const Misfit *misfit, const DogpileShape *shape)
 {
-	if (column == 0)
+	const char *given;
+	const char *wanted;
+
+	if (misfit->is_count)
+		raise_column_count(source, misfit, shape);
+	given = type_name(misfit->given, misfit->given_typmod);
+	wanted = type_name(misfit->wanted, misfit->wanted_typmod);
+	if (misfit->column == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("%s has type %s, but type %s is expected", source,
-						format_type_be(given), format_type_be(wanted)),
+				 errmsg("%s has type %s, but type %s is expected", source, given, wanted),
 				 hint_for(source)));
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("column %d of %s has type %s, but type %s is expected", column,
-					source, format_type_be(given), format_type_be(wanted)),
+			 errmsg("column %d of %s has type %s, but type %s is expected", misfit->column,
+					source, given, wanted),
 			 hint_for(source)));
 }
 
@@ -116,55 +172,112 @@ count_columns(TupleDesc desc)
 	return count;
 }
 
-/*
- * Compare columns with those wanted, of which some may be dropped.
- */
-static void
-check_columns(TupleDesc given, TupleDesc wanted, const char *source)
+/* Another number of columns than the caller can take. */
+static bool
+note_count(Misfit *misfit, int given, int wanted)
 {
+	misfit->is_count = true;
+	misfit->given_count = given;
+	misfit->wanted_count = wanted;
+	return false;
+}
+
+/* Another type; in which column. */
+static bool
+note_type(Misfit *misfit, int column, Form_pg_attribute given, Oid wanted,
+		  int32 wanted_typmod)
+{
+	misfit->column = column;
+	misfit->given = given->atttypid;
+	misfit->given_typmod = given->atttypmod;
+	misfit->wanted = wanted;
+	misfit->wanted_typmod = wanted_typmod;
+	return false;
+}
+
+/*
+ * Compare columns with those wanted, of which some may be dropped.  If what is wanted
+ * is not a row type, it is the shape that knows its length or scale.
+ */
+static bool
+columns_fit(TupleDesc given, const DogpileShape *shape, Misfit *misfit)
+{
+	TupleDesc	wanted = shape->desc;
+	bool		is_row = shape->form != DOGPILE_FORM_SET || !OidIsValid(shape->typid);
 	int			column = 0;
 
 	if (given->natts != count_columns(wanted))
-		raise_column_count(source, given->natts, count_columns(wanted));
+		return note_count(misfit, given->natts, count_columns(wanted));
 	for (int i = 0; i < wanted->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(wanted, i);
+		int32		typmod = is_row ? att->atttypmod : shape->typmod;
+		Form_pg_attribute given_att;
 
 		if (att->attisdropped)
 			continue;
-		if (!types_fit(TupleDescAttr(given, column)->atttypid, att->atttypid))
-			raise_type(source, column + 1, TupleDescAttr(given, column)->atttypid,
-					   att->atttypid);
-		column++;
+		given_att = TupleDescAttr(given, column++);
+		if (!types_fit(given_att->atttypid, given_att->atttypmod, att->atttypid, typmod))
+			return note_type(misfit, column, given_att, att->atttypid, typmod);
 	}
+	return true;
+}
+
+/* Can the caller take rows of this type?  If not, misfit tells why. */
+static bool
+shape_fits(TupleDesc desc, const DogpileShape *shape, Misfit *misfit)
+{
+	Form_pg_attribute only = desc->natts == 1 ? TupleDescAttr(desc, 0) : NULL;
+
+	memset(misfit, 0, sizeof(*misfit));
+	switch (shape->form)
+	{
+		case DOGPILE_FORM_TEXT:
+			return only != NULL || note_count(misfit, desc->natts, 1);
+		case DOGPILE_FORM_SCALAR:
+			if (only != NULL &&
+				types_fit(only->atttypid, only->atttypmod, shape->typid, shape->typmod))
+				return true;
+			if (shape->desc != NULL)
+				return columns_fit(desc, shape, misfit);
+			return only != NULL ?
+				note_type(misfit, 0, only, shape->typid, shape->typmod) :
+				note_count(misfit, desc->natts, 1);
+		case DOGPILE_FORM_SET:
+			return columns_fit(desc, shape, misfit);
+	}
+	return false;
 }
 
 static void
 check_shape(TupleDesc desc, const DogpileShape *shape, const char *source)
 {
-	bool		single = desc->natts == 1;
-	Oid			typid = single ? TupleDescAttr(desc, 0)->atttypid : InvalidOid;
+	Misfit		misfit;
 
-	switch (shape->form)
-	{
-		case DOGPILE_FORM_TEXT:
-			if (!single)
-				raise_column_count(source, desc->natts, 1);
-			break;
-		case DOGPILE_FORM_SCALAR:
-			if (single && types_fit(typid, shape->typid))
-				break;
-			if (shape->desc != NULL)
-				check_columns(desc, shape->desc, source);
-			else if (single)
-				raise_type(source, 0, typid, shape->typid);
-			else
-				raise_column_count(source, desc->natts, 1);
-			break;
-		case DOGPILE_FORM_SET:
-			check_columns(desc, shape->desc, source);
-			break;
-	}
+	if (!shape_fits(desc, shape, &misfit))
+		raise_misfit(source, &misfit, shape);
+}
+
+/*
+ * Why a value of this row type is not what a caller asks for, for the log.
+ *
+ * Returns NULL if it is; else a text in CurrentMemoryContext.
+ *
+ * Errors: out of memory.
+ */
+const char *
+dogpile_result_explain_misfit(TupleDesc desc, const DogpileShape *shape)
+{
+	Misfit		misfit;
+
+	if (shape_fits(desc, shape, &misfit))
+		return NULL;
+	if (misfit.is_count)
+		return psprintf("it has %d columns where %d are asked for", misfit.given_count,
+						misfit.wanted_count);
+	return psprintf("its type is %s where %s is asked for",
+					type_name(misfit.given, misfit.given_typmod),
+					type_name(misfit.wanted, misfit.wanted_typmod));
 }
 
 /*
@@ -189,24 +302,14 @@ bool
 dogpile_result_fits(const DogpileValueReader *record, const DogpileShape *shape)
 {
 	TupleDesc	desc;
-	int			column = 0;
+	Misfit		misfit;
 
 	if (!shape->is_named)
 		return true;
-	if (record->natts == 1 && types_fit(record->typid, shape->typid))
+	if (record->natts == 1 && record->typid == shape->typid)
 		return true;
-	if (record->natts != count_columns(shape->desc))
-		return false;
 	desc = dogpile_value_get_desc(record);
-	for (int i = 0; i < shape->desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(shape->desc, i);
-
-		if (!att->attisdropped &&
-			!types_fit(TupleDescAttr(desc, column++)->atttypid, att->atttypid))
-			return false;
-	}
-	return true;
+	return desc != NULL && shape_fits(desc, shape, &misfit);
 }
 
 /*
@@ -320,7 +423,9 @@ form_datum(TupleTableSlot *slot, const DogpileShape *shape, bool *isnull)
 	Datum		datum;
 
 	if (given->natts == 1 && (shape->form == DOGPILE_FORM_TEXT ||
-							  types_fit(TupleDescAttr(given, 0)->atttypid, shape->typid)))
+							  types_fit(TupleDescAttr(given, 0)->atttypid,
+										TupleDescAttr(given, 0)->atttypmod,
+										shape->typid, shape->typmod)))
 	{
 		Form_pg_attribute att = TupleDescAttr(given, 0);
 
@@ -377,7 +482,7 @@ dogpile_result_get_scalar(const DogpileResult *result, const DogpileShape *shape
 	/* The short way, which most hits go. */
 	if (shape->form == DOGPILE_FORM_TEXT)
 		return *isnull ? datum : convert_to_text(datum, result->record.typid);
-	if (types_fit(result->record.typid, shape->typid))
+	if (types_fit(result->record.typid, result->record.typmod, shape->typid, shape->typmod))
 		return datum;
 	return get_only_row(result, shape, isnull);
 }

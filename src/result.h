@@ -32,6 +32,7 @@ typedef struct DogpileShape
 {
 	DogpileForm form;
 	Oid			typid;			/* FORM_SCALAR; FORM_SET of a non-row type */
+	int32		typmod;			/* of typid, if the call tells it; else -1 */
 	TupleDesc	desc;			/* FORM_SET: the columns the caller expects;
 								 * FORM_SCALAR of a composite type: its columns;
 								 * else NULL */
@@ -51,6 +52,8 @@ typedef struct DogpileResult
 } DogpileResult;
 
 extern void dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape);
+extern const char *dogpile_result_explain_misfit(TupleDesc desc,
+												 const DogpileShape *shape);
 extern bool dogpile_result_fits(const DogpileValueReader *record,
 								const DogpileShape *shape);
 extern void dogpile_result_check_rows(Tuplestorestate *rows, const DogpileShape *shape);

@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -60,7 +61,8 @@ typedef struct CallSite
 /* What the functions without a result type ask for. */
 static const DogpileShape text_shape = {
 	.form = DOGPILE_FORM_TEXT,
-	.typid = TEXTOID
+	.typid = TEXTOID,
+	.typmod = -1
 };
 
 PG_FUNCTION_INFO_V1(dogpile_get_or_create_text);
@@ -161,6 +163,21 @@ get_arg_type(FunctionCallInfo fcinfo, int argno, const char *name)
 	return typid;
 }
 
+/*
+ * The length or scale that the type of a polymorphic argument has, as far as the
+ * expression tells; else -1.
+ */
+static int32
+get_arg_typmod(FunctionCallInfo fcinfo, int argno)
+{
+	Node	   *call = fcinfo->flinfo->fn_expr;
+
+	if (call == NULL || !IsA(call, FuncExpr) ||
+		list_length(((FuncExpr *) call)->args) <= argno)
+		return -1;
+	return exprTypmod(list_nth(((FuncExpr *) call)->args, argno));
+}
+
 /* --------------------------------------------------------------------
  * Shapes: what the caller can take
  * --------------------------------------------------------------------
@@ -195,6 +212,7 @@ make_call_site(FunctionCallInfo fcinfo, int argno)
 
 	site->shape.form = DOGPILE_FORM_SCALAR;
 	site->shape.typid = get_arg_type(fcinfo, argno, "result_type");
+	site->shape.typmod = get_arg_typmod(fcinfo, argno);
 	base = getBaseType(site->shape.typid);
 	site->is_domain = base != site->shape.typid;
 	if (get_typtype(base) == TYPTYPE_COMPOSITE)
@@ -237,16 +255,16 @@ check_set_expected(const ReturnSetInfo *rsinfo)
 /*
  * The shape of the rows that the caller expects.
  *
- * typid: the type of a row, or InvalidOid if the caller lists its columns.
+ * typid, typmod: the type of a row, or InvalidOid if the caller lists its columns.
  *
  * Nobody would check rows against a domain over their type, so such a domain
  * is refused.
  */
 static DogpileShape
-get_set_shape(FunctionCallInfo fcinfo, Oid typid)
+get_set_shape(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	DogpileShape shape = {.form = DOGPILE_FORM_SET};
+	DogpileShape shape = {.form = DOGPILE_FORM_SET,.typmod = typmod};
 
 	check_set_expected(rsinfo);
 	if (OidIsValid(typid) && type_is_rowtype(typid))
@@ -343,7 +361,7 @@ dogpile_get_or_create_any(PG_FUNCTION_ARGS)
 Datum
 dogpile_query_record(PG_FUNCTION_ARGS)
 {
-	DogpileShape shape = get_set_shape(fcinfo, InvalidOid);
+	DogpileShape shape = get_set_shape(fcinfo, InvalidOid, -1);
 	DogpileResult result;
 
 	get_or_create(fcinfo, 3, &shape, &result);
@@ -355,7 +373,8 @@ dogpile_query_record(PG_FUNCTION_ARGS)
 Datum
 dogpile_query_any(PG_FUNCTION_ARGS)
 {
-	DogpileShape shape = get_set_shape(fcinfo, get_arg_type(fcinfo, 3, "result_type"));
+	DogpileShape shape = get_set_shape(fcinfo, get_arg_type(fcinfo, 3, "result_type"),
+									   get_arg_typmod(fcinfo, 3));
 	DogpileResult result;
 
 	get_or_create(fcinfo, 4, &shape, &result);
@@ -374,7 +393,7 @@ dogpile_get_text(PG_FUNCTION_ARGS)
 {
 	DogpileResult result;
 
-	if (!dogpile_region_get(get_region(fcinfo), get_key(fcinfo), &result))
+	if (!dogpile_region_get(get_region(fcinfo), get_key(fcinfo), &text_shape, &result))
 		PG_RETURN_NULL();
 	return return_text(fcinfo, &result);
 }
@@ -386,7 +405,7 @@ dogpile_get_any(PG_FUNCTION_ARGS)
 	CallSite   *site = get_call_site(fcinfo, 2);
 	DogpileResult result;
 
-	if (!dogpile_region_get(get_region(fcinfo), get_key(fcinfo), &result))
+	if (!dogpile_region_get(get_region(fcinfo), get_key(fcinfo), &site->shape, &result))
 		PG_RETURN_NULL();
 	return return_any(fcinfo, &result, site);
 }

@@ -21,6 +21,7 @@
 
 #include <math.h>
 
+#include "access/transam.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -97,19 +98,29 @@ interval_datum(double milliseconds)
 }
 
 /*
+ * The type of a column.  What a length or scale looks like is known by functions; those
+ * of types that are not built in are not called only because a value is looked at.
+ */
+static const char *
+describe_column(Form_pg_attribute att)
+{
+	return att->atttypid < FirstNormalObjectId ?
+		format_type_with_typemod(att->atttypid, att->atttypmod) :
+		format_type_be(att->atttypid);
+}
+
+/*
  * The type of a stored value: that of its only column, or all its columns in
  * the form of a column definition list.
  */
-static char *
-describe_type(const DogpileValueReader *record)
+static const char *
+describe_type(TupleDesc desc)
 {
 	StringInfoData type;
-	TupleDesc	desc;
 
-	if (record->natts == 1)
-		return format_type_with_typemod(record->typid, record->typmod);
+	if (desc->natts == 1)
+		return describe_column(TupleDescAttr(desc, 0));
 
-	desc = dogpile_value_get_desc(record);
 	initStringInfo(&type);
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -117,7 +128,7 @@ describe_type(const DogpileValueReader *record)
 
 		appendStringInfo(&type, "%s%s %s", i > 0 ? ", " : "(",
 						 quote_identifier(NameStr(att->attname)),
-						 format_type_with_typemod(att->atttypid, att->atttypmod));
+						 describe_column(att));
 	}
 	appendStringInfoString(&type, desc->natts > 0 ? ")" : "()");
 	return type.data;
@@ -140,8 +151,8 @@ fill_metadata(const DogpileMetadata *metadata, Datum *values, bool *nulls)
 							TimestampTzGetDatum(metadata->now),
 							TimestampTzGetDatum(metadata->created_at));
 	values[METADATA_FRESH] = BoolGetDatum(metadata->fresh);
-	values[METADATA_TYPE] = CStringGetTextDatum(describe_type(&metadata->record));
-	values[METADATA_ROWS] = Int64GetDatum((int64) metadata->record.nrows);
+	values[METADATA_TYPE] = CStringGetTextDatum(describe_type(metadata->desc));
+	values[METADATA_ROWS] = Int64GetDatum((int64) metadata->nrows);
 	values[METADATA_BYTES] = Int64GetDatum((int64) metadata->size);
 	values[METADATA_CREATION_TIME] = interval_datum(metadata->creation_time_ms);
 	values[METADATA_TAGS] = PointerGetDatum(metadata->tags);

@@ -19,8 +19,8 @@
 #define DOGPILE_STORE_H
 
 #include "config.h"
+#include "result.h"
 #include "tag.h"
-#include "value.h"
 
 #include "datatype/timestamp.h"
 
@@ -41,6 +41,16 @@ typedef enum DogpileStatus
 	DOGPILE_ERROR				/* the store does not work */
 } DogpileStatus;
 
+/* What a store outside adds to an entry that it has found. */
+typedef struct DogpileOutside
+{
+	TupleDesc	desc;			/* row type of the value, which has not been read; or
+								 * NULL: it has */
+	uint64		nrows;			/* ... and its rows */
+	bool		is_unchecked;	/* the domain that it is of is left to the caller to
+								 * check, so it is for nobody else */
+} DogpileOutside;
+
 /* An entry, apart from its key. */
 typedef struct DogpileEntry
 {
@@ -52,7 +62,8 @@ typedef struct DogpileEntry
 	bool		is_outdated;	/* from outside: declared stale on any server */
 	struct DogpileLease *lease; /* on its way outside: what begin() has given, or
 								 * NULL */
-	DogpileValue value;
+	const DogpileOutside *outside;	/* from outside; or NULL */
+	DogpileValue value;			/* data is NULL if it has not been read */
 } DogpileEntry;
 
 /* What to do with an entry that is there already. */
@@ -87,9 +98,13 @@ typedef struct DogpileStore
 	/*
 	 * Look an entry up.  On DOGPILE_OK *entry is filled in; what it points to
 	 * is valid until the next call of the store, or longer.  May palloc.
+	 *
+	 * shape tells what the caller asks for.  A store that has to call functions of
+	 * types to read a value reads none of another type, which is a MISS, and without
+	 * a shape it reads no value at all.
 	 */
 	DogpileStatus (*get) (DogpileRegion *region, const DogpileKey *key,
-						  DogpileEntry *entry);
+						  const DogpileShape *shape, DogpileEntry *entry);
 
 	/*
 	 * Copy an entry and find room for it.  On DOGPILE_OK *prepared is

@@ -170,6 +170,7 @@ read_head(const DogpileStoredEntry *stored, DogpileEntry *entry)
 	entry->tags = NULL;
 	entry->is_outdated = false;
 	entry->lease = NULL;
+	entry->outside = NULL;
 	entry->value.data = NULL;
 	entry->value.size = stored->data_len;
 }
@@ -239,7 +240,8 @@ copy_entry(const DogpileKey *key, char *buffer, Size size, DogpileEntry *entry)
 
 /* The first of the contract's functions; see store.h for all of them. */
 static DogpileStatus
-shmem_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
+shmem_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
+		  DogpileEntry *entry)
 {
 	char	   *buffer = scratch.data;
 	Size		size = SCRATCH_SIZE;

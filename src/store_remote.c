@@ -153,11 +153,49 @@ encode_tags(const DogpileWireHead *head)
 	return dogpile_tag_build(texts, lens, head->ntags);
 }
 
+/*
+ * Read the value of an entry if it is of the shape that is asked for; without one, find
+ * out what it is.
+ *
+ * Returns false if it cannot be used, which is then in the log.
+ */
+static bool
+read_value(const DogpileRegion *region, const DogpileItemName *name, DogpileBytes rows,
+		   const DogpileShape *shape, DogpileEntry *entry)
+{
+	DogpileOutside *outside = palloc0(sizeof(DogpileOutside));
+	DogpileWireSummary summary;
+	DogpileWireStatus status;
+	const char *reason;
+
+	if (shape != NULL)
+		status = dogpile_wire_read_rows(rows, shape, &entry->value,
+										&outside->is_unchecked, &reason);
+	else
+	{
+		status = dogpile_wire_summarize_rows(rows, &summary, &reason);
+		entry->value.data = NULL;
+		entry->value.size = rows.len;
+	}
+	if (status != DOGPILE_WIRE_OK)
+	{
+		log_damage(region, name, reason);
+		return false;
+	}
+	if (shape == NULL)
+	{
+		outside->desc = summary.desc;
+		outside->nrows = summary.nrows;
+	}
+	entry->outside = outside;
+	return true;
+}
+
 /* Turn the bytes of an entry into one. */
 static DogpileStatus
 decode_entry(DogpileRegion *region, DogpileRemote *remote,
 			 const DogpileItemName *name, const DogpileBackendItem *item,
-			 const DogpileToken *tokens, DogpileEntry *entry)
+			 const DogpileToken *tokens, const DogpileShape *shape, DogpileEntry *entry)
 {
 	DogpileBytes bytes = item->value;
 	DogpileWireHead head;
@@ -192,11 +230,8 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 	change = Max(change, check_tags(region, remote, &head));
 	if (change == DOGPILE_TOKEN_HARD)
 		return DOGPILE_MISS;
-	if (dogpile_wire_read_rows(head.rows, &entry->value, &reason) != DOGPILE_WIRE_OK)
-	{
-		log_damage(region, name, reason);
+	if (!read_value(region, name, head.rows, shape, entry))
 		return DOGPILE_MISS;
-	}
 	entry->created_at = head.created_at;
 	entry->lifetime_s = head.lifetime_s;
 	entry->creation_us = head.creation_us;
@@ -214,7 +249,8 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
  * there can be believed.
  */
 static DogpileStatus
-remote_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
+remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
+		   DogpileEntry *entry)
 {
 	DogpileRemote *remote = dogpile_remote_find(region);
 	DogpileBackendItem items[1 + TOKEN_TAGS] = {0};
@@ -240,7 +276,7 @@ remote_get(DogpileRegion *region, const DogpileKey *key, DogpileEntry *entry)
 		dogpile_token_read(&tokens[i], &items[1 + i]);
 	if (items[0].status != DOGPILE_BACKEND_OK)
 		return DOGPILE_MISS;
-	return decode_entry(region, remote, &name, &items[0], tokens, entry);
+	return decode_entry(region, remote, &name, &items[0], tokens, shape, entry);
 }
 
 /* --------------------------------------------------------------------

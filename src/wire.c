@@ -47,7 +47,7 @@
 
 #define MAGIC				"dgpl"
 #define MAGIC_LEN			4
-#define VERSION				1
+#define VERSION				2
 
 /* Flags.  One that is not here means something that we do not understand. */
 #define FLAG_AUTHENTIC		0x01	/* the seal is an HMAC */
@@ -231,7 +231,7 @@ dogpile_wire_encode(const DogpileEntry *entry, const DogpileBytes *tokens,
 	uint8		seal[HMAC_LEN];
 	int			start = out->len;
 
-	if (!dogpile_wire_guard(encode, &args, false, &failure))
+	if (!dogpile_wire_guard(encode, &args, &failure))
 	{
 		ereport(DEBUG1,
 				(errmsg_internal("value cannot be stored outside this server: %s",
@@ -518,7 +518,7 @@ dogpile_wire_convert_tags(DogpileWireHead *head, const char **reason)
 {
 	DogpileWireFailure failure;
 
-	if (dogpile_wire_guard(convert_tags, head, false, &failure))
+	if (dogpile_wire_guard(convert_tags, head, &failure))
 		return true;
 	*reason = failure.message;
 	return false;

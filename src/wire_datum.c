@@ -19,7 +19,8 @@
  *
  * What is read may be hostile, though its checksum be right.  Nothing is
  * allocated for a count that cannot be true, and whatever has to hold for a
- * value of a type is checked by the functions that make such values.
+ * value of a type is checked by the functions that make such values.  What could run
+ * a function that a user has defined is not called; see trust.c.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -31,9 +32,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
@@ -43,9 +41,9 @@
 #include "utils/builtins.h"
 #include "utils/multirangetypes.h"
 #include "utils/rangetypes.h"
-#include "utils/syscache.h"
 
 #include "compat.h"
+#include "trust.h"
 #include "wire_datum.h"
 
 /* Flags of a range. */
@@ -239,38 +237,6 @@ dogpile_wire_write_columns(DogpileWireWriter *writer, const DogpileWireType *typ
  */
 
 /*
- * Something that may run any code is about to be called.  That takes a
- * subtransaction, so whoever reads has to begin anew in one.
- */
-static void
-require_subtransaction(DogpileWireReader *reader)
-{
-	if (reader->in_subtransaction)
-		return;
-	reader->needs_subtransaction = !IsInParallelMode();
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-			 errmsg("it cannot be checked in parallel mode")));
-}
-
-/* Is that function written in C?  Then it is not worse than those that receive. */
-static bool
-is_c_function(Oid function)
-{
-	HeapTuple	tuple;
-	Oid			language;
-
-	if (!OidIsValid(function) || function < FirstGenbkiObjectId)
-		return true;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	language = ((Form_pg_proc) GETSTRUCT(tuple))->prolang;
-	ReleaseSysCache(tuple);
-	return language == INTERNALlanguageId || language == ClanguageId;
-}
-
-/*
  * Types whose receive functions allocate memory by a number that they find in
  * the first bytes, before they look for what it counts.
  */
@@ -383,6 +349,8 @@ read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 		memcpy(buf.data, data, len);
 		buf.data[len] = '\0';
 	}
+	if (!OidIsValid(type->function.fn_oid))
+		dogpile_wire_find_receive(type, reader->types.context);
 	datum = ReceiveFunctionCall(&type->function, &buf, type->ioparam, typmod);
 	if (buf.cursor != len)
 		dogpile_wire_raise_damaged(reader);
@@ -393,6 +361,25 @@ read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 
 static Datum read_datum(DogpileWireReader *reader, DogpileWireType *type, int32 typmod);
 
+/* Look the constraints of a domain up, once for all of its values. */
+static DogpileDomain *
+find_domain(DogpileWireReader *reader, DogpileWireType *type)
+{
+	MemoryContext oldcontext;
+
+	if (type->domain != NULL)
+		return type->domain;
+	oldcontext = MemoryContextSwitchTo(reader->types.context);
+	type->domain = dogpile_trust_domain(type->typid);
+	MemoryContextSwitchTo(oldcontext);
+	if (!type->domain->is_trusted && !type->is_asked_for)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("to check the constraints of domain %s would run functions that nobody has asked for",
+						format_type_be(type->typid))));
+	return type->domain;
+}
+
 /*
  * A null is let pass: a query can give one, as for the side of an outer join
  * that is missing, even if the domain does not allow it.
@@ -400,14 +387,11 @@ static Datum read_datum(DogpileWireReader *reader, DogpileWireType *type, int32 
 static Datum
 read_domain(DogpileWireReader *reader, DogpileWireType *type)
 {
-	Datum		datum;
+	DogpileDomain *domain = find_domain(reader, type);
+	Datum		datum = read_datum(reader, type->inner, type->typmod);
 
-	if (type->needs_check)
-		require_subtransaction(reader);
-	datum = read_datum(reader, type->inner, type->typmod);
-	if (type->needs_check)
-		domain_check(datum, false, type->typid, &type->check_state,
-					 reader->types.context);
+	if (domain->is_trusted)
+		dogpile_trust_check_domain(domain, datum);
 	return datum;
 }
 
@@ -475,18 +459,6 @@ read_bound(DogpileWireReader *reader, DogpileWireType *type, bool lower, uint8 f
 	return bound;
 }
 
-/*
- * Can comparing the bounds of a range, or bringing them into their canonical
- * form, run anything?  What compares arrays or rows calls other functions.
- */
-static bool
-runs_anything(const DogpileWireType *type)
-{
-	return type->inner->kind != DOGPILE_WIRE_SCALAR ||
-		!is_c_function(type->range->rng_cmp_proc_finfo.fn_oid) ||
-		!is_c_function(type->range->rng_canonical_finfo.fn_oid);
-}
-
 /* Bounds are compared, and brought into their canonical form. */
 static Datum
 read_range(DogpileWireReader *reader, DogpileWireType *type)
@@ -497,8 +469,11 @@ read_range(DogpileWireReader *reader, DogpileWireType *type)
 
 	if ((flags & ~ALL_FLAGS) != 0 || ((flags & EMPTY) && flags != EMPTY))
 		dogpile_wire_raise_damaged(reader);
-	if (runs_anything(type))
-		require_subtransaction(reader);
+	if (!type->is_trusted && !(type->is_trusted = dogpile_trust_range(type->typid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("to make a range of type %s would run functions that nobody has asked for",
+						format_type_be(type->typid))));
 	lower = read_bound(reader, type, true, flags);
 	upper = read_bound(reader, type, false, flags);
 	return RangeTypePGetDatum(dogpile_make_range_compat(type->range, &lower, &upper,
@@ -603,6 +578,19 @@ read_field(DogpileWireReader *reader, DogpileWireType *type, int32 typmod, bool 
 	reader->end = end;
 	reader->depth--;
 	return datum;
+}
+
+/* Pass over the columns of a row; errors as below. */
+void
+dogpile_wire_skip_columns(DogpileWireReader *reader, const DogpileWireType *type)
+{
+	for (int i = 0; i < type->desc->natts; i++)
+	{
+		uint32		length = dogpile_wire_get_uint32(reader);
+
+		if (length != NULL_LENGTH)
+			(void) dogpile_wire_get(reader, length);
+	}
 }
 
 /*

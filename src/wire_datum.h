@@ -18,6 +18,8 @@
 extern void dogpile_wire_write_columns(DogpileWireWriter *writer,
 									   const DogpileWireType *type,
 									   const Datum *values, const bool *nulls);
+extern void dogpile_wire_skip_columns(DogpileWireReader *reader,
+									  const DogpileWireType *type);
 extern void dogpile_wire_read_columns(DogpileWireReader *reader,
 									  DogpileWireType *type,
 									  Datum *values, bool *nulls);

@@ -12,8 +12,7 @@
  * compute: all that it holds when it fails is then known to a resource owner,
  * so it has one of its own, and to a memory context.  Receive and send functions
  * are such code, for they are written in C and take an argument that no other
- * language has.  What may run anything, as the constraints of a domain do, runs
- * in a subtransaction; see wire_datum.c.
+ * language has.  What may run anything is not run at all; see trust.c.
  *
  * Errors that are not about the data are passed on: cancelled queries, a lack of
  * memory or disk space, failed reads, deadlocks.  After these only an abort puts
@@ -31,7 +30,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -42,11 +40,10 @@
 /* What has to be put back. */
 typedef struct Guard
 {
-	bool		in_subtransaction;
 	int			encoding;		/* of the client */
 	MemoryContext context;
 	ResourceOwner owner;
-	ResourceOwner own;			/* ours, without a subtransaction */
+	ResourceOwner own;			/* ours */
 	uint32		interrupt_holdoff_count;
 	uint32		query_cancel_holdoff_count;
 } Guard;
@@ -90,39 +87,20 @@ restore_encoding(int encoding)
 }
 
 static void
-enter(Guard *guard, bool in_subtransaction)
+enter(Guard *guard)
 {
-	guard->in_subtransaction = in_subtransaction;
 	guard->context = CurrentMemoryContext;
 	guard->owner = CurrentResourceOwner;
 	guard->interrupt_holdoff_count = InterruptHoldoffCount;
 	guard->query_cancel_holdoff_count = QueryCancelHoldoffCount;
-	if (in_subtransaction)
-	{
-		BeginInternalSubTransaction(NULL);
-		MemoryContextSwitchTo(guard->context);
-	}
-	else
-	{
-		guard->own = ResourceOwnerCreate(guard->owner, "dogpile wire");
-		CurrentResourceOwner = guard->own;
-	}
+	guard->own = ResourceOwnerCreate(guard->owner, "dogpile wire");
+	CurrentResourceOwner = guard->own;
 }
 
 /* Give back what is still held; after an error, that is anything. */
 static void
 leave(Guard *guard, bool ok)
 {
-	if (guard->in_subtransaction)
-	{
-		if (ok)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(guard->context);
-		CurrentResourceOwner = guard->owner;
-		return;
-	}
 	CurrentResourceOwner = guard->owner;
 	ResourceOwnerRelease(guard->own, RESOURCE_RELEASE_BEFORE_LOCKS, ok, false);
 	ResourceOwnerRelease(guard->own, RESOURCE_RELEASE_LOCKS, ok, false);
@@ -145,7 +123,6 @@ note_failure(DogpileWireFailure *failure)
 /*
  * Run a function that may fail because of the data it works on.
  *
- * in_subtransaction: whether it may run anything.  Not in parallel mode.
  * failure: filled in if it has failed.
  *
  * The function is to leave nothing behind when it returns.  When it fails,
@@ -156,15 +133,13 @@ note_failure(DogpileWireFailure *failure)
  * Errors: those that are not about the data.
  */
 bool
-dogpile_wire_guard(void (*work) (void *arg), void *arg, bool in_subtransaction,
-				   DogpileWireFailure *failure)
+dogpile_wire_guard(void (*work) (void *arg), void *arg, DogpileWireFailure *failure)
 {
 	int			encoding = pg_get_client_encoding();
 	Guard		guard;
 	volatile bool ok = true;
 
-	Assert(!in_subtransaction || !IsInParallelMode());
-	enter(&guard, in_subtransaction);
+	enter(&guard);
 	PG_TRY();
 	{
 		switch_encoding();
@@ -177,8 +152,6 @@ dogpile_wire_guard(void (*work) (void *arg), void *arg, bool in_subtransaction,
 		if (!can_be_survived(geterrcode()))
 		{
 			/* An abort of what surrounds us puts all else right. */
-			if (in_subtransaction)
-				leave(&guard, false);
 			CurrentResourceOwner = guard.owner;
 			PG_RE_THROW();
 		}

@@ -21,7 +21,6 @@ typedef struct DogpileWireFailure
 } DogpileWireFailure;
 
 extern bool dogpile_wire_guard(void (*work) (void *arg), void *arg,
-							   bool in_subtransaction,
 							   DogpileWireFailure *failure);
 
 #endif							/* DOGPILE_WIRE_GUARD_H */

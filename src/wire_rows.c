@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "rowtype.h"
+#include "trust.h"
 #include "wire_datum.h"
 #include "wire_guard.h"
 #include "wire_rows.h"
@@ -47,6 +48,7 @@ write_rows(DogpileWireWriter *writer, const DogpileValueReader *record)
 	TupleTableSlot *slot;
 
 	dogpile_value_begin_rows(&scan, record);
+	writer->is_single = scan.desc->natts == 1 && record->nrows == 1;
 	type = dogpile_wire_write_row_type(writer, scan.desc);
 	slot = MakeSingleTupleTableSlot(scan.desc, &TTSOpsMinimalTuple);
 	oldcontext = MemoryContextSwitchTo(row_context);
@@ -97,7 +99,10 @@ typedef struct DecodeArgs
 {
 	DogpileWireReader reader;
 	MemoryContext result_context;
+	const DogpileShape *shape;	/* what the caller asks for; NULL: anything */
 	DogpileValue *value;
+	bool		is_unchecked;	/* nobody has checked the domain that it is of */
+	DogpileWireSummary *summary;	/* wanted instead of the value, or NULL */
 } DecodeArgs;
 
 /* Is there another row? */
@@ -143,12 +148,45 @@ collect_rows(DogpileWireReader *reader, DogpileWireType *type, bool more,
 	return rows;
 }
 
+/*
+ * Refuse what the caller does not ask for, before anything of it is read: what the
+ * bytes say must not decide whose functions run.
+ *
+ * A caller that asks for just one domain checks it by itself, as it would without a
+ * cache; so for it there is nothing to check here if that could run anything.
+ */
+static void
+check_asked_for(DecodeArgs *args, DogpileWireType *type)
+{
+	const DogpileShape *shape = args->shape;
+	const char *misfit;
+
+	if (shape == NULL)
+		return;
+	misfit = dogpile_result_explain_misfit(type->desc, shape);
+	if (misfit != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg_internal("%s", misfit)));
+	if (shape->form == DOGPILE_FORM_SCALAR && type->desc->natts == 1 &&
+		type->columns[0]->kind == DOGPILE_WIRE_DOMAIN &&
+		type->columns[0]->typid == shape->typid)
+		type->columns[0]->is_asked_for = true;
+}
+
+/* Has a value been taken whose domain is left to the caller to check? */
+static bool
+is_unchecked(const DogpileWireType *type)
+{
+	return type->desc->natts == 1 && type->columns[0]->domain != NULL &&
+		!type->columns[0]->domain->is_trusted;
+}
+
 /* Read the rows, and make a value of them in the result's context. */
 static bool
-read_rows(DecodeArgs *args, MemoryContext row_context)
+read_rows(DecodeArgs *args, MemoryContext row_context, DogpileWireType *type)
 {
 	DogpileWireReader *reader = &args->reader;
-	DogpileWireType *type = dogpile_wire_read_row_type(reader);
 	TupleDesc	desc = type->desc;
 	Datum	   *values = palloc_array(Datum, desc->natts + 1);
 	bool	   *nulls = palloc_array(bool, desc->natts + 1);
@@ -159,6 +197,7 @@ read_rows(DecodeArgs *args, MemoryContext row_context)
 	MemoryContextSwitchTo(row_context);
 	if (more)
 		dogpile_wire_read_columns(reader, type, values, nulls);
+	args->is_unchecked = is_unchecked(type);
 	if (more && is_single(reader, desc))
 	{
 		MemoryContextSwitchTo(args->result_context);
@@ -173,37 +212,59 @@ read_rows(DecodeArgs *args, MemoryContext row_context)
 	return ok;
 }
 
+/* Count the rows, looking at nothing but lengths. */
+static uint64
+count_rows(DogpileWireReader *reader, const DogpileWireType *type)
+{
+	uint64		count = 0;
+
+	for (; read_mark(reader); count++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		dogpile_wire_skip_columns(reader, type);
+	}
+	return count;
+}
+
 static void
 decode(void *arg)
 {
 	DecodeArgs *args = arg;
 	MemoryContext context = args->reader.types.context;
 	MemoryContext row_context;
+	DogpileWireType *type;
 
 	MemoryContextSwitchTo(context);
+	type = dogpile_wire_read_row_type(&args->reader);
+	if (args->summary != NULL)
+	{
+		args->summary->nrows = count_rows(&args->reader, type);
+		MemoryContextSwitchTo(args->result_context);
+		args->summary->desc = CreateTupleDescCopy(type->desc);
+		return;
+	}
+	check_asked_for(args, type);
 	row_context = AllocSetContextCreate(context, "dogpile row", ALLOCSET_DEFAULT_SIZES);
-	if (!read_rows(args, row_context))
+	if (!read_rows(args, row_context, type))
 		elog(ERROR, "value is too large");
 	MemoryContextSwitchTo(args->result_context);
 }
 
-/* Decode once, with or without a subtransaction. */
+/* Decode under guard, in memory that is given back. */
 static bool
-try_decode(DecodeArgs *args, DogpileBytes bytes, bool in_subtransaction,
-		   DogpileWireFailure *failure)
+try_decode(DecodeArgs *args, DogpileBytes bytes, DogpileWireFailure *failure)
 {
 	DogpileWireReader reader = {
 		.p = bytes.data,
 		.end = bytes.data + bytes.len,
 		.types = {.context = AllocSetContextCreate(CurrentMemoryContext, "dogpile wire",
 												   ALLOCSET_DEFAULT_SIZES)},
-		.in_subtransaction = in_subtransaction,
 		.status = DOGPILE_WIRE_UNKNOWN
 	};
 	bool		ok;
 
 	args->reader = reader;
-	ok = dogpile_wire_guard(decode, args, in_subtransaction, failure);
+	ok = dogpile_wire_guard(decode, args, failure);
 	MemoryContextDelete(reader.types.context);
 	return ok;
 }
@@ -223,42 +284,66 @@ judge(const DogpileWireFailure *failure)
 	}
 }
 
-/*
- * Decode a result set.
- *
- * rows: of an entry that was opened, see wire.h.  They may be in the memory of a
- * backend, and are gone behind the call if that ran a check that used it.
- * value: made in CurrentMemoryContext if the result is DOGPILE_WIRE_OK.
- * reason: otherwise why, for the log.
- *
- * Errors: those that are not about the data, see wire_guard.c.
- */
-DogpileWireStatus
-dogpile_wire_read_rows(DogpileBytes rows, DogpileValue *value, const char **reason)
+/* Decode, and tell how that ended. */
+static DogpileWireStatus
+run_decode(DecodeArgs *args, DogpileBytes rows, const char **reason)
 {
-	DecodeArgs	args = {.result_context = CurrentMemoryContext,.value = value};
 	DogpileWireFailure failure;
-	bool		ok;
 
 	*reason = NULL;
+	args->result_context = CurrentMemoryContext;
 	if (rows.len >= MaxAllocSize)
 	{
 		*reason = "its value is too large";
 		return DOGPILE_WIRE_DAMAGED;
 	}
-	ok = try_decode(&args, rows, false, &failure);
-	if (!ok && args.reader.needs_subtransaction)
-	{
-		char	   *copy = palloc(rows.len);
-
-		/* What then runs may call the backend, which takes its memory back. */
-		rows.data = memcpy(copy, rows.data, rows.len);
-		ok = try_decode(&args, rows, true, &failure);
-		pfree(copy);
-	}
-	if (ok)
+	if (try_decode(args, rows, &failure))
 		return DOGPILE_WIRE_OK;
 	*reason = failure.message;
-	return args.reader.status == DOGPILE_WIRE_DAMAGED ? DOGPILE_WIRE_DAMAGED :
+	return args->reader.status == DOGPILE_WIRE_DAMAGED ? DOGPILE_WIRE_DAMAGED :
 		judge(&failure);
+}
+
+/*
+ * Decode a result set, if it is what the caller asks for.
+ *
+ * rows: of an entry that was opened, see wire.h.
+ * shape: what is asked for; NULL: anything.
+ * value: made in CurrentMemoryContext if the result is DOGPILE_WIRE_OK.
+ * is_unchecked: then tells whether it is left to the caller to check the domain that
+ *		the value is of.
+ * reason: otherwise why, for the log.
+ *
+ * Nothing is called that a user can define.
+ *
+ * Errors: those that are not about the data, see wire_guard.c.
+ */
+DogpileWireStatus
+dogpile_wire_read_rows(DogpileBytes rows, const DogpileShape *shape, DogpileValue *value,
+					   bool *is_unchecked, const char **reason)
+{
+	DecodeArgs	args = {.shape = shape,.value = value};
+	DogpileWireStatus status = run_decode(&args, rows, reason);
+
+	*is_unchecked = args.is_unchecked;
+	return status;
+}
+
+/*
+ * Find out what a result set is, without reading any value.
+ *
+ * summary: filled in, in CurrentMemoryContext, if the result is DOGPILE_WIRE_OK.
+ * reason: otherwise why, for the log.
+ *
+ * Nothing is called but what looks at catalogs.
+ *
+ * Errors: those that are not about the data.
+ */
+DogpileWireStatus
+dogpile_wire_summarize_rows(DogpileBytes rows, DogpileWireSummary *summary,
+							const char **reason)
+{
+	DecodeArgs	args = {.summary = summary};
+
+	return run_decode(&args, rows, reason);
 }

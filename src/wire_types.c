@@ -9,11 +9,12 @@
  *		uint16		number of a type that was described before, or 0xFFFF and then:
  *		uint8		kind, see wire_types.h; then for
  *		SCALAR		name
- *		DOMAIN		name, base type
+ *		DOMAIN		name, base type, int32 typmod of that
  *		ARRAY		type of the elements
  *		RANGE		name, type of the bounds
  *		MULTIRANGE	range type
- *		COMPOSITE	name, uint16 number of columns, for each: string, type
+ *		COMPOSITE	name, uint16 number of columns, for each: string, type, int32
+ *					typmod
  *		RECORD		nothing
  *		ROW			uint16 number of columns, for each: string, type, int32
  *					typmod, collation
@@ -52,6 +53,7 @@
 #include "utils/rangetypes.h"
 #include "utils/syscache.h"
 
+#include "trust.h"
 #include "wire_types.h"
 
 /* --------------------------------------------------------------------
@@ -260,6 +262,7 @@ write_composite(DogpileWireWriter *writer, DogpileWireType *type)
 			continue;
 		write_string(writer, NameStr(att->attname));
 		type->columns[i] = dogpile_wire_write_type(writer, att->atttypid, -1);
+		pq_sendint32(writer->out, att->atttypmod);
 	}
 }
 
@@ -295,6 +298,41 @@ find_send(DogpileWireWriter *writer, DogpileWireType *type)
 	fmgr_info_cxt(function, &type->function, writer->types.context);
 }
 
+/*
+ * A domain whose constraints may run anything is read by those only who ask for just
+ * this type, and check it themselves.  So it must be all that the value is.
+ */
+static void
+write_domain(DogpileWireWriter *writer, DogpileWireType *type)
+{
+	bool		is_asked_for = writer->is_single && writer->types.count == 0 &&
+		writer->depth == 1;
+
+	if (!is_asked_for && !dogpile_trust_domain(type->typid)->is_trusted)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("constraints of domain %s call functions that are not built in, which nobody runs to read a value",
+						format_type_be(type->typid))));
+	type->inner = dogpile_wire_write_type(writer,
+										  getBaseTypeAndTypmod(type->typid, &type->typmod),
+										  -1);
+	pq_sendint32(writer->out, type->typmod);
+	type->typmod = -1;
+}
+
+/* Whoever reads a range has to compare its bounds. */
+static void
+write_range_type(DogpileWireWriter *writer, DogpileWireType *type)
+{
+	if (!dogpile_trust_range(type->typid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ranges of type %s are compared by functions that are not written in C, which nobody runs to read a value",
+						format_type_be(type->typid))));
+	type->range = lookup_type_cache(type->typid, TYPECACHE_RANGE_INFO);
+	type->inner = dogpile_wire_write_type(writer, get_range_subtype(type->typid), -1);
+}
+
 /* An array's type is found by that of its elements, so that must be possible. */
 static void
 write_element(DogpileWireWriter *writer, DogpileWireType *type,
@@ -322,15 +360,13 @@ write_definition(DogpileWireWriter *writer, DogpileWireType *type,
 			find_send(writer, type);
 			break;
 		case DOGPILE_WIRE_DOMAIN:
-			type->inner = dogpile_wire_write_type(writer, getBaseType(type->typid), -1);
+			write_domain(writer, type);
 			break;
 		case DOGPILE_WIRE_ARRAY:
 			write_element(writer, type, form);
 			break;
 		case DOGPILE_WIRE_RANGE:
-			type->range = lookup_type_cache(type->typid, TYPECACHE_RANGE_INFO);
-			type->inner = dogpile_wire_write_type(writer,
-												  get_range_subtype(type->typid), -1);
+			write_range_type(writer, type);
 			break;
 		case DOGPILE_WIRE_MULTIRANGE:
 			type->inner = dogpile_wire_write_type(writer,

@@ -57,11 +57,12 @@ typedef struct DogpileWireType
 	TupleDesc	desc;			/* COMPOSITE, ROW */
 	struct DogpileWireType **columns;	/* of desc; NULL for dropped ones */
 	TypeCacheEntry *range;		/* RANGE */
-	FmgrInfo	function;		/* SCALAR: sends or receives */
+	bool		is_trusted;		/* RANGE: it may be made of its bounds */
+	FmgrInfo	function;		/* SCALAR: sends, or receives once it has to */
 	Oid			ioparam;
 	bool		in_place;		/* may receive from memory that is not ours */
-	bool		needs_check;	/* DOMAIN: it has constraints */
-	void	   *check_state;	/* domain_check()'s */
+	struct DogpileDomain *domain;	/* DOMAIN: its constraints; NULL: not looked at */
+	bool		is_asked_for;	/* DOMAIN: whoever reads it checks it himself */
 } DogpileWireType;
 
 /* The types of a value; one refers to another by its number. */
@@ -78,6 +79,7 @@ typedef struct DogpileWireWriter
 	StringInfo	out;
 	DogpileWireTypes types;
 	int			depth;
+	bool		is_single;		/* one column of one row, whose type comes first */
 } DogpileWireWriter;
 
 typedef struct DogpileWireReader
@@ -86,8 +88,6 @@ typedef struct DogpileWireReader
 	const char *end;			/* of the part that is being read */
 	DogpileWireTypes types;
 	int			depth;
-	bool		in_subtransaction;
-	bool		needs_subtransaction;
 	DogpileWireStatus status;	/* what an error means */
 } DogpileWireReader;
 
@@ -123,6 +123,7 @@ extern DogpileWireType *dogpile_wire_write_type(DogpileWireWriter *writer,
 extern DogpileWireType *dogpile_wire_write_row_type(DogpileWireWriter *writer,
 													TupleDesc desc);
 extern DogpileWireType *dogpile_wire_read_type(DogpileWireReader *reader);
+extern void dogpile_wire_find_receive(DogpileWireType *type, MemoryContext context);
 extern DogpileWireType *dogpile_wire_read_row_type(DogpileWireReader *reader);
 
 pg_noreturn extern void dogpile_wire_raise_damaged(DogpileWireReader *reader);

@@ -6,7 +6,7 @@
  * The other half of wire_types.c, which tells the format.  What is read may be
  * hostile: nothing is believed of a type but its name, and that it is made up as
  * it is here is checked.  No privilege is asked for, as none is to look at a
- * type.
+ * type.  Nothing is called either: to find a type out is not yet to read a value.
  *
  * Catalogs are looked at by way of the caches of the session, and not at all for
  * the types that most values are of.
@@ -249,9 +249,9 @@ read_named(DogpileWireReader *reader, DogpileWireKind kind)
 	return form;
 }
 
-/* Prepare to receive a base type. */
-static void
-find_receive(DogpileWireType *type, MemoryContext context)
+/* Prepare to receive a base type; not before a value of it has to be read. */
+void
+dogpile_wire_find_receive(DogpileWireType *type, MemoryContext context)
 {
 	Oid			function;
 
@@ -285,7 +285,7 @@ read_frequent(DogpileWireReader *reader)
 			type->typmod = -1;
 			type->in_place = true;
 			get_typlenbyvalalign(type->typid, &type->typlen, &type->byval, &type->align);
-			find_receive(type, TopMemoryContext);
+			dogpile_wire_find_receive(type, TopMemoryContext);
 			type->kind = DOGPILE_WIRE_SCALAR;
 		}
 		reader->p = name + len;
@@ -307,16 +307,20 @@ read_part(DogpileWireReader *reader)
 
 /*
  * A domain of this name may be over another type here; then it is not the one that was
- * meant.  Its constraints are those of here and now, and are checked for each value.
+ * meant.  Its constraints are those of here and now, and are looked at when there is a
+ * value to check.
  */
 static void
 read_domain(DogpileWireReader *reader, DogpileWireType *type)
 {
+	int32		typmod;
+
 	type->inner = read_part(reader);
+	typmod = (int32) dogpile_wire_get_uint32(reader);
 	type->typmod = -1;
-	if (getBaseTypeAndTypmod(type->typid, &type->typmod) != type->inner->typid)
+	if (getBaseTypeAndTypmod(type->typid, &type->typmod) != type->inner->typid ||
+		type->typmod != typmod)
 		raise_other(type);
-	type->needs_check = dogpile_domain_has_constraints_compat(type->typid);
 }
 
 /*
@@ -380,7 +384,8 @@ read_composite(DogpileWireReader *reader, DogpileWireType *type)
 			strcmp(read_column_name(reader), NameStr(att->attname)) != 0)
 			raise_other(type);
 		type->columns[i] = read_part(reader);
-		if (type->columns[i]->typid != att->atttypid)
+		if (type->columns[i]->typid != att->atttypid ||
+			(int32) dogpile_wire_get_uint32(reader) != att->atttypmod)
 			raise_other(type);
 	}
 	if (count != 0)
@@ -451,7 +456,6 @@ read_definition(DogpileWireReader *reader, DogpileWireType *type)
 	switch (type->kind)
 	{
 		case DOGPILE_WIRE_SCALAR:
-			find_receive(type, reader->types.context);
 			return;
 		case DOGPILE_WIRE_DOMAIN:
 			read_domain(reader, type);

@@ -150,9 +150,10 @@ decode_bytes(const char *data, size_t len, const char *secret, DogpileValue *val
 {
 	DogpileBytes bytes = {data, len};
 	DogpileWireHead head;
+	bool		is_unchecked;
 	DogpileWireStatus status = dogpile_wire_open(bytes, entry_name, secret, &head, reason);
 
-	return status != DOGPILE_WIRE_OK ? status : dogpile_wire_read_rows(head.rows, value, reason);
+	return status != DOGPILE_WIRE_OK ? status : dogpile_wire_read_rows(head.rows, NULL, value, &is_unchecked, reason);
 }
 
 static const char *
