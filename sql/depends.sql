@@ -508,8 +508,10 @@ TRUNCATE other;
 SELECT ask('none', 'SELECT count(*) > 0 FROM other WHERE now() IS NOT NULL', 'reports');
 SELECT dogpile_invalidate('reports', 'none');
 -- What is stored elsewhere cannot follow.
+\set VERBOSITY terse
 SELECT ask('elsewhere', 'SELECT count(*) FROM other', 'auto_file');
 SELECT dogpile_exists('auto_file', 'elsewhere');
+\set VERBOSITY default
 
 DROP VIEW verified;
 DROP TABLE questions, fruit, kind, other, sale, animal, bird, large, person, mine CASCADE;

@@ -147,7 +147,7 @@ dogpile_backend_register_wrapper(const DogpileWrapper *wrapper)
  * detail: a reason if not, or left alone if there is nothing to add.
  *
  * While the server starts, other modules may still bring it: a name that is not
- * known then is accepted, and reported later if it still is not.
+ * known then is accepted, and the region judged later (verdict.c).
  *
  * Errors: none.
  */
@@ -162,11 +162,8 @@ dogpile_backend_check(const char *name, const char **detail)
 	else if (pg_strcasecmp(name, "redis") == 0)
 		*detail = "dogpile was built without hiredis.";
 	else
-	{
 		*detail = "There is no such backend, and no preloaded module has registered one.";
-		return process_shared_preload_libraries_in_progress;
-	}
-	return false;
+	return process_shared_preload_libraries_in_progress;
 }
 
 /*

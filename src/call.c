@@ -64,29 +64,9 @@ check_backend(const DogpileRegion *region)
 }
 
 /*
- * What a value depends on is told by the versions of this server, which a store
- * outside would have to share: it may outlive them, and other servers may change
- * the same tables.
- */
-static void
-check_depends(const DogpileRegion *region)
-{
-	if (region->depends == DOGPILE_DEPENDS_AUTO)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cache region \"%s\" cannot have \"depends\" set to \"auto\"",
-						region->name),
-				 errdetail("Its values are kept by backend \"%s\"; what they depend on is known for shared memory only.",
-						   region->backend),
-				 errhint("Set \"dogpile_%s.depends\" to \"none\" and use tags, or \"dogpile_%s.backend\" to \"%s\".",
-						 region->name, region->name, DOGPILE_SHARED_MEMORY)));
-}
-
-/*
  * Find a region, and its store if that is not yet known.
  *
- * Errors: not preloaded, no such region, its store is not in this build, or cannot
- * keep what the region is set to.
+ * Errors: not preloaded, no such region, or it cannot be used.
  */
 DogpileRegion *
 dogpile_call_open_region(const text *name)
@@ -102,7 +82,6 @@ dogpile_call_open_region(const text *name)
 		else
 		{
 			check_backend(region);
-			check_depends(region);
 			region->store = &dogpile_store_remote;
 		}
 	}

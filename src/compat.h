@@ -31,6 +31,7 @@
 #include "postmaster/autovacuum.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"

@@ -21,13 +21,19 @@
 
 #include <limits.h>
 
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "compat.h"
 #include "config.h"
+#include "define.h"
+#include "secret.h"
 
 #define PREFIX				DOGPILE_PREFIX
 #define DEFAULT_REGION		"default"
@@ -43,6 +49,9 @@ static DogpileRegion *regions = NULL;
 
 /* The region that was asked for last. */
 static DogpileRegion *last_region = NULL;
+
+/* PgReloadTime as of then: a reload may be noticed by nothing else. */
+static TimestampTz last_reload = DT_NOBEGIN;
 
 /* Set once regions follow dogpile.regions at every change. */
 static bool regions_defined = false;
@@ -62,7 +71,7 @@ define_region(const char *name)
 		link = &(*link)->next;
 	*link = region;
 
-	dogpile_setting_define(region);
+	dogpile_define_region(region);
 	return region;
 }
 
@@ -152,12 +161,12 @@ lacks_region(const char *name, const char **region, int *region_len)
 
 /* Report a line of a configuration file that lacks_region(). */
 static void
-report_line(const ConfigVariable *line, const char *region, int region_len)
+report_line(const DogpileLine *line, const char *region, int region_len)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("unrecognized configuration parameter \"%s\" in file \"%s\" line %d",
-					line->name, line->filename, line->sourceline),
+			 errmsg("unrecognized configuration parameter \"%s\" %s",
+					line->name, dogpile_line_where(line)),
 			 region == NULL ? 0 :
 			 errdetail("Cache region \"%.*s\" does not exist.",
 					   region_len, region),
@@ -167,13 +176,11 @@ report_line(const ConfigVariable *line, const char *region, int region_len)
 }
 
 /*
- * Report lines of the configuration files that set what no region has.
+ * Report lines that set what no region has.
  *
  * PostgreSQL cannot: a name with a prefix that nobody has reserved may belong
- * to a module that is loaded later.  The files are read once more because our
- * hook is called in the middle of a reload, when lines after
- * "dogpile.regions" have not left a trace yet.  As with other errors in these
- * files, only the postmaster reports.
+ * to a module that is loaded later.  As with other errors in configuration files,
+ * only the postmaster reports.
  *
  * That includes settings of a region that a reload has removed, although they
  * still exist: after a restart they would not.
@@ -184,28 +191,16 @@ report_line(const ConfigVariable *line, const char *region, int region_len)
 static void
 report_unknown_regions(void)
 {
-	ConfigVariable *head = NULL;
-	ConfigVariable *tail = NULL;
-
 	if (IsUnderPostmaster)
 		return;
-
-	/* PostgreSQL itself has just told what there is to tell about syntax. */
-	(void) ParseConfigFile(ConfigFileName, true, NULL, 0, 0, DEBUG5,
-						   &head, &tail);
-	(void) ParseConfigFile(PG_AUTOCONF_FILENAME, false, NULL, 0, 0, DEBUG5,
-						   &head, &tail);
-
-	for (ConfigVariable *line = head; line != NULL; line = line->next)
+	for (const DogpileLine *line = dogpile_verdict_lines(); line != NULL; line = line->next)
 	{
 		const char *region;
 		int			region_len;
 
-		if (line->name != NULL &&
-			lacks_region(line->name, &region, &region_len))
+		if (lacks_region(line->name, &region, &region_len))
 			report_line(line, region, region_len);
 	}
-	FreeConfigVariables(head);
 }
 
 /*
@@ -313,7 +308,9 @@ assign_regions(const char *newval, void *extra)
 	if (!regions_defined)
 		return;
 
+	dogpile_verdict_follow_reload();
 	activate_regions(newval);
+	dogpile_secret_define_stray(dogpile_verdict_lines());
 	report_unknown_regions();
 }
 
@@ -326,17 +323,21 @@ assign_regions(const char *newval, void *extra)
  * check_backend: tells whether a store can be used.  It must accept
  * "shared_memory", and is called whenever a "backend" is about to be set.
  * check_wrappers: the same for a list of wrappers.
+ * check_region: tells whether all the settings of a region go together.
  *
  * Errors: out of memory.
  */
 void
 dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
-					  DogpileBackendCheck check_wrappers)
+					  DogpileBackendCheck check_wrappers,
+					  DogpileRegionCheck check_region)
 {
 	if (!preloading)
 		return;
 
 	dogpile_setting_init(check_backend, check_wrappers);
+	dogpile_verdict_init(check_region);
+	dogpile_secret_init(dogpile_define_refresh);
 	DefineCustomIntVariable(PREFIX ".shared_memory",
 							"Sets the amount of shared memory that holds values.",
 							NULL,
@@ -356,6 +357,7 @@ dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
 	MarkGUCPrefixReserved(PREFIX);
 
 	activate_regions(regions_text);
+	dogpile_secret_define_stray(dogpile_verdict_lines());
 	report_unknown_regions();
 	regions_defined = true;
 }
@@ -390,8 +392,35 @@ dogpile_config_find_region(const char *name, int name_len)
 	DogpileRegion *region = find_region(name, name_len);
 
 	if (region)
-		dogpile_setting_refresh(region);
+		dogpile_define_refresh(region);
 	return region;
+}
+
+/* There is no such region; perhaps because the list of regions is not valid. */
+pg_noreturn static void
+raise_unknown(const char *name, int name_len)
+{
+	const char *fault = dogpile_verdict_module_fault();
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("cache region \"%.*s\" does not exist",
+					name_len, name),
+			 fault != NULL ? errdetail("%s", fault) : 0,
+			 errhint("Add it to \"" PREFIX ".regions\".")));
+}
+
+/* What is wrong with a region's settings, as far as the caller may know. */
+pg_noreturn static void
+raise_fault(const DogpileRegion *region)
+{
+	bool		may_know = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_SETTINGS);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("cache region \"%s\" cannot be used", region->name),
+			 errdetail("%s", may_know ? region->fault : region->public_fault),
+			 errhint("Correct this, and reload the configuration; then begin a new session if the error persists.")));
 }
 
 /*
@@ -399,10 +428,10 @@ dogpile_config_find_region(const char *name, int name_len)
  *
  * name: need not end with a zero; name_len: its length in bytes.
  *
- * Returns the region, active and up to date.  Asking for the same one again
- * costs a comparison.
+ * Returns the region, active, without fault and up to date.  Asking for the same one
+ * again costs a comparison.
  *
- * Errors: there is no such region.
+ * Errors: there is no such region; its settings are not valid.
  */
 DogpileRegion *
 dogpile_config_get_region(const char *name, int name_len)
@@ -412,19 +441,18 @@ dogpile_config_get_region(const char *name, int name_len)
 	/* Active, too, or activate_regions() would have forgotten it. */
 	if (likely(region != NULL && region->name_len == name_len &&
 			   memcmp(region->name, name, name_len) == 0 &&
-			   region->generation == dogpile_setting_generation))
+			   region->generation == dogpile_verdict_generation &&
+			   last_reload == PgReloadTime))
 		return region;
 
 	region = find_region(name, name_len);
 	if (region == NULL || !region->active)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("cache region \"%.*s\" does not exist",
-						name_len, name),
-				 errhint("Add it to \"" PREFIX ".regions\".")));
-
-	dogpile_setting_refresh(region);
+		raise_unknown(name, name_len);
+	dogpile_define_refresh(region);
+	if (region->fault != NULL)
+		raise_fault(region);
 	last_region = region;
+	last_reload = PgReloadTime;
 	return region;
 }
 
@@ -440,6 +468,6 @@ DogpileRegion *
 dogpile_config_first_region(void)
 {
 	for (DogpileRegion *region = regions; region; region = region->next)
-		dogpile_setting_refresh(region);
+		dogpile_define_refresh(region);
 	return regions;
 }

@@ -14,6 +14,7 @@
 #define DOGPILE_CONFIG_H
 
 #include "setting.h"
+#include "verdict.h"
 
 /* Most regions at a time, "default" included. */
 #define DOGPILE_MAX_REGIONS			64
@@ -22,7 +23,8 @@ extern PGDLLIMPORT int dogpile_shared_memory_kb;
 
 extern void dogpile_config_define(bool preloading,
 								  DogpileBackendCheck check_backend,
-								  DogpileBackendCheck check_wrappers);
+								  DogpileBackendCheck check_wrappers,
+								  DogpileRegionCheck check_region);
 extern void dogpile_config_require_preload(void);
 extern DogpileRegion *dogpile_config_find_region(const char *name, int name_len);
 extern DogpileRegion *dogpile_config_get_region(const char *name, int name_len);

@@ -35,6 +35,7 @@
 #include "lease.h"
 #include "outcome.h"
 #include "prepared.h"
+#include "remote.h"
 #include "server.h"
 #include "statement.h"
 #include "stats.h"
@@ -70,6 +71,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(dogpile_server_shmem_size());
 	RequestAddinShmemSpace(dogpile_suspect_shmem_size());
 	RequestAddinShmemSpace(dogpile_lease_shmem_size());
+	RequestAddinShmemSpace(dogpile_verdict_shmem_size());
 	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_INDEX_PARTITIONS);
 	RequestNamedLWLockTranche("dogpile_pool", 1);
 	RequestNamedLWLockTranche("dogpile_version", 1);
@@ -79,27 +81,33 @@ request_shmem(void)
 }
 
 /*
- * All modules have been loaded that might have brought a backend, so what is
- * unknown now will stay so.  Its region can be used only after a reload.
+ * Do the settings of a region go together?  Nothing is connected.
+ *
+ * reason: a clause in CurrentMemoryContext, if not.
  */
-static void
-report_unknown_backends(void)
+static bool
+check_region(const DogpileRegion *region, const char **reason)
 {
-	DogpileRegion *region;
+	DogpileBackendError error = {0};
 
-	for (region = dogpile_config_first_region(); region != NULL; region = region->next)
+	if (pg_strcasecmp(region->backend, DOGPILE_SHARED_MEMORY) == 0)
+		return true;
+
+	/*
+	 * What a value depends on is told by the versions of this server, which a store
+	 * outside would have to share: it may outlive them, and other servers may change
+	 * the same tables.
+	 */
+	if (region->depends == DOGPILE_DEPENDS_AUTO)
 	{
-		const char *detail = NULL;
-
-		if (dogpile_backend_check(region->backend, &detail) &&
-			dogpile_backend_check_wrappers(region->wrap, &detail))
-			continue;
-		ereport(WARNING,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cache region \"%s\" cannot be used", region->name),
-				 errdetail("Its backend is \"%s\", with wrappers \"%s\".  %s",
-						   region->backend, region->wrap, detail)));
+		*reason = psprintf("\"depends\" cannot be \"auto\" with backend \"%s\", because what values depend on is known for shared memory only",
+						   region->backend);
+		return false;
 	}
+	if (dogpile_remote_check(region, &error))
+		return true;
+	*reason = pstrdup(error.message);
+	return false;
 }
 
 static void
@@ -116,16 +124,18 @@ startup_shmem(void)
 	dogpile_server_shmem_init();
 	dogpile_suspect_shmem_init();
 	dogpile_lease_shmem_init();
+	dogpile_verdict_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 
-	report_unknown_backends();
+	dogpile_verdict_begin();
 }
 
 void
 _PG_init(void)
 {
 	dogpile_config_define(process_shared_preload_libraries_in_progress,
-						  dogpile_backend_check, dogpile_backend_check_wrappers);
+						  dogpile_backend_check, dogpile_backend_check_wrappers,
+						  check_region);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 

@@ -1,20 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * setting.c
- *	  The settings of a region, and what follows from them.
+ *	  What settings a region has, and which values they take.
  *
- * Each setting of each region is a variable of its own, called
- * "dogpile_<region>.<setting>", so that PostgreSQL parses units, checks ranges
- * and contexts, shows them in pg_settings and restores them at ROLLBACK.  The
- * name has two parts because postgresql.conf knows no more; a line with three
- * keeps the server from starting.  Every region has a prefix of its own,
- * because a prefix is reserved as a whole: with a common one, the lines of a
- * region that stand before "dogpile.regions" would be refused at the reload
- * that adds the region.
- *
- * A hook is not told which variable it is called for.  So a hook only counts
- * the change, and what follows from settings ("vary" parsed, the store looked
- * up) is brought up to date when the region is next asked for.
+ * The table below is all that is known of them.  PostgreSQL's variables are made
+ * of it (define.c), and the lines of configuration files are judged by it
+ * (verdict.c), each without the other: whether a line is valid must be known
+ * also where PostgreSQL has kept an older value instead.
  *
  * This file never calls a store: whether one can be used is told by a function
  * that the caller passes.
@@ -30,34 +22,12 @@
 
 #include <limits.h>
 
-#include "utils/guc.h"
-#include "utils/guc_tables.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
 #include "setting.h"
-
-/* What a region's setting looks like. */
-typedef struct RegionSetting
-{
-	const char *name;			/* without the prefix */
-	const char *description;
-	const char *extra;			/* more of it, or NULL */
-	enum config_type type;
-	Size		offset;			/* in DogpileRegion; of the type's C type */
-	GucContext	context;
-	int			flags;			/* GUC_UNIT_... */
-
-	/* The default, and the range of a number. */
-	const char *text;
-	double		number;			/* or the value of an enum, or 0 and 1 */
-	double		min;
-	double		max;
-	const struct config_enum_entry *options;
-
-	GucStringCheckHook check_string;
-	GucRealCheckHook check_real;
-} RegionSetting;
 
 static bool check_backend(char **newval, void **extra, GucSource source);
 static bool check_wrap(char **newval, void **extra, GucSource source);
@@ -99,7 +69,7 @@ static const struct config_enum_entry tls_modes[] = {
  * waits.  What decides who is served whose value, where values are and what
  * others find of them is the administrator's.
  */
-static const RegionSetting region_settings[] = {
+const DogpileSetting dogpile_settings[] = {
 	{
 		.name = "backend",
 		.description = "Sets the store that holds the values of the region.",
@@ -269,6 +239,7 @@ static const RegionSetting region_settings[] = {
 		.offset = offsetof(DogpileRegion, password),
 		.context = PGC_SIGHUP,
 		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+		.is_secret = true,
 		.text = "",
 	},
 	{
@@ -367,6 +338,7 @@ static const RegionSetting region_settings[] = {
 		.offset = offsetof(DogpileRegion, secret),
 		.context = PGC_SIGHUP,
 		.flags = GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+		.is_secret = true,
 		.text = "",
 	},
 	{
@@ -410,8 +382,7 @@ static const RegionSetting region_settings[] = {
 	},
 };
 
-/* Above what a new region has, so that the region is not up to date. */
-uint32		dogpile_setting_generation = 1;
+const int	dogpile_nsettings = lengthof(dogpile_settings);
 
 static DogpileBackendCheck backend_usable = NULL;
 static DogpileBackendCheck wrappers_usable = NULL;
@@ -508,25 +479,6 @@ check_expiration_time(double *newval, void **extra, GucSource source)
 	return false;
 }
 
-/* The assign hooks of settings that something follows from. */
-static void
-note_string_change(const char *newval, void *extra)
-{
-	dogpile_setting_generation++;
-}
-
-static void
-note_int_change(int newval, void *extra)
-{
-	dogpile_setting_generation++;
-}
-
-static void
-note_bool_change(bool newval, void *extra)
-{
-	dogpile_setting_generation++;
-}
-
 /*
  * Note what the checks of "backend" and "wrap" ask.
  *
@@ -544,95 +496,178 @@ dogpile_setting_init(DogpileBackendCheck check_backend,
 	wrappers_usable = check_wrappers;
 }
 
+
 /*
- * Define one setting of a region.
+ * Find a setting by its name without the prefix; case does not count, as for all
+ * names of settings.  Returns NULL if there is none.
  *
- * PostgreSQL copies the name, but keeps the pointers to the descriptions.
+ * Errors: none.
  */
-static void
-define_setting(DogpileRegion *region, const RegionSetting *s)
+const DogpileSetting *
+dogpile_setting_find(const char *name)
 {
-	char		name[NAMEDATALEN * 2];
-	void	   *value = (char *) region + s->offset;
+	for (int i = 0; i < dogpile_nsettings; i++)
+		if (pg_strcasecmp(dogpile_settings[i].name, name) == 0)
+			return &dogpile_settings[i];
+	return NULL;
+}
 
-	bool		is_followed = s->context == PGC_SIGHUP;
+/* The default of an enum, as text. */
+static const char *
+enum_default(const DogpileSetting *s)
+{
+	const struct config_enum_entry *option = s->options;
 
-	snprintf(name, sizeof(name), DOGPILE_PREFIX "_%s.%s", region->name, s->name);
-
-	switch (s->type)
-	{
-		case PGC_BOOL:
-			DefineCustomBoolVariable(name, s->description, s->extra, value,
-									 s->number != 0, s->context, s->flags, NULL,
-									 is_followed ? note_bool_change : NULL, NULL);
-			break;
-		case PGC_INT:
-			DefineCustomIntVariable(name, s->description, s->extra, value,
-									(int) s->number, (int) s->min,
-									(int) s->max, s->context, s->flags, NULL,
-									is_followed ? note_int_change : NULL, NULL);
-			break;
-		case PGC_REAL:
-			DefineCustomRealVariable(name, s->description, s->extra, value,
-									 s->number, s->min, s->max, s->context,
-									 s->flags, s->check_real, NULL, NULL);
-			break;
-		case PGC_STRING:
-			DefineCustomStringVariable(name, s->description, s->extra, value,
-									   s->text, s->context, s->flags,
-									   s->check_string, note_string_change, NULL);
-			break;
-		case PGC_ENUM:
-			DefineCustomEnumVariable(name, s->description, s->extra, value,
-									 (int) s->number, s->options, s->context,
-									 s->flags, NULL,
-									 is_followed ? note_int_change : NULL, NULL);
-			break;
-	}
+	while (option->val != (int) s->number)
+		option++;
+	return option->name;
 }
 
 /*
- * Define the settings of a new region, and reserve their prefix.
+ * The default of a setting as one would write it, without a unit.
  *
- * Lines of postgresql.conf that PostgreSQL has kept as placeholders take effect
- * now.  Reserving the prefix reports those that are no settings of ours, and
- * makes PostgreSQL refuse such names from now on.
- *
- * Errors: out of memory, and if another module has defined one of the names.
- */
-void
-dogpile_setting_define(DogpileRegion *region)
-{
-	char		prefix[NAMEDATALEN * 2];
-
-	for (int i = 0; i < lengthof(region_settings); i++)
-		define_setting(region, &region_settings[i]);
-
-	snprintf(prefix, sizeof(prefix), DOGPILE_PREFIX "_%s", region->name);
-	MarkGUCPrefixReserved(prefix);
-}
-
-/*
- * Bring up to date what follows from a region's settings.
- *
- * Any change makes all regions out of date, as there is a single count.  Only
- * reloads change these settings, and bringing them up to date costs little.
+ * Returns it in CurrentMemoryContext.
  *
  * Errors: out of memory.
  */
-void
-dogpile_setting_refresh(DogpileRegion *region)
+const char *
+dogpile_setting_default(const DogpileSetting *s)
 {
-	DogpileVary *vary;
+	switch (s->type)
+	{
+		case PGC_BOOL:
+			return s->number != 0 ? "on" : "off";
+		case PGC_INT:
+			return psprintf("%d", (int) s->number);
+		case PGC_REAL:
+			return psprintf("%.17g", s->number);
+		case PGC_STRING:
+			return s->text;
+		case PGC_ENUM:
+			return enum_default(s);
+	}
+	return "";
+}
 
-	if (region->generation == dogpile_setting_generation)
-		return;
+/* Is a number within its range?  If not, *reason says so. */
+static bool
+check_range(const DogpileSetting *s, double number, const char **reason)
+{
+	if (number >= s->min && number <= s->max)
+		return true;
+	*reason = psprintf("It must be between %g and %g.", s->min, s->max);
+	return false;
+}
 
-	vary = dogpile_vary_parse(region->vary_text, TopMemoryContext);
-	if (region->vary != NULL)
-		pfree(unconstify(DogpileVary *, region->vary));
-	region->vary = vary;
-	region->store = NULL;
-	region->remote = NULL;
-	region->generation = dogpile_setting_generation;
+/* Parse an enum; if there is no such option, *reason names those that there are. */
+static bool
+parse_enum(const DogpileSetting *s, const char *value, int *result, const char **reason)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (const struct config_enum_entry *o = s->options; o->name != NULL; o++)
+	{
+		if (pg_strcasecmp(o->name, value) == 0)
+		{
+			*result = o->val;
+			return true;
+		}
+		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", o->name);
+	}
+	*reason = psprintf("Available values: %s.", names.data);
+	return false;
+}
+
+/*
+ * What a check hook has told PostgreSQL of its reasons; taken, so that nothing of it
+ * is told of the next variable.
+ */
+static const char *
+take_check_reason(void)
+{
+	const char *detail = GUC_check_errdetail_string;
+
+	GUC_check_errdetail_string = GUC_check_errmsg_string = GUC_check_errhint_string = NULL;
+	return detail == NULL ? NULL : pstrdup(detail);
+}
+
+/* Parse a number; the rules for units are PostgreSQL's. */
+static bool
+parse_number(const DogpileSetting *s, const char *value, void *field,
+			 const char **reason)
+{
+	double		number;
+	int			integer;
+	const char *hint = NULL;
+	bool		ok = s->type == PGC_INT ? parse_int(value, &integer, s->flags, &hint) :
+		parse_real(value, &number, s->flags, &hint);
+
+	if (!ok)
+		*reason = hint;
+	else if (s->type == PGC_INT)
+	{
+		ok = check_range(s, integer, reason);
+		*(int *) field = integer;
+	}
+	else
+	{
+		void	   *extra = NULL;
+
+		ok = check_range(s, number, reason);
+		if (ok && s->check_real != NULL)
+			ok = s->check_real(&number, &extra, PGC_S_FILE);
+		*(double *) field = number;
+	}
+	return ok;
+}
+
+/* Parse a text, which is any that the check lets pass. */
+static bool
+parse_string(const DogpileSetting *s, const char *value, char **field)
+{
+	void	   *extra = NULL;
+
+	*field = pstrdup(value);
+	return s->check_string == NULL || s->check_string(field, &extra, PGC_S_FILE);
+}
+
+/*
+ * Judge a value, and put it into a region's struct.
+ *
+ * region: no region that PostgreSQL knows of, but one to be looked at; texts in it
+ *		are in CurrentMemoryContext.
+ * reason: why the value is not valid, a sentence, or NULL if there is no more to say.
+ *
+ * Errors: out of memory.
+ */
+bool
+dogpile_setting_parse(const DogpileSetting *s, const char *value,
+					  DogpileRegion *region, const char **reason)
+{
+	void	   *field = (char *) region + s->offset;
+	bool		ok = false;
+
+	*reason = NULL;
+	switch (s->type)
+	{
+		case PGC_BOOL:
+			ok = parse_bool(value, field);
+			if (!ok)
+				*reason = "It must be \"on\" or \"off\".";
+			break;
+		case PGC_INT:
+		case PGC_REAL:
+			ok = parse_number(s, value, field, reason);
+			break;
+		case PGC_STRING:
+			ok = parse_string(s, value, field);
+			break;
+		case PGC_ENUM:
+			ok = parse_enum(s, value, field, reason);
+			break;
+	}
+	if (!ok && *reason == NULL)
+		*reason = take_check_reason();
+	return ok;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * setting.h
- *	  The settings of a region, and what follows from them.
+ *	  What settings a region has, and which values they take.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -13,11 +13,11 @@
 #ifndef DOGPILE_SETTING_H
 #define DOGPILE_SETTING_H
 
-#include "key.h"
-#include "vary.h"
+#include "utils/guc_tables.h"
 
-/* What the name of each setting begins with. */
-#define DOGPILE_PREFIX				"dogpile"
+#include "key.h"
+#include "line.h"
+#include "vary.h"
 
 /*
  * Limits of expiration_time (some 31 years) and hard_expiration_factor.  Their
@@ -74,7 +74,10 @@ typedef struct DogpileRegion
 	int			name_len;
 	bool		active;			/* named by dogpile.regions now? */
 
-	/* The settings.  Strings belong to the GUC machinery. */
+	/*
+	 * The settings.  Strings belong to the GUC machinery, but for secrets: these
+	 * are the region's own, and PostgreSQL's variables for them are empty.
+	 */
 	char	   *backend;
 	double		expiration_time_s;	/* -1: never */
 	double		hard_expiration_factor;
@@ -110,14 +113,23 @@ typedef struct DogpileRegion
 	int			grace_time_ms;
 	double		local_expiration_time_s;	/* 0: no copies in shared memory */
 
+	char	   *hidden[2];		/* what PostgreSQL has of the secrets: nothing */
+
 	/*
 	 * What follows from settings: brought up to date, and "store" reset, when
 	 * a region is asked for and a setting has changed since.  "vary" is not
 	 * NULL in a region that config.c has returned.  It is freed by the first
 	 * such call after a reload, so keep no pointer to it.
+	 *
+	 * "fault" says which settings cannot be taken as they were written, so that
+	 * the region must not be used; NULL if none.  Not everybody may see that, but
+	 * "public_fault".
 	 */
 	uint32		generation;		/* of the settings, as of then */
 	const DogpileVary *vary;
+	struct DogpileVerdict *verdict; /* see verdict.c */
+	const char *fault;
+	const char *public_fault;
 
 	/*
 	 * What higher layers found out about the region and keep here: the store
@@ -131,15 +143,40 @@ typedef struct DogpileRegion
 	struct DogpileRegion *next;
 } DogpileRegion;
 
+/* What a region's setting looks like. */
+typedef struct DogpileSetting
+{
+	const char *name;			/* without the prefix */
+	const char *description;
+	const char *extra;			/* more of it, or NULL */
+	enum config_type type;
+	Size		offset;			/* in DogpileRegion; of the type's C type */
+	GucContext	context;
+	int			flags;			/* GUC_UNIT_... */
+	bool		is_secret;
+
+	/* The default, and the range of a number. */
+	const char *text;
+	double		number;			/* or the value of an enum, or 0 and 1 */
+	double		min;
+	double		max;
+	const struct config_enum_entry *options;
+
+	GucStringCheckHook check_string;
+	GucRealCheckHook check_real;
+} DogpileSetting;
+
+extern const DogpileSetting dogpile_settings[];
+extern const int dogpile_nsettings;
+
 /* Tells whether a store of this name can be used; fills *detail if not. */
 typedef bool (*DogpileBackendCheck) (const char *name, const char **detail);
 
-/* Counts changes of settings that something follows from. */
-extern PGDLLIMPORT uint32 dogpile_setting_generation;
-
 extern void dogpile_setting_init(DogpileBackendCheck check_backend,
 								 DogpileBackendCheck check_wrappers);
-extern void dogpile_setting_define(DogpileRegion *region);
-extern void dogpile_setting_refresh(DogpileRegion *region);
+extern const DogpileSetting *dogpile_setting_find(const char *name);
+extern const char *dogpile_setting_default(const DogpileSetting *s);
+extern bool dogpile_setting_parse(const DogpileSetting *s, const char *value,
+								  DogpileRegion *region, const char **reason);
 
 #endif							/* DOGPILE_SETTING_H */

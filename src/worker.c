@@ -5,8 +5,8 @@
  *
  * It renews the locks and marks that sessions have in stores outside (lease.c), and
  * gives up those that they have left behind.  It settles what is suspect
- * (suspect.c) when a store answers again, and it tells of settings that do not go
- * together.  Without any of that it sleeps, and costs nothing but a process.
+ * (suspect.c) when a store answers again.  Without any of that it sleeps, and costs
+ * nothing but a process.
  *
  * It is connected to no database and takes part in no transaction, so it runs
  * on a standby, too.
@@ -168,31 +168,6 @@ settle_all(void)
 }
 
 /*
- * Tell the administrator of settings that do not go together.  Each was checked
- * when it was set, but of the others nobody knew then.
- */
-static void
-report_wrong_settings(void)
-{
-	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
-		 region = region->next)
-	{
-		DogpileBackendError error = {0};
-
-		if (!region->active || dogpile_remote_check(region, &error))
-			continue;
-		ereport(WARNING,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the store of cache region \"%s\" cannot be used: %s",
-						region->name, error.message),
-				 errdetail("Queries are computed without it."),
-				 errhint("Check the settings that begin with \"dogpile_%s.\".",
-						 region->name)));
-	}
-	MemoryContextReset(CurrentMemoryContext);
-}
-
-/*
  * The server shuts down, or somebody terminates the worker.
  *
  * It may be waiting for a server outside, where it notices what a session notices.
@@ -232,7 +207,6 @@ sleep_until(TimestampTz until)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
-		report_wrong_settings();
 	}
 }
 
@@ -240,7 +214,6 @@ sleep_until(TimestampTz until)
 static void
 work(void)
 {
-	report_wrong_settings();
 	while (!ShutdownRequestPending)
 	{
 		uint64		begun = dogpile_alarm_begin();

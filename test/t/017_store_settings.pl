@@ -1,5 +1,5 @@
-# Settings of regions whose values are outside: what is wrong with them is said
-# at start and at reload, and costs no query; names outside are as documented;
+# Settings of regions whose values are outside: a region whose settings do not go
+# together cannot be used, unless it could before; names outside are as documented;
 # what the administrator's functions tell and do.
 
 use strict;
@@ -51,36 +51,45 @@ $node->start;
 create_helpers($node);
 
 # ---------------------------------------------------------------------------
-# What is wrong is said, and costs no query
+# What is wrong is said, with the lines where it is
 
 foreach my $region (sort keys %wrong)
 {
-	my $pattern =
-	  qr/WARNING:  the store of cache region "$region" cannot be used: [^\n]*$wrong{$region}[1]/;
+	my $reason = $wrong{$region}[1];
+	my $what = qr/DETAIL:  Its settings do not go together: [^\n]*${reason}[^\n]*"backend" in file "[^"\n]*postgresql.conf" line \d+/;
 
-	ok(wait_for_log_line($node, $pattern, 0), "$region: the log says what is wrong");
-	is( $node->safe_psql('postgres',
-			"SELECT dogpile_get_or_create('$region', 'k', 'SELECT 1'), dogpile_get('$region', 'k'), dogpile_invalidate('$region', 'k')"
-		),
-		'1||f',
-		"$region: a query is computed without the store");
+	ok(wait_for_log_line($node, qr/WARNING:  cache region "$region" cannot be used\n.*$what/, 0),
+		"$region: the log says what is wrong");
+	foreach my $call ("dogpile_get_or_create('$region', 'k', 'SELECT 1')",
+		"dogpile_get('$region', 'k')", "dogpile_invalidate('$region', 'k')")
+	{
+		my (undef, undef, $stderr) = $node->psql('postgres', "SELECT $call");
+
+		like($stderr, qr/ERROR:  cache region "$region" cannot be used\n$what/,
+			"$region: $call");
+	}
 }
 
 my $offset = log_offset($node);
 $node->append_conf('postgresql.conf', "dogpile_no_servers.servers = '$address'");
 $node->append_conf('postgresql.conf', "dogpile_good.sentinels = '$address'");
 $node->reload;
-ok(wait_for_log_line($node, qr/WARNING:  the store of cache region "good" cannot be used/, $offset),
+ok(wait_for_log_line($node,
+		qr/WARNING:  cache region "good" keeps the settings that it had\n.*DETAIL:  .*Redis Sentinels need the name/, $offset),
 	'reload: the log says what is wrong');
 unlike(slurp_file($node->logfile, $offset), qr/region "no_servers"/,
 	'reload: what was put right is no longer reported');
 is($node->safe_psql('postgres',
 		"SELECT dogpile_get_or_create('no_servers', 'k', 'SELECT 2'); SELECT dogpile_get('no_servers', 'k')"),
 	"2\n2", 'reload: what was put right works');
+is($node->safe_psql('postgres', "SELECT dogpile_set('good', 'kept', 1); SELECT dogpile_get('good', 'kept'); SELECT current_setting('dogpile_good.sentinels') = ''"),
+	"\n1\nt", 'reload: a region that was good works as before');
 $node->append_conf('postgresql.conf', "dogpile_good.sentinels = ''");
+$offset = log_offset($node);
 $node->reload;
-ok($node->poll_query_until('postgres', "SELECT current_setting('dogpile_good.sentinels') = ''"),
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_settings WHERE name = 'dogpile_good.sentinels' AND sourceline IS NOT NULL"),
 	'reload: good again');
+unlike(slurp_file($node->logfile, $offset), qr/region "good"/, 'reload: nothing to report');
 
 foreach my $case (
 	[ "dogpile_good.backend = 'nosuch'", 'There is no such backend, and no preloaded module has registered one.' ],
