@@ -154,7 +154,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 
 	/* The clock before the snapshot: see version.c. */
 	entry->as_of = dogpile_version_now();
-	attempt->log_position = dogpile_xact_npending;
+	attempt->log_position = dogpile_xact_position;
 
 	MyXactFlags &= ~XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
 	PG_TRY();
@@ -279,6 +279,16 @@ publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry
 	return DOGPILE_OUTCOME_UNKNOWN;
 }
 
+/* The value would have to wait for COMMIT, but too much does so already. */
+static void
+give_up(const DogpileAttempt *attempt)
+{
+	if (attempt->lease)
+		attempt->call.region->store->release(attempt->lease);
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+	dogpile_xact_report_full(attempt->call.region, LOG);
+}
+
 /*
  * Store a value that was just created, now or at COMMIT.
  *
@@ -308,10 +318,12 @@ store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
 		case PUBLISH_AT_COMMIT:
 			if (dogpile_attempt_is_shared(attempt) && attempt->lease == NULL)
 				break;
-			dogpile_xact_store(attempt->call.region, &attempt->call.key, entry,
-							   dogpile_version_old_snapshot_xmin(),
-							   DOGPILE_PUBLISH_IF_NEWER);
-			return DOGPILE_OUTCOME_DEFERRED;
+			if (dogpile_xact_store(attempt->call.region, &attempt->call.key, entry,
+								   dogpile_version_old_snapshot_xmin(),
+								   DOGPILE_PUBLISH_IF_NEWER))
+				return DOGPILE_OUTCOME_DEFERRED;
+			give_up(attempt);
+			break;
 		case PUBLISH_BY_OTHERS:
 			return DOGPILE_OUTCOME_DEFERRED;
 		case PUBLISH_NEVER:

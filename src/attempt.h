@@ -20,6 +20,7 @@
 #include "creator.h"
 #include "deps.h"
 #include "outcome.h"
+#include "xact.h"
 
 /* One call that has to create the value, or to wait for it. */
 typedef struct DogpileAttempt
@@ -32,7 +33,7 @@ typedef struct DogpileAttempt
 	const DogpileTags *tags;
 	DogpileResult *result;
 	struct DogpileLease *lease; /* of a store that other servers share, or NULL */
-	int			log_position;	/* of the transaction, before the snapshot */
+	DogpileLogPosition log_position;	/* of the transaction, before the snapshot */
 	bool		uses_pending;	/* was the query given what is not yet committed? */
 	bool		is_creator;		/* does it hold the creator lock? */
 } DogpileAttempt;

@@ -227,10 +227,36 @@ dogpile_change_abort_sub(SubTransactionId subid)
 	}
 }
 
+/* What the parent of a subtransaction has counted of a relation, or NULL. */
+static SeenRows *
+find_seen(SeenRows *seen, Oid relid, SubTransactionId parent)
+{
+	while (seen != NULL && (seen->subid > parent ||
+							(seen->subid == parent && seen->relid != relid)))
+		seen = seen->next;
+	return seen != NULL && seen->subid == parent ? seen : NULL;
+}
+
 /* What a subtransaction has counted belongs to its parent now. */
 void
 dogpile_change_commit_sub(SubTransactionId subid, SubTransactionId parent)
 {
+	SeenRows  **link = &seen_rows;
+
+	while (*link != NULL && (*link)->subid == subid)
+	{
+		SeenRows   *seen = *link;
+		SeenRows   *same = find_seen(seen->next, seen->relid, parent);
+
+		if (same == NULL)
+		{
+			link = &seen->next;
+			continue;
+		}
+		same->rows += seen->rows;
+		*link = seen->next;
+		pfree(seen);
+	}
 	for (SeenRows *seen = seen_rows; seen != NULL && seen->subid == subid; seen = seen->next)
 		seen->subid = parent;
 }

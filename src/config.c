@@ -40,6 +40,7 @@
 
 /* dogpile.shared_memory: the size of the in-memory store. */
 int			dogpile_shared_memory_kb = 128 * 1024;
+int			dogpile_max_pending_size_kb = 64 * 1024;
 
 /* dogpile.regions: names of the regions, besides the default one. */
 static char *regions_text = NULL;
@@ -344,6 +345,13 @@ dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
 							&dogpile_shared_memory_kb,
 							dogpile_shared_memory_kb, 1024, MAX_KILOBYTES,
 							PGC_POSTMASTER, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable(PREFIX ".max_pending_size",
+							"Sets the memory of a session for values that wait for COMMIT.",
+							"Values that do not fit are not stored.",
+							&dogpile_max_pending_size_kb,
+							dogpile_max_pending_size_kb, 64, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	DefineCustomStringVariable(PREFIX ".regions",
 							   "Sets the names of the cache regions.",

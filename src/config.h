@@ -20,6 +20,7 @@
 #define DOGPILE_MAX_REGIONS			64
 
 extern PGDLLIMPORT int dogpile_shared_memory_kb;
+extern PGDLLIMPORT int dogpile_max_pending_size_kb;
 
 extern void dogpile_config_define(bool preloading,
 								  DogpileBackendCheck check_backend,

@@ -28,6 +28,7 @@
 #include "backends.h"
 #include "catalog.h"
 #include "change.h"
+#include "commit.h"
 #include "compat.h"
 #include "config.h"
 #include "depend.h"
@@ -43,7 +44,6 @@
 #include "store_memory.h"
 #include "suspect.h"
 #include "worker.h"
-#include "xact.h"
 
 PG_MODULE_MAGIC;
 
@@ -144,7 +144,7 @@ _PG_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	dogpile_ambient_init();
-	dogpile_xact_init();
+	dogpile_commit_init();
 	dogpile_catalog_init();
 	dogpile_change_init();
 	dogpile_prepared_init();

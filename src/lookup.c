@@ -86,7 +86,7 @@ is_younger(const DogpileEntry *entry, const DogpileCallTime *call)
  */
 static DogpileFreshness
 judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
-	  int position, const DogpileCallTime *call)
+	  DogpileLogPosition position, const DogpileCallTime *call)
 {
 	DogpileInvalidation own = dogpile_xact_get_invalidation(deps, position);
 	DogpileFreshness by_version = DOGPILE_FRESH;

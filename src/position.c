@@ -1,13 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * position.c
- *	  Where a log has last done something to what.
+ *	  What a log has last done to what.
  *
  * Most transactions do little: they invalidate the tags of one row, or store one
  * value.  To make a hash table for that and to free it takes longer than all the
  * rest, so the first few are found by looking at each.
- *
- * Nothing can be removed but all at once.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -25,7 +23,7 @@
 /*
  * Find what was entered under an id.
  *
- * Returns it, or NULL.  It stays where it is until the reset.
+ * Returns it, or NULL.  It stays where it is until something is entered or removed.
  *
  * Errors, locks: none.
  */
@@ -55,9 +53,9 @@ enter_other(DogpilePositions *positions, uint64 id)
 }
 
 /*
- * Find what was entered under an id, or enter it without any position.
+ * Find what was entered under an id, or enter it without any change.
  *
- * Returns it; it stays where it is until the reset.
+ * Returns it, as dogpile_position_find() does.
  *
  * Errors: out of memory; then nothing has changed.
  */
@@ -75,8 +73,30 @@ dogpile_position_enter(DogpilePositions *positions, uint64 id)
 	}
 	else
 		position = enter_other(positions, id);
-	position->last[0] = position->last[1] = 0;
+	position->last[0] = position->last[1] = NULL;
 	return position;
+}
+
+/*
+ * Set the last change of a kind under an id that was entered.  Without any change
+ * it takes no more memory.
+ *
+ * Errors: none.
+ */
+void
+dogpile_position_set(DogpilePositions *positions, uint64 id, int kind, void *last)
+{
+	DogpilePosition *position = dogpile_position_find(positions, id);
+
+	if (position == NULL)
+		return;
+	position->last[kind] = last;
+	if (position->last[0] != NULL || position->last[1] != NULL)
+		return;
+	if (position >= positions->few && position < positions->few + positions->nfew)
+		*position = positions->few[--positions->nfew];
+	else
+		(void) hash_search(positions->others, &id, HASH_REMOVE, NULL);
 }
 
 /* Forget all, at the end of the transaction, with which the memory goes. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * position.h
- *	  Where a log has last done something to what.
+ *	  What a log has last done to what.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -15,11 +15,11 @@
 
 #include "utils/hsearch.h"
 
-/* The last positions, of two kinds; 0: none. */
+/* The last changes of two kinds; NULL: none. */
 typedef struct DogpilePosition
 {
 	uint64		id;				/* hash key */
-	int			last[2];
+	void	   *last[2];
 } DogpilePosition;
 
 /* How many are found without a hash table. */
@@ -35,6 +35,17 @@ typedef struct DogpilePositions
 
 extern DogpilePosition *dogpile_position_enter(DogpilePositions *positions, uint64 id);
 extern DogpilePosition *dogpile_position_find(DogpilePositions *positions, uint64 id);
+extern void dogpile_position_set(DogpilePositions *positions, uint64 id, int kind,
+								 void *last);
 extern void dogpile_position_reset(DogpilePositions *positions);
+
+/* The last change of a kind, or NULL.  Errors: none. */
+static inline void *
+dogpile_position_get(DogpilePositions *positions, uint64 id, int kind)
+{
+	DogpilePosition *position = dogpile_position_find(positions, id);
+
+	return position ? position->last[kind] : NULL;
+}
 
 #endif							/* DOGPILE_POSITION_H */

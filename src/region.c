@@ -282,6 +282,14 @@ any_variant_exists(DogpileCall *call)
 		call->region->store->has_variant(call->region, &call->key);
 }
 
+/* A value is not stored: that which there was is no longer the right one, either. */
+static void
+drop_value(DogpileCall *call)
+{
+	dogpile_call_count(call, DOGPILE_COUNTER_TOO_LARGE, 1);
+	invalidate_key(call, true);
+}
+
 /*
  * Store a value given by the user.  Returns whether it can be stored.
  *
@@ -305,9 +313,7 @@ set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 		entry.tags = dogpile_tag_add_objects(entry.tags, NULL, 0, NIL, true);
 	if (!dogpile_value_encode_datum(value, isnull, typid, max_size, &entry.value))
 	{
-		/* The value there was is no longer the right one, either. */
-		dogpile_call_count(call, DOGPILE_COUNTER_TOO_LARGE, 1);
-		invalidate_key(call, true);
+		drop_value(call);
 		ereport(WARNING,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("value is too large for cache region \"%s\"",
@@ -320,10 +326,15 @@ set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 	}
 	if (call->region->store->note != NULL)
 		entry.lease = call->region->store->note(call->region, &call->key, entry.tags);
-	dogpile_call_count(call, DOGPILE_COUNTER_SETS, 1);
-	dogpile_xact_store(call->region, &call->key, &entry,
-					   dogpile_version_old_snapshot_xmin(), DOGPILE_PUBLISH_ALWAYS);
-	return true;
+	if (dogpile_xact_store(call->region, &call->key, &entry,
+						   dogpile_version_old_snapshot_xmin(), DOGPILE_PUBLISH_ALWAYS))
+	{
+		dogpile_call_count(call, DOGPILE_COUNTER_SETS, 1);
+		return true;
+	}
+	drop_value(call);
+	dogpile_xact_report_full(call->region, WARNING);
+	return false;
 }
 
 /*

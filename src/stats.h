@@ -36,7 +36,7 @@
 	X(SETS, COUNT)				/* values stored by set and add */ \
 	X(INVALIDATIONS, COUNT)		/* of keys, tags and the whole region */ \
 	X(REFUSED, COUNT)			/* values outdated before publication */ \
-	X(TOO_LARGE, COUNT)			/* values over max_value_size */ \
+	X(TOO_LARGE, COUNT)			/* values over max_value_size or another limit */ \
 	X(EVICTIONS, COUNT)			/* entries that made room for others */ \
 	X(BYPASSES, COUNT)			/* values not stored, as not deterministic */ \
 	X(VERIFICATIONS, COUNT)		/* hits that were computed once more */ \

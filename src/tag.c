@@ -96,7 +96,7 @@ dogpile_tag_build(const char *const *texts, const size_t *lens, int count)
 	for (int i = 0; i < count; i++)
 		size += sizeof(uint16) + lens[i];
 
-	tags = palloc(size);
+	tags = palloc0(size);
 	tags->size = size;
 	tags->count = count;
 	tags->nobjects = 0;

@@ -97,7 +97,7 @@ typedef struct Watcher
 	bool		counts;			/* does it see all there is to see of a row? */
 	RecentTag **recent;			/* by slot; NULL in the first row */
 	uint64		round;			/* tags of earlier rounds do not count */
-	int			npending;		/* length of the log when the last row was done */
+	DogpileLogPosition position;	/* of the log when the last row was done */
 	int			ntemplates;
 	Template   *templates[FLEXIBLE_ARRAY_MEMBER];
 } Watcher;
@@ -643,11 +643,11 @@ invalidate_row(Watcher *watcher, Template *template, TupleTableSlot *old,
 static void
 invalidate_all(Watcher *watcher, TupleTableSlot *old, TupleTableSlot *new)
 {
-	if (watcher->npending != dogpile_xact_npending)
+	if (watcher->position != dogpile_xact_position)
 		watcher->round++;
 	for (int i = 0; i < watcher->ntemplates; i++)
 		invalidate_row(watcher, watcher->templates[i], old, new);
-	watcher->npending = dogpile_xact_npending;
+	watcher->position = dogpile_xact_position;
 }
 
 /*

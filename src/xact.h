@@ -13,6 +13,8 @@
 #ifndef DOGPILE_XACT_H
 #define DOGPILE_XACT_H
 
+#include "lib/ilist.h"
+
 #include "deps.h"
 #include "store.h"
 
@@ -24,6 +26,9 @@ typedef enum DogpileInvalidation
 	DOGPILE_HARD_INVALIDATED
 } DogpileInvalidation;
 
+/* A moment in the session's changes: later ones have a higher number; 0 is before all. */
+typedef uint64 DogpileLogPosition;
+
 /* An entry that is to be published at COMMIT. */
 typedef struct DogpilePendingEntry
 {
@@ -34,27 +39,79 @@ typedef struct DogpilePendingEntry
 	DogpileDeps deps;
 	uint64		xmin;			/* of an older snapshot that it comes from, or 0 */
 	DogpilePublishMode mode;
-	int			position;		/* in the order of what is pending */
+	DogpileLogPosition position;	/* in the order of what is pending */
 	DogpilePrepared *prepared;	/* from PRE_COMMIT on; NULL: not to be published */
 	bool		refused;		/* at COMMIT: outdated in the meantime */
 	bool		superseded;		/* ... by what is from a newer snapshot */
 } DogpilePendingEntry;
 
-extern PGDLLIMPORT int dogpile_xact_npending;
+typedef enum DogpileChangeKind
+{
+	DOGPILE_CHANGE_INVALIDATE,
+	DOGPILE_CHANGE_ANNOUNCE,
+	DOGPILE_CHANGE_REMOVE,
+	DOGPILE_CHANGE_STORE
+} DogpileChangeKind;
 
-extern void dogpile_xact_init(void);
+/* One change of the log; for xact.c and commit.c only. */
+typedef struct DogpileChange
+{
+	dlist_node	node;
+	DogpileChangeKind kind;
+	SubTransactionId subid;
+	DogpileLogPosition position;
+	struct DogpileChange *superseded;	/* what comes to light if this is undone: an
+										 * earlier one of this slot and kind, or of this
+										 * hash */
+	union
+	{
+		struct
+		{
+			DogpileSlot slot;
+			bool		hard;
+			bool		is_marked;	/* from PRE_COMMIT on */
+		}			invalidate;
+		struct
+		{
+			DogpileRegion *region;	/* NULL: tags, of all regions */
+			struct DogpileKeyNames *names;	/* of a key; NULL: the whole region */
+			DogpileTags *tags;
+			uint64		hash;	/* of all that */
+			bool		hard;
+		}			announce;
+		struct
+		{
+			DogpileRegion *region;
+			const DogpileStore *store;
+			DogpileKey *key;
+		}			remove;
+		DogpilePendingEntry *entry; /* to be stored */
+	}			u;
+} DogpileChange;
+
+/* All changes, the earliest first; those of a subtransaction are the last ones. */
+extern PGDLLIMPORT dlist_head dogpile_xact_log;
+
+extern PGDLLIMPORT int dogpile_xact_npending;
+extern PGDLLIMPORT int dogpile_xact_nstores;	/* of these, to be stored */
+extern PGDLLIMPORT DogpileLogPosition dogpile_xact_position;
+
 extern void dogpile_xact_invalidate(DogpileSlot slot, bool hard);
 extern void dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key,
 									  bool hard);
 extern void dogpile_xact_announce_region(DogpileRegion *region, bool hard);
 extern void dogpile_xact_announce_tags(const DogpileTags *tags, bool hard);
 extern void dogpile_xact_remove(DogpileRegion *region, const DogpileKey *key);
-extern void dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
+extern bool dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
 							   const DogpileEntry *entry, uint64 xmin,
 							   DogpilePublishMode mode);
+extern void dogpile_xact_report_full(const DogpileRegion *region, int elevel);
 extern DogpileInvalidation dogpile_xact_get_invalidation(const DogpileDeps *deps,
-														 int since);
+														 DogpileLogPosition since);
 extern const DogpilePendingEntry *dogpile_xact_find_entry(const DogpileKey *key);
+extern void dogpile_xact_abort_sub(SubTransactionId subid);
+extern void dogpile_xact_commit_sub(SubTransactionId subid, SubTransactionId parent);
+extern void dogpile_xact_forget(void);
 
 /* Has this transaction anything pending? */
 static inline bool
