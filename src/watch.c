@@ -19,7 +19,7 @@
  * makes.  That must not depend on settings, or the session that changes a row
  * would invalidate another tag than the one that an entry was given.
  *
- * An entry with a tag that a template could have made need not depend on the
+ * An entry with a tag that a template could have made (spelling.c) need not depend on the
  * rows of the table itself.  That holds only for rows that the trigger has
  * seen; so it tells how many it has seen, and whoever finds at COMMIT that more
  * have changed (TRUNCATE, a disabled trigger) invalidates all that was made of
@@ -49,6 +49,7 @@
 #include "utils/reltrigger.h"
 
 #include "change.h"
+#include "spelling.h"
 #include "watch.h"
 #include "xact.h"
 
@@ -232,22 +233,30 @@ hint_if_warning(int elevel)
 	return errhint("Until dogpile_unwatch() is called for these tags, each change of a row invalidates all entries that are known to depend on the relation.");
 }
 
+/* The column of this name, or NULL if there is none. */
+static const FormData_pg_attribute *
+find_column(Relation rel, const char *name)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
+			return att;
+	}
+	return NULL;
+}
+
 /* Look a column up.  Returns false after a message if it cannot be used. */
 static bool
 resolve_column(Relation rel, Part *part, int elevel)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	Form_pg_attribute att = NULL;
+	const FormData_pg_attribute *att = find_column(rel, part->text);
 	Oid			output;
 	bool		is_varlena;
 
-	for (int i = 0; i < desc->natts; i++)
-	{
-		att = TupleDescAttr(desc, i);
-		if (!att->attisdropped && strcmp(NameStr(att->attname), part->text) == 0)
-			break;
-		att = NULL;
-	}
 	if (att == NULL)
 	{
 		ereport(elevel,
@@ -316,35 +325,27 @@ find_literal(const Part *part, const char *from, const char *end)
 	return NULL;
 }
 
-/* Is a column one of integers?  The catalogs are not looked at. */
+/* Could any text be one of this column? */
 static bool
-is_integer(Relation rel, const char *name)
+is_free(Relation rel, const Part *column)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
+	const FormData_pg_attribute *att = find_column(rel, column->text);
 
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
-			return att->atttypid == INT2OID || att->atttypid == INT4OID ||
-				att->atttypid == INT8OID;
-	}
-	return false;
+	return att != NULL && dogpile_spelling_is_free(att);
 }
 
 /*
- * Could a column have become this text?  Of integers that can be told, so that
- * 'user:all' is not taken for a user's tag; others may be any text.
+ * Could a column have become this text, and would it for all the rows that a query
+ * finds by it?  So 'user:all' is not taken for a user's tag, nor is 'user:07'.  A
+ * column that is NULL becomes an empty text.
  */
 static bool
 could_be(Relation rel, const Part *column, const char *text, const char *end)
 {
-	if (text == end || !is_integer(rel, column->text))
-		return true;
-	if (*text == '-')
-		text++;
-	return text < end && strspn(text, "0123456789") >= end - text;
+	const FormData_pg_attribute *att = find_column(rel, column->text);
+
+	return att != NULL &&
+		(text == end || dogpile_spelling_is_canonical(att, text, end - text));
 }
 
 /*
@@ -366,8 +367,9 @@ could_make(Relation rel, const Template *template, const char *tag, size_t len)
 
 		if (part->is_column)
 		{
-			if (column != NULL && is_integer(rel, column->text))
-				return false;	/* where it ends is not to be told */
+			/* Where one ends and the other begins is not to be told. */
+			if (column != NULL && !(is_free(rel, column) && is_free(rel, part)))
+				return false;
 			column = part;
 			continue;
 		}
