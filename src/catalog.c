@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "storage/sinval.h"
@@ -34,6 +35,7 @@
 
 #include "catalog.h"
 #include "compat.h"
+#include "definition.h"
 #include "object.h"
 
 /* Most slots of what this session had to forget. */
@@ -53,7 +55,7 @@ static bool in_vacuum = false;	/* it may have several transactions */
  * What stands for the catalogs whose changes can change what a query gives, by the
  * caches in which PostgreSQL keeps them.
  */
-static const struct
+typedef struct Catalog
 {
 	int			cache;
 	enum
@@ -61,58 +63,76 @@ static const struct
 		CATALOG_ENTRY,			/* what is found under the key */
 		CATALOG_SHARED_ENTRY,	/* ... in all databases */
 		CATALOG_FUNCTIONS,
+		CATALOG_TYPES,
+		CATALOG_SCHEMAS,
 		CATALOG_DATABASE,
 		CATALOG_CLUSTER
 	}			kind;
-}			catalogs[] =
+	bool		is_silent;		/* not listened to within the transaction */
+} Catalog;
+
+static const Catalog catalogs[] =
 {
 	{RELNAMENSP, CATALOG_ENTRY},
 	{AUTHOID, CATALOG_SHARED_ENTRY},
 	{PROCOID, CATALOG_FUNCTIONS},
+	{TYPEOID, CATALOG_TYPES, true},
+	{ENUMOID, CATALOG_TYPES, true},
+	{NAMESPACEOID, CATALOG_SCHEMAS},
 	{AUTHMEMROLEMEM, CATALOG_CLUSTER},
 
 	/* Changed so rarely that it need not be known what depends on them. */
 	{AGGFNOID, CATALOG_DATABASE},
 	{CASTSOURCETARGET, CATALOG_DATABASE},
 	{COLLOID, CATALOG_DATABASE},
-	{ENUMOID, CATALOG_DATABASE},
-	{NAMESPACEOID, CATALOG_DATABASE},
 	{OPEROID, CATALOG_DATABASE},
 	{SUBSCRIPTIONOID, CATALOG_DATABASE},
 	{TSCONFIGMAP, CATALOG_DATABASE},
 	{TSCONFIGOID, CATALOG_DATABASE},
 	{TSDICTOID, CATALOG_DATABASE},
+
+	/* The same, but there is room for so many callbacks only; see definition.c. */
+	{AMOPOPID, CATALOG_DATABASE, true},
+	{AMPROCNUM, CATALOG_DATABASE, true},
+	{CLAOID, CATALOG_DATABASE, true},
+	{CONVOID, CATALOG_DATABASE, true},
+	{LANGOID, CATALOG_DATABASE, true},
+	{TRFTYPELANG, CATALOG_DATABASE, true},
+	{TSPARSEROID, CATALOG_DATABASE, true},
+	{TSTEMPLATEOID, CATALOG_DATABASE, true}
 };
 
-/* Which slot stands for a message about a cache?  Returns whether any does. */
-static bool
-find_catalog_slot(int cache, uint32 hash, DogpileSlot *slot)
+/* The line of a cache, or NULL. */
+static const Catalog *
+find_catalog(int cache)
 {
-	int			i = 0;
+	for (int i = 0; i < lengthof(catalogs); i++)
+		if (catalogs[i].cache == cache)
+			return &catalogs[i];
+	return NULL;
+}
 
-	while (i < lengthof(catalogs) && catalogs[i].cache != cache)
-		i++;
-	if (i == lengthof(catalogs))
-		return false;
-	switch (catalogs[i].kind)
+/* Which slot stands for a message about a cache, if it is one? */
+static DogpileSlot
+find_catalog_slot(const Catalog *catalog, uint32 hash)
+{
+	switch (catalog->kind)
 	{
 		case CATALOG_ENTRY:
-			*slot = dogpile_object_syscache(MyDatabaseId, cache, hash);
-			break;
+			return dogpile_object_syscache(MyDatabaseId, catalog->cache, hash);
 		case CATALOG_SHARED_ENTRY:
-			*slot = dogpile_object_syscache(InvalidOid, cache, hash);
-			break;
+			return dogpile_object_syscache(InvalidOid, catalog->cache, hash);
 		case CATALOG_FUNCTIONS:
-			*slot = dogpile_object_functions();
-			break;
-		case CATALOG_DATABASE:
-			*slot = dogpile_object_database();
-			break;
+			return dogpile_object_functions();
+		case CATALOG_TYPES:
+			return dogpile_object_types();
 		case CATALOG_CLUSTER:
-			*slot = dogpile_object_cluster();
+			return dogpile_object_cluster();
+		case CATALOG_SCHEMAS:
+		case CATALOG_DATABASE:
 			break;
 	}
-	return true;
+	return dogpile_object_database();
 }
 
 /* Note that something had to be forgotten in the midst of this transaction. */
@@ -132,14 +152,15 @@ note_forgotten(DogpileSlot slot)
 static void
 syscache_callback(Datum arg, int cacheid, uint32 hash)
 {
-	DogpileSlot slot;
-
 	if (!IsTransactionState() || !TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return;
 	if (hash == 0)
 		forgot_more = true;
-	else if (find_catalog_slot(cacheid, hash, &slot))
-		note_forgotten(slot);
+	else
+	{
+		note_forgotten(find_catalog_slot(find_catalog(cacheid), hash));
+		note_forgotten(dogpile_object_definitions());
+	}
 }
 
 static void
@@ -153,53 +174,98 @@ relcache_callback(Datum arg, Oid relid)
 	{
 		note_forgotten(dogpile_object_rows(relid));
 		note_forgotten(dogpile_object_relation(relid));
+		note_forgotten(dogpile_object_definitions());
 	}
+}
+
+/* Add the slots of kinds of types.  Returns whether there are any. */
+static bool
+add_types(int bits, void (*add) (DogpileSlot slot))
+{
+	if (bits & DOGPILE_TYPES)
+		add(dogpile_object_types());
+	if (bits & DOGPILE_ROW_TYPES)
+		add(dogpile_object_row_types());
+	return bits != 0;
 }
 
 /*
  * Add the slots of a relation that others have to forget; one that is gone may have
  * been anything.
+ *
+ * Returns whether it is one that a query of others might look for.
  */
-static void
+static bool
 add_relation(Oid relid, void (*add) (DogpileSlot slot))
 {
 	switch (get_rel_relkind(relid))
 	{
 		case RELKIND_COMPOSITE_TYPE:
-
-			/* No plan tells which types it uses. */
-			add(dogpile_object_database());
+			add(dogpile_object_row_types());
 			break;
 		case RELKIND_INDEX:
 		case RELKIND_PARTITIONED_INDEX:
 		case RELKIND_SEQUENCE:
 		case RELKIND_TOASTVALUE:
-			break;
+			return false;
 		default:
 			add(dogpile_object_rows(relid));
 			add(dogpile_object_relation(relid));
 			break;
 	}
+	return !dogpile_definition_is_temporary(relid) &&
+		!isAnyTempNamespace(get_rel_namespace(relid));
 }
 
-/* Add the slots of what a message tells others to forget. */
-static void
+/* Add the slots of what a message about a syscache tells.  Returns as above. */
+static bool
+add_catalog(const Catalog *catalog, uint32 hash, void (*add) (DogpileSlot slot))
+{
+	switch (catalog->kind)
+	{
+		case CATALOG_TYPES:
+			return add_types(catalog->cache == TYPEOID ? dogpile_definition_judge_type(hash) :
+							 DOGPILE_TYPES, add);
+		case CATALOG_SCHEMAS:
+			if (dogpile_definition_is_temporary_schema(hash))
+				return false;
+			break;
+		case CATALOG_FUNCTIONS:
+			if (dogpile_definition_concerns_builtins(hash))
+				add(dogpile_object_database());
+			break;
+		default:
+			break;
+	}
+	add(find_catalog_slot(catalog, hash));
+
+	/* A relation's name comes with the relation. */
+	return catalog->kind != CATALOG_ENTRY;
+}
+
+/*
+ * Add the slots of what a message tells others to forget.
+ *
+ * Returns whether others might find now what they have not found before.
+ */
+static bool
 add_message(const SharedInvalidationMessage *message, void (*add) (DogpileSlot slot))
 {
-	DogpileSlot slot;
-
 	if (message->id >= 0)
 	{
-		if (find_catalog_slot(message->cc.id, message->cc.hashValue, &slot))
-			add(slot);
+		const Catalog *catalog = find_catalog(message->cc.id);
+
+		return catalog != NULL && add_catalog(catalog, message->cc.hashValue, add);
 	}
-	else if (message->id == SHAREDINVALRELCACHE_ID)
+	if (message->id != SHAREDINVALRELCACHE_ID)
+		return false;
+	if (message->rc.relId == InvalidOid)
 	{
-		if (message->rc.relId == InvalidOid)
-			add(dogpile_object_database());
-		else if (dogpile_catalog_is_of_interest(message->rc.relId))
-			add_relation(message->rc.relId, add);
+		add(dogpile_object_database());
+		return true;
 	}
+	return dogpile_catalog_is_of_interest(message->rc.relId) &&
+		add_relation(message->rc.relId, add);
 }
 
 /* Has this transaction done nothing but VACUUM or ANALYZE? */
@@ -237,9 +303,18 @@ dogpile_catalog_collect(void (*add) (DogpileSlot slot))
 {
 	SharedInvalidationMessage *messages;
 	int			count = get_messages(&messages);
+	bool		may_be_found = false;
 
+	if (count > 0)
+	{
+		dogpile_definition_resolve();
+		may_be_found = add_types(dogpile_definition_reshaped(), add);
+	}
 	for (int i = 0; i < count; i++)
-		add_message(&messages[i], add);
+		if (add_message(&messages[i], add))
+			may_be_found = true;
+	if (may_be_found)
+		add(dogpile_object_definitions());
 	if (messages != NULL)
 		pfree(messages);
 	return count > 0;
@@ -262,15 +337,29 @@ dogpile_catalog_has_changed(void)
 	return count > 0;
 }
 
+/* Does an entry depend on types that this transaction has changed? */
+static bool
+affects_types(const DogpileDeps *deps)
+{
+	int			bits = dogpile_definition_own();
+
+	return ((bits & DOGPILE_TYPES) &&
+			dogpile_deps_has_object(deps, dogpile_object_types())) ||
+		((bits & DOGPILE_ROW_TYPES) &&
+		 dogpile_deps_has_object(deps, dogpile_object_row_types())) ||
+		(bits != 0 && dogpile_deps_has_object(deps, dogpile_object_definitions()));
+}
+
 /*
  * Has this session had to forget, within this transaction, what an entry depends on?
  *
- * Errors, locks: none.
+ * Errors: those of looking at catalogs, but not from PRE_COMMIT on.
+ * Locks: no LWLock may be held.
  */
 bool
 dogpile_catalog_affects(const DogpileDeps *deps)
 {
-	if (forgot_more)
+	if (forgot_more || dogpile_definition_has_rare() || affects_types(deps))
 		return true;
 	for (int i = 0; i < nforgotten; i++)
 		if (dogpile_deps_has_object(deps, forgotten[i]))
@@ -310,6 +399,7 @@ dogpile_catalog_end(bool is_commit)
 	forgot_more = false;
 	has_vacuumed = false;
 	has_done_other = false;
+	dogpile_definition_end();
 	if (!is_commit)
 		in_vacuum = false;
 }
@@ -322,5 +412,6 @@ dogpile_catalog_init(void)
 {
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	for (int i = 0; i < lengthof(catalogs); i++)
-		CacheRegisterSyscacheCallback(catalogs[i].cache, syscache_callback, (Datum) 0);
+		if (!catalogs[i].is_silent)
+			CacheRegisterSyscacheCallback(catalogs[i].cache, syscache_callback, (Datum) 0);
 }

@@ -289,4 +289,24 @@ dogpile_guc_variables_compat(int *count)
 #define DOGPILE_GUC_STRING(variable)	((struct config_string *) (variable))
 #endif
 
+/*
+ * Is it a node of an expression that has a type, of those that are not in all
+ * versions?  Errors: none.
+ *
+ * Floor 17 removes it: name them where it is called.
+ */
+static inline bool
+dogpile_has_type_compat(NodeTag tag)
+{
+#if PG_VERSION_NUM >= 170000
+	if (tag == T_JsonExpr)
+		return true;
+#endif
+#if PG_VERSION_NUM >= 160000
+	return tag == T_JsonValueExpr || tag == T_JsonConstructorExpr;
+#else
+	return false;
+#endif
+}
+
 #endif							/* DOGPILE_COMPAT_H */

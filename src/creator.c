@@ -52,6 +52,8 @@ creation_callback(void *arg)
 {
 	CreationContext *context = arg;
 
+	/* It is called for errors that the query's functions catch, too. */
+	dogpile_depend_note_error(geterrcode());
 	errcontext("creation of cache entry \"%s\" of region \"%s\"",
 			   context->key, context->region);
 }

@@ -37,6 +37,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "partitioning/partdesc.h"
@@ -47,11 +48,13 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "callee.h"
 #include "change.h"
 #include "compat.h"
 #include "depend.h"
 #include "determinism.h"
 #include "object.h"
+#include "typeuse.h"
 #include "watch.h"
 
 /* How often a session tells the log why it does not store values. */
@@ -202,7 +205,10 @@ static void
 add_function(DogpileCollection *collection, Oid function)
 {
 	if (function >= FirstUnpinnedObjectId)
+	{
 		collection->calls_functions = true;
+		collection->types |= dogpile_callee_types(function);
+	}
 	note_unknown(collection,
 				 dogpile_determinism_check_function(function, collection->region->vary));
 }
@@ -266,7 +272,9 @@ executor_start(QueryDesc *query, int eflags)
 	if (dogpile_depend_current != NULL)
 	{
 		collect_plan(dogpile_depend_current, query->plannedstmt);
-		if (query->plannedstmt->parallelModeNeeded && calls_functions(query->plannedstmt))
+		if (query->plannedstmt->parallelModeNeeded &&
+			(calls_functions(query->plannedstmt) ||
+			 (dogpile_depend_current->types & DOGPILE_TYPE_FUNCTIONS) != 0))
 			forbid_workers(query);
 	}
 	if (prev_executor_start)
@@ -289,6 +297,21 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 }
 
 /*
+ * Is there a schema that is searched before the built-in objects?  Then what is built
+ * in may be hidden by what is not.
+ */
+static bool
+hides_builtins(void)
+{
+	List	   *path = fetch_search_path(false);
+	bool		result = list_member_oid(path, PG_CATALOG_NAMESPACE) &&
+		linitial_oid(path) != PG_CATALOG_NAMESPACE;
+
+	list_free(path);
+	return result;
+}
+
+/*
  * Look at the creator's query itself, before it runs.
  *
  * If it calls functions, the plans that this session has kept are made anew, for
@@ -307,8 +330,12 @@ dogpile_depend_note_query(Query *query)
 	note_unknown(collection, dogpile_determinism_check_session());
 	note_unknown(collection,
 				 dogpile_determinism_check_query(query, collection->region->vary));
+	collection->types |= dogpile_typeuse_find(query);
+	if (hides_builtins())
+		collection->types |= DOGPILE_TYPES | DOGPILE_ROW_TYPES;
 	collection->is_judged = true;
-	if (dogpile_determinism_calls_functions(query))
+	if (dogpile_determinism_calls_functions(query) ||
+		(collection->types & DOGPILE_TYPE_FUNCTIONS) != 0)
 	{
 		collection->calls_functions = true;
 		ResetPlanCache();
@@ -366,6 +393,36 @@ dogpile_depend_note_unknown(const char *reason)
 		note_unknown(dogpile_depend_current, reason);
 }
 
+/* The running query uses types of these kinds, as typeuse.h tells them. */
+void
+dogpile_depend_note_types(int types)
+{
+	if (dogpile_depend_current != NULL)
+		dogpile_depend_current->types |= types;
+}
+
+/*
+ * An error is about to be raised while the query runs.  It may be caught, as by
+ * EXCEPTION in PL/pgSQL; then the value depends on what was not found or allowed, and
+ * that may be anything that is yet to be made or granted.
+ */
+void
+dogpile_depend_note_error(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+		case ERRCODE_INVALID_CATALOG_NAME:
+		case ERRCODE_INVALID_SCHEMA_NAME:
+		case ERRCODE_INTERNAL_ERROR:
+			for (DogpileCollection *c = dogpile_depend_current; c != NULL; c = c->outer)
+				c->has_missed = true;
+			break;
+		default:
+			break;
+	}
+}
+
 /* --------------------------------------------------------------------
  * Beginning and ending
  * --------------------------------------------------------------------
@@ -396,7 +453,10 @@ dogpile_depend_begin(DogpileCollection *collection, const DogpileRegion *region)
 	collection->is_reader = !is_reader;
 	dogpile_depend_current = collection;
 	if (!is_reader)
+	{
 		dogpile_version_begin_read();
+		dogpile_callee_begin(dogpile_depend_note_types);
+	}
 	is_reader = true;
 }
 
@@ -405,7 +465,10 @@ static void
 end_read(void)
 {
 	if (is_reader)
+	{
 		dogpile_version_end_read();
+		dogpile_callee_end();
+	}
 	is_reader = false;
 }
 
@@ -453,6 +516,24 @@ add_relations(DogpileCollection *collection, const DogpileTags *tags)
 	}
 }
 
+/*
+ * The slots of functions and types.  Which types of the first kind a function uses, is
+ * not asked; and types are read, shown and compared by functions.
+ */
+static void
+add_definitions(DogpileCollection *collection)
+{
+	if (collection->calls_functions || collection->types != 0)
+	{
+		add_slot(collection, dogpile_object_functions());
+		add_slot(collection, dogpile_object_types());
+	}
+	if (collection->types & DOGPILE_ROW_TYPES)
+		add_slot(collection, dogpile_object_row_types());
+	if (collection->has_missed)
+		add_slot(collection, dogpile_object_definitions());
+}
+
 /* What a query depends on, that on which it depends does, too. */
 static void
 pass_on(const DogpileCollection *collection, DogpileCollection *outer)
@@ -461,6 +542,8 @@ pass_on(const DogpileCollection *collection, DogpileCollection *outer)
 
 	outer->relations = list_concat_unique_oid(outer->relations, collection->relations);
 	outer->calls_functions |= collection->calls_functions;
+	outer->types |= collection->types;
+	outer->has_missed |= collection->has_missed;
 	outer->is_stale |= collection->is_stale;
 	for (int i = 0; i < collection->nslots; i++)
 		add_slot(outer, collection->slots[i]);
@@ -512,8 +595,7 @@ dogpile_depend_end(DogpileCollection *collection, const DogpileTags *tags)
 	/* It may have been an error that the query has caught. */
 	check_unknown(collection);
 	add_relations(collection, tags);
-	if (collection->calls_functions)
-		add_slot(collection, dogpile_object_functions());
+	add_definitions(collection);
 	add_slot(collection, dogpile_object_database());
 	add_slot(collection, dogpile_object_cluster());
 	collection->nslots = dogpile_version_make_unique(collection->slots, collection->nslots);
@@ -537,4 +619,5 @@ dogpile_depend_init(void)
 	prev_object_access = object_access_hook;
 	object_access_hook = object_access;
 	RegisterXactCallback(xact_callback, NULL);
+	dogpile_callee_init();
 }

@@ -29,6 +29,8 @@ typedef struct DogpileCollection
 	int			max_slots;
 	bool		calls_functions;	/* that are not built in? */
 	bool		is_judged;		/* is the next plan that of the query itself? */
+	int			types;			/* kinds of types that it uses; see typeuse.h */
+	bool		has_missed;		/* was something not found or not allowed? */
 	bool		is_reader;		/* has the session become a reader with it? */
 	bool		is_stale;		/* was it given what is outdated? */
 	char	   *unknown;		/* a sentence: what else it depends on; or NULL */
@@ -46,6 +48,8 @@ extern void dogpile_depend_note_value(const DogpileRegion *region,
 									  const DogpileDeps *deps, bool is_known);
 extern void dogpile_depend_note_stale(void);
 extern void dogpile_depend_note_unknown(const char *reason);
+extern void dogpile_depend_note_types(int types);
+extern void dogpile_depend_note_error(int sqlerrcode);
 extern bool dogpile_depend_must_bypass(const DogpileCollection *collection);
 
 /* Is it being found out what a query depends on? */

@@ -31,6 +31,7 @@
 #include "commit.h"
 #include "compat.h"
 #include "config.h"
+#include "definition.h"
 #include "depend.h"
 #include "index.h"
 #include "lease.h"
@@ -145,6 +146,7 @@ _PG_init(void)
 	shmem_startup_hook = startup_shmem;
 	dogpile_ambient_init();
 	dogpile_commit_init();
+	dogpile_definition_init();
 	dogpile_catalog_init();
 	dogpile_change_init();
 	dogpile_prepared_init();

@@ -16,6 +16,10 @@
  *								all processes of a server
  *		functions				of a database, all of them: which functions had a part
  *								in a result need not show in any plan
+ *		types					of a database, all that were made as types
+ *		row types				of a database, all of them, as well as composite types
+ *		definitions				of a database, all of them: what a query has looked for
+ *								and not found may be anything
  *		a database				its schemas, its subscriptions, and whatever else is
  *								changed so rarely that all values may go with it
  *		the cluster				which roles are members of which, and whatever else
@@ -43,6 +47,9 @@ typedef enum ObjectKind
 	OBJECT_RELATION,
 	OBJECT_SYSCACHE,
 	OBJECT_FUNCTIONS,
+	OBJECT_TYPES,
+	OBJECT_ROW_TYPES,
+	OBJECT_DEFINITIONS,
 	OBJECT_DATABASE,
 	OBJECT_CLUSTER
 } ObjectKind;
@@ -88,6 +95,27 @@ DogpileSlot
 dogpile_object_functions(void)
 {
 	return find_slot(OBJECT_FUNCTIONS, MyDatabaseId, 0, 0);
+}
+
+/* Its types, but those built in and row types. */
+DogpileSlot
+dogpile_object_types(void)
+{
+	return find_slot(OBJECT_TYPES, MyDatabaseId, 0, 0);
+}
+
+/* Its row types and composite types. */
+DogpileSlot
+dogpile_object_row_types(void)
+{
+	return find_slot(OBJECT_ROW_TYPES, MyDatabaseId, 0, 0);
+}
+
+/* Whatever is defined in it, for those who have not found something. */
+DogpileSlot
+dogpile_object_definitions(void)
+{
+	return find_slot(OBJECT_DEFINITIONS, MyDatabaseId, 0, 0);
 }
 
 /* The current database as a whole. */

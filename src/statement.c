@@ -56,6 +56,7 @@
 #include "determinism.h"
 #include "statement.h"
 #include "timeword.h"
+#include "typeuse.h"
 
 /* The function that looks at a text that is about to be turned into a time. */
 #define GUARD_NAME		"dogpile_note_time"
@@ -274,6 +275,7 @@ judge(Query *query, List **functions)
 {
 	dogpile_depend_note_unknown(dogpile_determinism_check_inner(query,
 																 dogpile_depend_current->region->vary));
+	dogpile_depend_note_types(dogpile_typeuse_find(query));
 	(void) bodies_walker((Node *) query, functions);
 }
 

@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * typeuse.c
+ *	  Which kinds of types a query uses.
+ *
+ * What a query gives depends on the types that it names, casts to, builds rows of and
+ * returns: on a domain's base type and constraints, the labels of an enum, the
+ * columns of a row type.  Which types of all exactly is not noted: they change so rarely
+ * that it is enough to tell apart those that were made as types from the row types of
+ * tables, which change with these, and both from the built-in ones, which never do.
+ *
+ * Types also bring functions that no expression names: the checks of a domain, and
+ * what sorts, compares and hashes by operator classes that are not built in.
+ *
+ * What the functions of a query use is found in their own statements (statement.c), and
+ * see callee.c.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/typeuse.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "nodes/execnodes.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "object.h"
+#include "typeuse.h"
+
+static bool
+is_user_function(Oid function, void *context)
+{
+	return function >= FirstNormalObjectId;
+}
+
+static bool
+calls_functions_walker(Node *node, void *context)
+{
+	return node != NULL &&
+		(check_functions_in_node(node, is_user_function, context) ||
+		 expression_tree_walker(node, calls_functions_walker, context));
+}
+
+/* Do the checks of a domain call functions that are not built in? */
+static bool
+has_calling_checks(Oid domain)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dogpile domain",
+												  ALLOCSET_SMALL_SIZES);
+	DomainConstraintRef *ref = MemoryContextAllocZero(context, sizeof(DomainConstraintRef));
+	bool		result = false;
+	ListCell   *lc;
+
+	InitDomainConstraintRef(domain, ref, context, false);
+	foreach(lc, ref->constraints)
+	{
+		DomainConstraintState *constraint = lfirst(lc);
+
+		if (calls_functions_walker((Node *) constraint->check_expr, NULL))
+			result = true;
+	}
+	MemoryContextDelete(context);
+	return result;
+}
+
+/* Are values of a type compared or hashed by functions that are not built in? */
+static bool
+has_own_comparison(Oid typid)
+{
+	TypeCacheEntry *type = lookup_type_cache(typid, TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC |
+											 TYPECACHE_HASH_PROC);
+
+	return type->cmp_proc >= FirstNormalObjectId || type->hash_proc >= FirstNormalObjectId ||
+		type->eq_opr >= FirstNormalObjectId;
+}
+
+/*
+ * The kinds that a type belongs to: DOGPILE_TYPES, DOGPILE_ROW_TYPES and
+ * DOGPILE_TYPE_FUNCTIONS, or 0.
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+int
+dogpile_typeuse_of_type(Oid typid)
+{
+	Oid			element;
+	int			bits = DOGPILE_TYPES;
+
+	if (typid < FirstNormalObjectId)
+		return 0;
+	element = get_element_type(typid);
+	if (OidIsValid(element))
+		return bits | dogpile_typeuse_of_type(element);
+	switch (get_typtype(typid))
+	{
+		case TYPTYPE_BASE:
+		case TYPTYPE_ENUM:
+			break;
+		case TYPTYPE_DOMAIN:
+			if (has_calling_checks(typid))
+				bits |= DOGPILE_TYPE_FUNCTIONS;
+			return bits | dogpile_typeuse_of_type(getBaseType(typid));
+		default:				/* composite types, ranges of whatever */
+			bits |= DOGPILE_ROW_TYPES;
+			break;
+	}
+	if (has_own_comparison(typid))
+		bits |= DOGPILE_TYPE_FUNCTIONS;
+	return bits;
+}
+
+/* ... or those of several. */
+static int
+judge_types(const List *types)
+{
+	int			bits = 0;
+	ListCell   *lc;
+
+	foreach(lc, types)
+		bits |= dogpile_typeuse_of_type(lfirst_oid(lc));
+	return bits;
+}
+
+/* The value of a constant may be a type itself. */
+static int
+judge_constant(const Const *constant)
+{
+	int			bits = dogpile_typeuse_of_type(constant->consttype);
+
+	if (constant->consttype == REGTYPEOID && !constant->constisnull)
+		bits |= dogpile_typeuse_of_type(DatumGetObjectId(constant->constvalue));
+	return bits;
+}
+
+/* By which operators are rows sorted or grouped? */
+static int
+judge_sorting(const SortGroupClause *clause)
+{
+	return clause->sortop >= FirstNormalObjectId || clause->eqop >= FirstNormalObjectId ?
+		DOGPILE_TYPE_FUNCTIONS : 0;
+}
+
+/* Is it a node that has a type, and not a part of a query's structure? */
+static bool
+has_type(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Param:
+		case T_Aggref:
+		case T_WindowFunc:
+		case T_SubscriptingRef:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_NullIfExpr:
+		case T_SubLink:
+		case T_FieldSelect:
+		case T_FieldStore:
+		case T_RelabelType:
+		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
+		case T_ConvertRowtypeExpr:
+		case T_CaseExpr:
+		case T_CaseTestExpr:
+		case T_ArrayExpr:
+		case T_RowExpr:
+		case T_CoalesceExpr:
+		case T_MinMaxExpr:
+		case T_XmlExpr:
+		case T_CoerceToDomain:
+		case T_CoerceToDomainValue:
+		case T_SetToDefault:
+			return true;
+		default:
+			return dogpile_has_type_compat(nodeTag(node));
+	}
+}
+
+static bool
+find_walker(Node *node, void *context)
+{
+	int		   *bits = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_walker, context,
+								 QTW_EXAMINE_SORTGROUP);
+	if (IsA(node, Const))
+		*bits |= judge_constant((Const *) node);
+	else if (IsA(node, RangeTblFunction))
+		*bits |= judge_types(((RangeTblFunction *) node)->funccoltypes);
+	else if (IsA(node, TableFunc))
+		*bits |= judge_types(((TableFunc *) node)->coltypes);
+	else if (IsA(node, SortGroupClause))
+		*bits |= judge_sorting((SortGroupClause *) node);
+	else if (has_type(node))
+		*bits |= dogpile_typeuse_of_type(exprType(node));
+	return expression_tree_walker(node, find_walker, context);
+}
+
+/*
+ * Which kinds of types does a query use?
+ *
+ * query: analyzed and rewritten.
+ *
+ * Returns as above.
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+int
+dogpile_typeuse_find(Query *query)
+{
+	int			bits = 0;
+
+	(void) find_walker((Node *) query, &bits);
+	return bits;
+}
