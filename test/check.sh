@@ -63,6 +63,8 @@ count "builds without libmemcached and without warnings" \
 	builds_without_warnings WITH_MEMCACHED=no
 count "builds without hiredis and without warnings" builds_without_warnings WITH_REDIS=no
 count "builds without warnings" builds_without_warnings
+count "tells what it builds, and builds anew when that changes" \
+	as_user env PG_CONFIG="$PG_CONFIG" test/build.sh
 count "builds" build
 count "installs" install_extension
 count "includes only lower layers" as_user test/layers.sh
