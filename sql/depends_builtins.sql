@@ -34,7 +34,7 @@ CREATE VIEW calls AS
       AND NOT EXISTS (SELECT FROM unnest(p.proargtypes || p.prorettype) AS a(typ)
                         WHERE a.typ IN ('internal'::regtype, 'cstring'::regtype, 'trigger'::regtype,
                                         'event_trigger'::regtype, 'language_handler'::regtype));
-CREATE TABLE verdicts (name text, stable boolean, refused text);
+CREATE TABLE verdicts (name text, stable boolean, refused text, signature text);
 DO $$
 DECLARE
   c record;
@@ -54,7 +54,7 @@ BEGIN
       WHEN wrong_object_type OR undefined_function THEN
         CONTINUE;               -- VARIADIC, or WITHIN GROUP
     END;
-    INSERT INTO verdicts VALUES (c.name, c.stable, why);
+    INSERT INTO verdicts VALUES (c.name, c.stable, why, c.signature);
   END LOOP;
 END $$;
 SELECT count(*) > 2000, count(DISTINCT name) FILTER (WHERE refused IS NOT NULL) > 150 FROM verdicts;
@@ -65,13 +65,15 @@ SELECT name, count(DISTINCT coalesce(refused, '')) FROM verdicts
 
 -- Those that are refused in PostgreSQL 15, by reason.  What later versions add to a
 -- family is refused, too.
+-- One function has become two in 18.
+UPDATE verdicts SET name = 'pg_timezone_abbrevs' WHERE name ~ '^pg_timezone_abbrevs_(zone|abbrevs)$';
 SELECT refused, string_agg(DISTINCT name, ' ' ORDER BY name) FROM verdicts
   WHERE refused IS NOT NULL AND name !~ '^(has_.*_privilege|pg_stat_get_.*|pg_get_.*|pg_.*_is_visible|to_reg.*)$'
-    AND name NOT IN ('system_user', 'pg_basetype', 'pg_input_is_valid', 'pg_input_error_info', 'pg_numa_available')
+    AND name NOT IN ('system_user', 'pg_basetype', 'pg_input_is_valid', 'pg_input_error_info', 'pg_numa_available', 'pg_split_walfile_name')
   GROUP BY refused ORDER BY refused COLLATE "C";
 SELECT name, refused FROM verdicts
   WHERE name ~ '^(has_.*_privilege|pg_stat_get_.*|pg_get_.*|pg_.*_is_visible|to_reg.*)$' AND refused IS NULL
-     OR name IN ('system_user', 'pg_basetype', 'pg_input_is_valid', 'pg_input_error_info', 'pg_numa_available') AND refused IS NULL;
+     OR name IN ('system_user', 'pg_basetype', 'pg_input_is_valid', 'pg_input_error_info', 'pg_numa_available', 'pg_split_walfile_name') AND refused IS NULL;
 
 -- Those that are only STABLE and are not refused: by settings, which values are told
 -- apart by, or by what entries depend on.
@@ -91,7 +93,12 @@ SELECT DISTINCT name FROM verdicts
                      'pg_char_to_encoding', 'pg_encoding_to_char', 'pg_collation_for', 'pg_column_compression',
                      'pg_column_size', 'pg_column_toast_chunk_id', 'pg_mcv_list_items', 'pg_options_to_table',
                      'pg_typeof')
+    -- AT LOCAL, since 17, but for timetz
+    AND name <> 'timezone'
   ORDER BY name;
+-- AT LOCAL, since 17: what time it is somewhere else depends on the date.
+SELECT count(*) > 0, count(*) FILTER (WHERE refused IS NULL) FROM verdicts
+  WHERE stable AND signature ~ '^timezone\(.*time with time zone\)$' AND signature !~ 'timestamp';
 -- Conversions of names and numbers of catalogs.
 CREATE TABLE builtin_t (o oid, c regclass, t text, a regclass[], acl aclitem);
 CREATE TABLE conversions (query text);

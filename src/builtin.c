@@ -78,6 +78,7 @@ static const struct
 	{"pg_numa_*", DOGPILE_BUILTIN_SERVER},
 	{"pg_postmaster_start_time", DOGPILE_BUILTIN_SERVER},
 	{"pg_settings_get_flags", DOGPILE_BUILTIN_SERVER},
+	{"pg_split_walfile_name", DOGPILE_BUILTIN_SERVER},
 	{"pg_stat_get_*", DOGPILE_BUILTIN_SERVER},
 	{"pg_tablespace_databases", DOGPILE_BUILTIN_SERVER},
 	{"pg_walfile_name*", DOGPILE_BUILTIN_SERVER}
