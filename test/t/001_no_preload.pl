@@ -38,7 +38,7 @@ SELECT p.proname || '|' || p.prorettype::regtype ||
 FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND
 	d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dogpile') AND
-	p.proname NOT IN ('dogpile_key', 'dogpile_unwatch', 'dogpile_watch_arguments', 'dogpile_watch_changes')
+	p.proname NOT IN ('dogpile_key', 'dogpile_note_time', 'dogpile_unwatch', 'dogpile_watch_arguments', 'dogpile_watch_changes')
 ORDER BY 1
 EOT
 	my %errors;
@@ -94,6 +94,8 @@ check_all_fail('no preload', 'SET client_min_messages = error');
 check_all_fail('loaded later', "LOAD 'dogpile'");
 is($node->safe_psql('postgres', "SELECT dogpile_key('a', 1) IS NOT NULL"),
 	't', 'keys can be made all the same');
+is($node->safe_psql('postgres', "SELECT dogpile_note_time('now'::text, 'date'::regtype)"),
+	'now', 'what plans call does nothing');
 foreach my $view ('dogpile_stats', 'dogpile_entries')
 {
 	my $stderr;
