@@ -1,9 +1,16 @@
-# test/lib.sh: what test/check.sh, test/demo.sh and bench/ share; sourced by them.
+# test/lib.sh: what the scripts in test/ share; sourced by them.
 #
 # It installs what is missing, and gets from root, who may install, to an
 # ordinary user, whom PostgreSQL wants for its servers.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# The folder of another Debian in which to work, or "": see test/debian.sh.
+CHROOT=""
+
+# What building and testing need, besides the server.
+BUILD_PACKAGES="gcc make libc6-dev pkg-config libipc-run-perl openssl libhiredis-dev
+	libmemcached-dev libssl-dev memcached redis-server redis-sentinel redis-tools"
 
 # Run a command as root, directly or by sudo.
 as_root() {
@@ -49,8 +56,6 @@ install_packages() {
 
 # Install what building and testing need, if it is not there.
 install_missing() {
-	local packages="gcc make pkg-config libipc-run-perl openssl libhiredis-dev libmemcached-dev libssl-dev
-		memcached redis-server redis-sentinel redis-tools"
 	local missing="" version
 
 	if ! command -v apt-get > /dev/null; then
@@ -64,7 +69,7 @@ install_missing() {
 		as_root apt-get update -q > /dev/null
 		version=$(pg_version)
 	fi
-	for package in $packages "postgresql-$version" "postgresql-server-dev-$version"; do
+	for package in $BUILD_PACKAGES "postgresql-$version" "postgresql-server-dev-$version"; do
 		has_package "$package" || missing="$missing $package"
 	done
 	if [ -n "$missing" ]; then
@@ -82,25 +87,37 @@ make_work_copy() {
 	SERVER_USER=$(id -un)
 	[ "$(id -u)" != 0 ] || SERVER_USER=postgres
 	WORK=$(mktemp -d)
-	trap 'rm -rf "$WORK"' EXIT
+	trap "rm -rf --one-file-system '$WORK'" EXIT
+	copy_checkout "$WORK"
+	give_work_copy
+}
+
+# Without git, or in a folder that is not git's, all is copied that is not built.
+copy_checkout() {
 	if git -C "$TOP" rev-parse > /dev/null 2>&1; then
 		(cd "$TOP" && git ls-files -z -co --exclude-standard |
 			xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh |
-			tar cf - --null -T -) | tar xf - -C "$WORK"
+			tar cf - --null -T -) | tar xf - -C "$1"
 	else
-		(cd "$TOP" && tar cf - --exclude='*.o' --exclude='*.so' .) | tar xf - -C "$WORK"
+		(cd "$TOP" && tar cf - --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
+			--exclude='./tmp_check*' .) | tar xf - -C "$1"
 	fi
-	give_work_copy
 }
 
 # Let the ordinary user own the work copy.
 give_work_copy() {
-	[ "$(id -u)" != 0 ] || chown -R "$SERVER_USER" "$WORK"
+	if [ -n "$CHROOT" ]; then
+		in_chroot chown -R postgres /work
+	elif [ "$(id -u)" = 0 ]; then
+		chown -R "$SERVER_USER" "$WORK"
+	fi
 }
 
 # Run a command in the work copy as the ordinary user.
 as_user() {
-	if [ "$(id -u)" = 0 ]; then
+	if [ -n "$CHROOT" ]; then
+		in_chroot runuser -u postgres -- sh -c 'cd /work && export HOME=/work && exec "$@"' sh "$@"
+	elif [ "$(id -u)" = 0 ]; then
 		(cd "$WORK" && runuser -u "$SERVER_USER" -- env HOME="$WORK" "$@")
 	else
 		(cd "$WORK" && "$@")
@@ -114,7 +131,9 @@ build() {
 
 # Install it from there.
 install_extension() {
-	if [ -w "$("$PG_CONFIG" --pkglibdir)" ]; then
+	if [ -n "$CHROOT" ]; then
+		in_chroot make -s -C /work PG_CONFIG="$PG_CONFIG" with_llvm=no install
+	elif [ -w "$("$PG_CONFIG" --pkglibdir)" ]; then
 		make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" install
 	else
 		as_root make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" install
