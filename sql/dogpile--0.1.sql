@@ -10,10 +10,11 @@
 -- a query.  If it were "expiration_time", an interval given by position would
 -- silently be taken as that instead of as a result type.
 --
--- dogpile_set() and dogpile_add() have a form for text besides the polymorphic
--- one, which alone would refuse literals and parameters of unknown type.
--- PostgreSQL prefers it for strings of every type, so all of them are stored as
--- text.
+-- dogpile_set() and dogpile_add() have a form for literals and parameters of unknown
+-- type besides the polymorphic one, which alone would refuse them.  Its type must be
+-- a string's, or PostgreSQL would not choose it for these, and must not be text:
+-- that it prefers for strings of every other type, which would lose their type.  So
+-- it is one of our own, to which nothing else can be cast.
 --
 -- dogpile_invalidate(text, text) is for a key, dogpile_invalidate(text, boolean)
 -- for a region.  A second argument of unknown type is a key, whatever it looks
@@ -141,17 +142,62 @@ IS 'what is known of a cached value, and whether a session is creating it';
 -- Change
 --
 
+CREATE TYPE dogpile_literal;
+
+CREATE FUNCTION dogpile_literal_in(cstring)
+RETURNS dogpile_literal
+AS 'textin'
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION dogpile_literal_in(cstring)
+IS 'I/O';
+
+CREATE FUNCTION dogpile_literal_out(dogpile_literal)
+RETURNS cstring
+AS 'textout'
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION dogpile_literal_out(dogpile_literal)
+IS 'I/O';
+
+CREATE FUNCTION dogpile_literal_recv(internal)
+RETURNS dogpile_literal
+AS 'textrecv'
+LANGUAGE internal STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION dogpile_literal_recv(internal)
+IS 'I/O';
+
+CREATE FUNCTION dogpile_literal_send(dogpile_literal)
+RETURNS bytea
+AS 'textsend'
+LANGUAGE internal STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION dogpile_literal_send(dogpile_literal)
+IS 'I/O';
+
+CREATE TYPE dogpile_literal (
+    INPUT = dogpile_literal_in,
+    OUTPUT = dogpile_literal_out,
+    RECEIVE = dogpile_literal_recv,
+    SEND = dogpile_literal_send,
+    LIKE = pg_catalog.text,
+    CATEGORY = 'S');
+
+COMMENT ON TYPE dogpile_literal
+IS 'a literal or parameter of unknown type, as an argument of dogpile_set() and dogpile_add()';
+
 CREATE FUNCTION dogpile_set(
     region text,
     key text,
-    value text,
+    value dogpile_literal,
     expiration_time interval DEFAULT NULL,
     tags text[] DEFAULT NULL)
 RETURNS void
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'dogpile_set_literal'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION dogpile_set(text, text, text, interval, text[])
+COMMENT ON FUNCTION dogpile_set(text, text, dogpile_literal, interval, text[])
 IS 'store a text';
 
 CREATE FUNCTION dogpile_set(
@@ -170,14 +216,14 @@ IS 'store a value';
 CREATE FUNCTION dogpile_add(
     region text,
     key text,
-    value text,
+    value dogpile_literal,
     expiration_time interval DEFAULT NULL,
     tags text[] DEFAULT NULL)
 RETURNS boolean
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'dogpile_add_literal'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION dogpile_add(text, text, text, interval, text[])
+COMMENT ON FUNCTION dogpile_add(text, text, dogpile_literal, interval, text[])
 IS 'store a text unless there is a value; tell whether it was stored';
 
 CREATE FUNCTION dogpile_add(
@@ -348,6 +394,7 @@ CREATE FUNCTION dogpile_stats(
     OUT invalidations bigint,
     OUT refused bigint,
     OUT too_large bigint,
+    OUT unstorable bigint,
     OUT evictions bigint,
     OUT bypasses bigint,
     OUT verifications bigint,
@@ -380,6 +427,7 @@ CREATE VIEW dogpile_stats AS
            invalidations,
            refused,
            too_large,
+           unstorable,
            evictions,
            bypasses,
            verifications,

@@ -69,7 +69,7 @@ SET dogpile_reports.expiration_time = '100000d';
 SET dogpile_reports.lock_timeout = -1;
 ALTER SYSTEM SET dogpile_reports.hard_expiration_factor = 0.5;
 ALTER SYSTEM SET dogpile_reports.max_value_size = 0;
-ALTER SYSTEM SET dogpile_reports.max_value_size = '1GB';
+ALTER SYSTEM SET dogpile_reports.max_value_size = '2GB';
 ALTER SYSTEM SET dogpile.shared_memory = '100kB';
 \set VERBOSITY default
 

@@ -128,6 +128,23 @@ run_collecting(const DogpileAttempt *attempt, const DogpileTags **tags)
 	return false;
 }
 
+/* A value that is good for this session only is not stored; count it, and say so. */
+static void
+report_temporary(const DogpileAttempt *attempt)
+{
+	DogpileRegion *region = attempt->call.region;
+	const char *reason = "its query uses temporary objects";
+
+	if (dogpile_stats_count_unstorable(region, reason))
+		ereport(LOG,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("value cannot be stored in cache region \"%s\": %s", region->name,
+						reason),
+				 errdetail("It is key \"%s\".  It is not stored, nor are others like it; \"unstorable\" in dogpile_stats counts them.",
+						   dogpile_call_key_text(&attempt->call)),
+				 errhidestmt(true), errhidecontext(true)));
+}
+
 /*
  * Run the query, and note what its value depends on besides the data.
  *
@@ -143,6 +160,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 	uint64		npending = dogpile_call_npending;
 	TimestampTz started_at = GetCurrentTimestamp();
 	volatile bool storable = false;
+	volatile bool is_temporary = false;
 
 	entry->created_at = IsolationUsesXactSnapshot() ?
 		GetCurrentTransactionStartTimestamp() : started_at;
@@ -163,15 +181,17 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 	}
 	PG_FINALLY();
 	{
-		storable = storable && (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) == 0;
+		is_temporary = (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
 		MyXactFlags |= flag;
 	}
 	PG_END_TRY();
+	if (is_temporary)
+		report_temporary(attempt);
 	attempt->uses_pending = dogpile_call_npending != npending;
 	entry->creation_us = dogpile_attempt_elapsed_us(started_at);
 	dogpile_attempt_count(attempt, DOGPILE_COUNTER_CREATIONS, 1);
 	dogpile_attempt_count(attempt, DOGPILE_COUNTER_CREATION_TIME, entry->creation_us);
-	return storable;
+	return storable && !is_temporary;
 }
 
 /*
@@ -227,12 +247,13 @@ publish_outside(const DogpileAttempt *attempt, const DogpileEntry *entry)
 {
 	const DogpileStore *store = attempt->call.region->store;
 	DogpilePrepared *prepared;
+	const char *reason;
 	DogpileStatus status = DOGPILE_ERROR;
 
 	if (entry->lease != NULL)
 	{
 		status = store->prepare(attempt->call.region, &attempt->call.key, entry,
-								&prepared);
+								&prepared, &reason);
 		if (status == DOGPILE_OK)
 			status = store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
 		store->release(entry->lease);
@@ -257,6 +278,7 @@ publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry
 {
 	const DogpileStore *store = attempt->call.region->store;
 	DogpilePrepared *prepared;
+	const char *reason;
 	DogpileStatus status;
 
 	for (int i = 0; i < deps->count; i++)
@@ -270,7 +292,8 @@ publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry
 
 	if (dogpile_attempt_is_shared(attempt))
 		return publish_outside(attempt, entry);
-	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared);
+	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared,
+							&reason);
 	if (status == DOGPILE_TOO_LARGE)
 		dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
 	if (status != DOGPILE_OK)

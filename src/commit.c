@@ -93,6 +93,18 @@ report_too_large(const DogpilePendingEntry *pending)
 				 errhint("Increase \"dogpile.shared_memory\".")));
 }
 
+/* The store can never keep such a value, which it has counted and told the log. */
+static void
+report_unstorable(const DogpilePendingEntry *pending, const char *reason)
+{
+	if (pending->mode == DOGPILE_PUBLISH_ALWAYS)
+		ereport(WARNING,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("value cannot be stored in cache region \"%s\": %s",
+						pending->region->name, reason),
+				 errdetail("It is not stored.")));
+}
+
 /* PRE_COMMIT: find room for what is to be stored. */
 static void
 prepare_entries(void)
@@ -104,14 +116,17 @@ prepare_entries(void)
 	while ((pending = next_entry(&next)) != NULL)
 	{
 		DogpileStatus status;
+		const char *reason;
 
 		CHECK_FOR_INTERRUPTS();
 		if (is_obsolete(pending))
 			continue;
-		status = pending->store->prepare(pending->region, pending->key,
-										 &pending->entry, &pending->prepared);
+		status = pending->store->prepare(pending->region, pending->key, &pending->entry,
+										 &pending->prepared, &reason);
 		if (status == DOGPILE_TOO_LARGE)
 			report_too_large(pending);
+		else if (status == DOGPILE_UNSTORABLE)
+			report_unstorable(pending, reason);
 	}
 	MemoryContextSwitchTo(oldcontext);
 }

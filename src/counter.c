@@ -93,11 +93,12 @@ write_number(DogpileRegion *region, const DogpileKey *key, int64 number,
 		.lifetime_s = lifetime_s,
 		.as_of = dogpile_version_now()
 	};
+	DogpileDatum datum = {.value = Int64GetDatum(number),.typid = INT8OID,.typmod = -1};
 	DogpilePrepared *prepared;
+	const char *reason;
 
-	if (!dogpile_value_encode_datum(Int64GetDatum(number), false, INT8OID, MAX_SIZE,
-									&entry.value) ||
-		dogpile_store_memory.prepare(region, key, &entry, &prepared) != DOGPILE_OK)
+	if (!dogpile_value_encode_datum(&datum, MAX_SIZE, &entry.value) ||
+		dogpile_store_memory.prepare(region, key, &entry, &prepared, &reason) != DOGPILE_OK)
 		return false;
 	(void) dogpile_store_memory.publish(prepared, DOGPILE_PUBLISH_ALWAYS, entry.as_of);
 	return true;

@@ -222,13 +222,14 @@ dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 	DogpileEntry copy = *entry;
 	TimestampTz expires_at = dogpile_age_expires_at(region, entry);
 	DogpilePrepared *prepared;
+	const char *reason;
 
 	copy.created_at = GetCurrentTimestamp();
 	copy.lifetime_s = region->local_expiration_time_s;
 	if (expires_at != DT_NOEND)
 		copy.lifetime_s = Min(copy.lifetime_s,
 							  Max(expires_at - copy.created_at, 0) / (double) USECS_PER_SEC);
-	if (dogpile_store_memory.prepare(region, key, &copy, &prepared) != DOGPILE_OK)
+	if (dogpile_store_memory.prepare(region, key, &copy, &prepared, &reason) != DOGPILE_OK)
 		return false;
 	(void) dogpile_store_memory.publish(prepared, DOGPILE_PUBLISH_IF_NEWER, copy.as_of);
 	return true;

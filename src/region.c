@@ -297,7 +297,7 @@ drop_value(DogpileCall *call)
  * is not published over an invalidation that the snapshot does not see.
  */
 static bool
-set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
+set_value(DogpileCall *call, const DogpileDatum *value,
 		  const DogpileEntryOptions *options)
 {
 	Size		max_size = (Size) call->region->max_value_size_kb * 1024;
@@ -311,7 +311,7 @@ set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 	/* Nothing else is to invalidate what the user has computed himself. */
 	if (dogpile_depend_is_wanted(call->region))
 		entry.tags = dogpile_tag_add_objects(entry.tags, NULL, 0, NIL, true);
-	if (!dogpile_value_encode_datum(value, isnull, typid, max_size, &entry.value))
+	if (!dogpile_value_encode_datum(value, max_size, &entry.value))
 	{
 		drop_value(call);
 		ereport(WARNING,
@@ -340,20 +340,20 @@ set_value(DogpileCall *call, Datum value, bool isnull, Oid typid,
 /*
  * Store a value.
  *
- * value, isnull, typid: it and its type, which it keeps.
+ * value: it and its type, which it keeps.
  *
  * Errors: no such region, key too long, bad tags; a value that is too large is
  * only warned about.
  */
 void
-dogpile_region_set(const text *region, const text *key, Datum value, bool isnull,
-				   Oid typid, const DogpileEntryOptions *options)
+dogpile_region_set(const text *region, const text *key, const DogpileDatum *value,
+				   const DogpileEntryOptions *options)
 {
 	DogpileCall call;
 
 	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
-	(void) set_value(&call, value, isnull, typid, options);
+	(void) set_value(&call, value, options);
 }
 
 /*
@@ -389,8 +389,8 @@ lock_among_servers(DogpileCall *call, TimestampTz since)
  * transaction if the value is stored, so that nobody else stores one before that.
  */
 bool
-dogpile_region_add(const text *region, const text *key, Datum value, bool isnull,
-				   Oid typid, const DogpileEntryOptions *options)
+dogpile_region_add(const text *region, const text *key, const DogpileDatum *value,
+				   const DogpileEntryOptions *options)
 {
 	TimestampTz since = GetCurrentTimestamp();
 	DogpileCall call;
@@ -414,7 +414,7 @@ dogpile_region_add(const text *region, const text *key, Datum value, bool isnull
 			dogpile_lock_release(call.key.hash);
 		return false;
 	}
-	return set_value(&call, value, isnull, typid, options);
+	return set_value(&call, value, options);
 }
 
 /*

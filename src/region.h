@@ -62,10 +62,10 @@ extern void dogpile_region_get_or_create(const text *region, const text *key,
 										 const DogpileEntryOptions *options,
 										 DogpileResult *result);
 extern void dogpile_region_set(const text *region, const text *key,
-							   Datum value, bool isnull, Oid typid,
+							   const DogpileDatum *value,
 							   const DogpileEntryOptions *options);
 extern bool dogpile_region_add(const text *region, const text *key,
-							   Datum value, bool isnull, Oid typid,
+							   const DogpileDatum *value,
 							   const DogpileEntryOptions *options);
 extern bool dogpile_region_delete(const text *region, const text *key);
 extern bool dogpile_region_invalidate(const text *region, const text *key,

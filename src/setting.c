@@ -131,7 +131,7 @@ const DogpileSetting dogpile_settings[] = {
 		.flags = GUC_UNIT_KB,
 		.number = 8 * 1024,
 		.min = 1,
-		.max = MaxAllocSize / 1024,
+		.max = 1024 * 1024,
 	},
 	{
 		.name = "snapshot_reads",

@@ -73,7 +73,9 @@ PG_FUNCTION_INFO_V1(dogpile_get_text);
 PG_FUNCTION_INFO_V1(dogpile_get_any);
 PG_FUNCTION_INFO_V1(dogpile_exists);
 PG_FUNCTION_INFO_V1(dogpile_set);
+PG_FUNCTION_INFO_V1(dogpile_set_literal);
 PG_FUNCTION_INFO_V1(dogpile_add);
+PG_FUNCTION_INFO_V1(dogpile_add_literal);
 PG_FUNCTION_INFO_V1(dogpile_increment);
 PG_FUNCTION_INFO_V1(dogpile_delete);
 PG_FUNCTION_INFO_V1(dogpile_invalidate_key);
@@ -423,17 +425,55 @@ dogpile_exists(PG_FUNCTION_ARGS)
  */
 
 /*
- * dogpile_set(region, key, value, expiration_time, tags), for a value of type
- * text and for any other.
+ * Get the argument "value".
+ *
+ * typid, typmod: its type, or what stands for it.
  */
+static DogpileDatum
+get_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
+{
+	DogpileDatum value = {
+		.value = PG_GETARG_DATUM(ARG_VALUE),
+		.isnull = PG_ARGISNULL(ARG_VALUE),
+		.typid = typid,
+		.typmod = typmod
+	};
+
+	return value;
+}
+
+static void
+set_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
+{
+	DogpileEntryOptions options = get_options(fcinfo, ARG_VALUE + 1);
+	DogpileDatum value = get_value(fcinfo, typid, typmod);
+
+	dogpile_region_set(get_region(fcinfo), get_key(fcinfo), &value, &options);
+}
+
+static bool
+add_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
+{
+	DogpileEntryOptions options = get_options(fcinfo, ARG_VALUE + 1);
+	DogpileDatum value = get_value(fcinfo, typid, typmod);
+
+	return dogpile_region_add(get_region(fcinfo), get_key(fcinfo), &value, &options);
+}
+
+/* dogpile_set(region, key, value, expiration_time, tags) */
 Datum
 dogpile_set(PG_FUNCTION_ARGS)
 {
-	DogpileEntryOptions options = get_options(fcinfo, ARG_VALUE + 1);
+	set_value(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
+			  get_arg_typmod(fcinfo, ARG_VALUE));
+	PG_RETURN_VOID();
+}
 
-	dogpile_region_set(get_region(fcinfo), get_key(fcinfo),
-					   PG_GETARG_DATUM(ARG_VALUE), PG_ARGISNULL(ARG_VALUE),
-					   get_arg_type(fcinfo, ARG_VALUE, "value"), &options);
+/* The same for a value of unknown type, which is a text by its bytes and by its name. */
+Datum
+dogpile_set_literal(PG_FUNCTION_ARGS)
+{
+	set_value(fcinfo, TEXTOID, -1);
 	PG_RETURN_VOID();
 }
 
@@ -441,11 +481,15 @@ dogpile_set(PG_FUNCTION_ARGS)
 Datum
 dogpile_add(PG_FUNCTION_ARGS)
 {
-	DogpileEntryOptions options = get_options(fcinfo, ARG_VALUE + 1);
+	PG_RETURN_BOOL(add_value(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
+							 get_arg_typmod(fcinfo, ARG_VALUE)));
+}
 
-	PG_RETURN_BOOL(dogpile_region_add(get_region(fcinfo), get_key(fcinfo),
-									  PG_GETARG_DATUM(ARG_VALUE), PG_ARGISNULL(ARG_VALUE),
-									  get_arg_type(fcinfo, ARG_VALUE, "value"), &options));
+/* The same for a value of unknown type. */
+Datum
+dogpile_add_literal(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(add_value(fcinfo, TEXTOID, -1));
 }
 
 /* dogpile_increment(region, key, delta, expiration_time); NULL if it is not kept */

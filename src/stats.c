@@ -22,6 +22,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
@@ -34,6 +35,14 @@
 #define OVERFLOW_SLOT	(DOGPILE_STATS_SLOTS - 1)
 
 #define NSHARDS			8
+
+/*
+ * Reasons for which values of a region are not stored that the log was told of: for
+ * how many that is remembered, for how many seconds, and how soon one makes room.
+ */
+#define TOLD_REASONS	4
+#define TOLD_FOR_S		3600
+#define TOLD_AT_LEAST_S 60
 
 /* One shard of a region's counters, on cache lines of its own. */
 typedef union SharedCounters
@@ -59,6 +68,7 @@ typedef struct SharedStats
 
 	pg_atomic_uint64 reset_time;	/* TimestampTz */
 	SharedGauges gauges[DOGPILE_STATS_SLOTS];
+	pg_atomic_uint64 told[DOGPILE_STATS_SLOTS][TOLD_REASONS];	/* see below */
 	SharedCounters shards[DOGPILE_STATS_SLOTS][NSHARDS];
 } SharedStats;
 
@@ -99,6 +109,8 @@ dogpile_stats_shmem_init(void)
 	{
 		pg_atomic_init_u64(&shared_stats->gauges[slot].entries, 0);
 		pg_atomic_init_u64(&shared_stats->gauges[slot].bytes, 0);
+		for (int i = 0; i < TOLD_REASONS; i++)
+			pg_atomic_init_u64(&shared_stats->told[slot][i], 0);
 		for (int shard = 0; shard < NSHARDS; shard++)
 			for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
 				pg_atomic_init_u64(&shared_stats->shards[slot][shard].counters[i], 0);
@@ -163,6 +175,55 @@ dogpile_stats_count_slot(int slot, DogpileCounter counter, uint64 n)
 		is_dirty[slot] = true;
 		dirty_slots[ndirty_slots++] = slot;
 	}
+}
+
+/*
+ * Was the log told of a reason?  If not, it is told now, unless it has been told of too
+ * many others.
+ *
+ * A reason is kept as its hash and the second in which it was told.  Sessions that do
+ * this at the same time may both tell it, or one forget what the other has noted.
+ */
+static bool
+is_new_reason(pg_atomic_uint64 *told, const char *reason)
+{
+	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+	uint32		now = (uint32) (GetCurrentTimestamp() / USECS_PER_SEC);
+	uint32		oldest_age = 0;
+	int			oldest = -1;
+
+	for (int i = 0; i < TOLD_REASONS; i++)
+	{
+		uint64		seen = pg_atomic_read_u64(&told[i]);
+		uint32		age = seen == 0 ? PG_UINT32_MAX : now - (uint32) seen;
+
+		if ((uint32) (seen >> 32) == hash && age < TOLD_FOR_S)
+			return false;
+		if (age >= oldest_age)
+		{
+			oldest_age = age;
+			oldest = i;
+		}
+	}
+	if (oldest_age < TOLD_AT_LEAST_S)
+		return false;
+	pg_atomic_write_u64(&told[oldest], ((uint64) hash << 32) | now);
+	return true;
+}
+
+/*
+ * Count a value that cannot be stored.
+ *
+ * Returns whether the log should be told of that reason: each is told once in an hour
+ * by all sessions together.
+ *
+ * Errors: none.  Locks: as dogpile_stats_slot().
+ */
+bool
+dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason)
+{
+	dogpile_stats_count(region, DOGPILE_COUNTER_UNSTORABLE, 1);
+	return is_new_reason(shared_stats->told[dogpile_stats_slot(region)], reason);
 }
 
 /* Note that the store has taken up an entry.  May be called under any lock. */

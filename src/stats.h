@@ -37,6 +37,7 @@
 	X(INVALIDATIONS, COUNT)		/* of keys, tags and the whole region */ \
 	X(REFUSED, COUNT)			/* values outdated before publication */ \
 	X(TOO_LARGE, COUNT)			/* values over max_value_size or another limit */ \
+	X(UNSTORABLE, COUNT)		/* values that this store can never keep */ \
 	X(EVICTIONS, COUNT)			/* entries that made room for others */ \
 	X(BYPASSES, COUNT)			/* values not stored, as not deterministic */ \
 	X(VERIFICATIONS, COUNT)		/* hits that were computed once more */ \
@@ -67,6 +68,7 @@ extern int	dogpile_stats_slot(DogpileRegion *region);
 extern void dogpile_stats_count(DogpileRegion *region, DogpileCounter counter,
 								uint64 n);
 extern void dogpile_stats_count_slot(int slot, DogpileCounter counter, uint64 n);
+extern bool dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason);
 extern void dogpile_stats_entry_added(int slot, Size bytes);
 extern void dogpile_stats_entry_removed(int slot, Size bytes);
 extern void dogpile_stats_flush(void);

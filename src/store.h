@@ -35,6 +35,7 @@ typedef enum DogpileStatus
 	DOGPILE_MISS,				/* there is no such entry */
 	DOGPILE_KEPT,				/* not stored, what is there is newer */
 	DOGPILE_TOO_LARGE,			/* not prepared, larger than the store takes */
+	DOGPILE_UNSTORABLE,			/* not prepared, means nothing outside this server */
 	DOGPILE_FULL,				/* not prepared, there is no room at present */
 	DOGPILE_BUSY,				/* another server is creating it */
 	DOGPILE_CHANGING,			/* what it depends on is being invalidated */
@@ -109,11 +110,12 @@ typedef struct DogpileStore
 	/*
 	 * Copy an entry and find room for it.  On DOGPILE_OK *prepared is
 	 * allocated in CurrentMemoryContext, and must be published or abandoned
-	 * before that is reset.  May raise errors, after which nothing is held.
+	 * before that is reset.  On DOGPILE_UNSTORABLE, *reason says why.  May raise
+	 * errors, after which nothing is held.
 	 */
 	DogpileStatus (*prepare) (DogpileRegion *region, const DogpileKey *key,
 							  const DogpileEntry *entry,
-							  DogpilePrepared **prepared);
+							  DogpilePrepared **prepared, const char **reason);
 
 	/* Make a prepared entry visible, as of that clock.  Raises no error. */
 	DogpileStatus (*publish) (DogpilePrepared *prepared, DogpilePublishMode mode,

@@ -380,7 +380,7 @@ write_entry(const DogpileChain *chain, int region_slot, const DogpileKey *key,
 
 static DogpileStatus
 shmem_prepare(DogpileRegion *region, const DogpileKey *key,
-			  const DogpileEntry *entry, DogpilePrepared **prepared)
+			  const DogpileEntry *entry, DogpilePrepared **prepared, const char **reason)
 {
 	Size		bytes = key->len + (entry->tags ? entry->tags->size : 0) +
 		entry->value.size;

@@ -37,6 +37,7 @@
 #include "age.h"
 #include "announce.h"
 #include "lease.h"
+#include "stats.h"
 #include "store.h"
 #include "suspect.h"
 #include "token.h"
@@ -531,12 +532,31 @@ collect_tokens(const DogpileLease *lease, DogpileBytes *tokens)
 }
 
 /*
+ * Count a value that means nothing to other servers, and tell the log why: nothing else
+ * does, for the query's caller is given it all the same.
+ */
+static void
+report_unstorable(DogpileRegion *region, const DogpileLease *lease, const char *reason)
+{
+	if (!dogpile_stats_count_unstorable(region, reason))
+		return;
+	ereport(LOG,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("value cannot be stored in cache region \"%s\": %s", region->name,
+					reason),
+			 errdetail("It is entry \"%s\".  It is not stored, nor are others like it; \"unstorable\" in dogpile_stats counts them.",
+					   lease->entry_name.text),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
  * Encode an entry while errors can still be raised.  After this, storing it takes a call
  * of the backend and no memory of PostgreSQL's.
  */
 static DogpileStatus
 remote_prepare(DogpileRegion *region, const DogpileKey *key,
-			   const DogpileEntry *entry, DogpilePrepared **prepared)
+			   const DogpileEntry *entry, DogpilePrepared **prepared,
+			   const char **reason)
 {
 	DogpileBytes tokens[DOGPILE_WIRE_MAX_TOKENS];
 	DogpileLease *lease = entry->lease;
@@ -549,8 +569,13 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	initStringInfo(&result->bytes);
 	if (!dogpile_wire_encode(entry, tokens, collect_tokens(lease, tokens),
 							 name_bytes(&lease->entry_name), region->secret,
-							 &result->bytes))
-		return DOGPILE_TOO_LARGE;
+							 &result->bytes, reason))
+	{
+		if (*reason == NULL)
+			return DOGPILE_TOO_LARGE;
+		report_unstorable(region, lease, *reason);
+		return DOGPILE_UNSTORABLE;
+	}
 	result->remote = lease->remote;
 	result->lease = lease->is_locked ? lease : NULL;
 	result->entry_name = lease->entry_name;

@@ -327,17 +327,19 @@ dogpile_value_encode_rows(Tuplestorestate *rows, TupleDesc desc, Size max_size,
 
 /* A datum with anonymous records in it takes the longer way, as a row. */
 static bool
-encode_as_row(Datum datum, bool isnull, Oid typid, Size max_size, DogpileValue *value)
+encode_as_row(const DogpileDatum *datum, Size max_size, DogpileValue *value)
 {
 	TupleDesc	desc = CreateTemplateTupleDesc(1);
 	Tuplestorestate *rows = tuplestore_begin_heap(true, false, 1024);
+	Datum		flat = datum->value;
+	bool		isnull = datum->isnull;
 	bool		encoded;
 
-	TupleDescInitEntry(desc, 1, "value", typid, -1, 0);
+	TupleDescInitEntry(desc, 1, "value", datum->typid, -1, 0);
 	dogpile_tuple_desc_finalize_compat(desc);
 	if (!isnull)
-		datum = PointerGetDatum(PG_DETOAST_DATUM(datum));
-	tuplestore_putvalues(rows, desc, &datum, &isnull);
+		flat = PointerGetDatum(PG_DETOAST_DATUM(flat));
+	tuplestore_putvalues(rows, desc, &flat, &isnull);
 	encoded = dogpile_value_encode_rows(rows, desc, max_size, value);
 	tuplestore_end(rows);
 	return encoded;
@@ -349,19 +351,20 @@ encode_as_row(Datum datum, bool isnull, Oid typid, Size max_size, DogpileValue *
  * max_size, result, errors: as for dogpile_value_encode_rows().
  */
 bool
-dogpile_value_encode_datum(Datum datum, bool isnull, Oid typid, Size max_size,
-						   DogpileValue *value)
+dogpile_value_encode_datum(const DogpileDatum *datum, Size max_size, DogpileValue *value)
 {
+	Datum		flat = datum->value;
 	int16		typlen;
 	bool		byval;
 
-	if (dogpile_rowtype_has_records(typid))
-		return encode_as_row(datum, isnull, typid, max_size, value);
+	if (dogpile_rowtype_has_records(datum->typid))
+		return encode_as_row(datum, max_size, value);
 
-	get_typlenbyval(typid, &typlen, &byval);
-	if (!isnull && typlen == -1)
-		datum = PointerGetDatum(PG_DETOAST_DATUM(datum));
-	return encode_single(datum, isnull, typid, -1, typlen, byval, max_size, value);
+	get_typlenbyval(datum->typid, &typlen, &byval);
+	if (!datum->isnull && typlen == -1)
+		flat = PointerGetDatum(PG_DETOAST_DATUM(flat));
+	return encode_single(flat, datum->isnull, datum->typid, datum->typmod, typlen, byval,
+						 max_size, value);
 }
 
 /* --------------------------------------------------------------------

@@ -24,6 +24,15 @@ typedef struct DogpileValue
 	Size		size;			/* bytes */
 } DogpileValue;
 
+/* A single value of a known type, as the user gives it. */
+typedef struct DogpileDatum
+{
+	Datum		value;
+	bool		isnull;
+	Oid			typid;
+	int32		typmod;			/* -1: none, or not known */
+} DogpileDatum;
+
 typedef enum DogpileValueStatus
 {
 	DOGPILE_VALUE_OK,
@@ -54,8 +63,8 @@ typedef struct DogpileValueScan
 
 extern PGDLLEXPORT bool dogpile_value_encode_rows(Tuplestorestate *rows, TupleDesc desc,
 												  Size max_size, DogpileValue *value);
-extern bool dogpile_value_encode_datum(Datum datum, bool isnull, Oid typid,
-									   Size max_size, DogpileValue *value);
+extern bool dogpile_value_encode_datum(const DogpileDatum *datum, Size max_size,
+									   DogpileValue *value);
 extern PGDLLEXPORT DogpileValueStatus dogpile_value_open(const DogpileValue *value,
 														 DogpileValueReader *reader);
 extern DogpileValueStatus dogpile_value_verify(const DogpileValue *value);

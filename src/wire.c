@@ -214,15 +214,17 @@ encode(void *arg)
  * secret: of those who may make entries, or "".
  * out: the bytes are appended to it.
  *
- * Returns false if it means nothing to other servers or is too large, with
- * "out" as it was.
+ * reason: why, if the result is false because it means nothing to other servers; NULL
+ *		if it is too large.
+ *
+ * Returns false in both cases, with "out" as it was.
  *
  * Errors: out of memory, query cancel, failures of the system.
  */
 bool
 dogpile_wire_encode(const DogpileEntry *entry, const DogpileBytes *tokens,
 					int ntokens, DogpileBytes name, const char *secret,
-					StringInfo out)
+					StringInfo out, const char **reason)
 {
 	bool		authentic = secret[0] != '\0';
 	EncodeArgs	args = {entry, tokens, ntokens, authentic, out};
@@ -231,11 +233,11 @@ dogpile_wire_encode(const DogpileEntry *entry, const DogpileBytes *tokens,
 	uint8		seal[HMAC_LEN];
 	int			start = out->len;
 
+	*reason = NULL;
 	if (!dogpile_wire_guard(encode, &args, &failure))
 	{
-		ereport(DEBUG1,
-				(errmsg_internal("value cannot be stored outside this server: %s",
-								 failure.message)));
+		if (failure.sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			*reason = failure.message;
 		out->len = start;
 		out->data[start] = '\0';
 		return false;
@@ -246,6 +248,7 @@ dogpile_wire_encode(const DogpileEntry *entry, const DogpileBytes *tokens,
 		compute_crc(bytes, name, seal);
 	else if (!compute_hmac(bytes, name, secret, seal))
 	{
+		*reason = "it could not be authenticated";
 		out->len = start;
 		out->data[start] = '\0';
 		return false;

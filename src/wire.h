@@ -41,7 +41,7 @@ typedef struct DogpileWireHead
 extern PGDLLEXPORT bool dogpile_wire_encode(const DogpileEntry *entry,
 											const DogpileBytes *tokens, int ntokens,
 											DogpileBytes name, const char *secret,
-											StringInfo out);
+											StringInfo out, const char **reason);
 extern PGDLLEXPORT DogpileWireStatus dogpile_wire_open(DogpileBytes bytes, DogpileBytes name,
 													   const char *secret,
 													   DogpileWireHead *head,

@@ -5,7 +5,7 @@
  *
  * A field is an int32 length, -1 for a null, and as many bytes:
  *
- *		SCALAR		what its send function gives
+ *		SCALAR		what its send function gives, or a name; see wire_reg.c
  *		DOMAIN		as its base type
  *		ARRAY		uint8 dimensions, for each: int32 length, int32 lower bound;
  *					then a field for each element
@@ -45,6 +45,7 @@
 #include "compat.h"
 #include "trust.h"
 #include "wire_datum.h"
+#include "wire_reg.h"
 
 /* Flags of a range. */
 #define EMPTY			0x01
@@ -70,8 +71,14 @@ static Datum read_field(DogpileWireReader *reader, DogpileWireType *type,
 static void
 write_scalar(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
-	bytea	   *bytes = SendFunctionCall(&type->function, datum);
+	bytea	   *bytes;
 
+	if (dogpile_wire_is_reg(type->typid))
+	{
+		dogpile_wire_write_reg(writer->out, type->typid, DatumGetObjectId(datum));
+		return;
+	}
+	bytes = SendFunctionCall(&type->function, datum);
 	appendBinaryStringInfo(writer->out, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 	pfree(bytes);
 }
@@ -331,6 +338,9 @@ read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 	const char *data;
 	Datum		datum;
 
+	if (dogpile_wire_is_reg(type->typid))
+		return ObjectIdGetDatum(dogpile_wire_read_reg(type->typid,
+													  dogpile_wire_get(reader, len), len));
 	if (GetDatabaseEncoding() == PG_UTF8 &&
 		(type->typid == TEXTOID || (type->typid == VARCHAROID && typmod < 0)))
 		return read_text(reader, len);

@@ -200,10 +200,10 @@ read_rows(DecodeArgs *args, MemoryContext row_context, DogpileWireType *type)
 	args->is_unchecked = is_unchecked(type);
 	if (more && is_single(reader, desc))
 	{
+		DogpileDatum datum = {values[0], nulls[0], TupleDescAttr(desc, 0)->atttypid, -1};
+
 		MemoryContextSwitchTo(args->result_context);
-		return dogpile_value_encode_datum(values[0], nulls[0],
-										  TupleDescAttr(desc, 0)->atttypid,
-										  MaxAllocHugeSize, args->value);
+		return dogpile_value_encode_datum(&datum, MaxAllocHugeSize, args->value);
 	}
 	rows = collect_rows(reader, type, more, values, nulls, row_context);
 	MemoryContextSwitchTo(args->result_context);

@@ -78,7 +78,7 @@ dogpile_wire_add_type(DogpileWireTypes *types, DogpileWireType *type)
 {
 	if (types->count >= DOGPILE_WIRE_MAX_TYPES)
 		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
 				 errmsg("value has too many types")));
 	if (types->count == types->allocated)
 	{
@@ -100,22 +100,20 @@ dogpile_wire_descend(int *depth)
 	check_stack_depth();
 	if (++*depth > DOGPILE_WIRE_MAX_DEPTH)
 		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
 				 errmsg("types are nested too deep")));
 }
 
 /*
- * Do binary values of a base type mean the same on every server?  Those of the
- * reg* types are OIDs of what is called otherwise elsewhere, and internal types
- * have no receive functions that work.
+ * Do binary values of a base type mean the same on every server?  Internal types have no
+ * receive functions that work.  Those of the reg* types go by name; see wire_reg.c.
  */
 static bool
 is_portable(const FormData_pg_type *form)
 {
 	if (form->typnamespace != PG_CATALOG_NAMESPACE)
 		return true;
-	return strncmp(NameStr(form->typname), "reg", 3) != 0 &&
-		(form->typcategory != TYPCATEGORY_INTERNAL || form->oid == CHAROID);
+	return form->typcategory != TYPCATEGORY_INTERNAL || form->oid == CHAROID;
 }
 
 /* The kind of a type; raises an error if it cannot be written. */
@@ -139,6 +137,11 @@ dogpile_wire_classify(const FormData_pg_type *form)
 		case TYPTYPE_BASE:
 		case TYPTYPE_ENUM:
 			if (form->typisdefined && is_portable(form))
+				return DOGPILE_WIRE_SCALAR;
+			break;
+		case TYPTYPE_PSEUDO:
+			/* A literal in ROW(); the rest can be what a function gives. */
+			if (form->oid == UNKNOWNOID || form->oid == CSTRINGOID || form->oid == VOIDOID)
 				return DOGPILE_WIRE_SCALAR;
 			break;
 	}
