@@ -145,15 +145,15 @@ tell_counted(RelationCallback callback, void *arg)
 		}
 }
 
-/* Does this session hold a lock that allows it to change a relation? */
-static bool
-allows_changes(const LockInstanceData *lock)
+/* Does a lock that is held allow its holder to change a relation?  Errors: none. */
+bool
+dogpile_change_is_allowed_by(const LockInstanceData *lock)
 {
 	const LOCKMASK modes = LOCKBIT_ON(RowExclusiveLock) |
 		LOCKBIT_ON(ShareRowExclusiveLock) | LOCKBIT_ON(ExclusiveLock) |
 		LOCKBIT_ON(AccessExclusiveLock);
 
-	return lock->pid == MyProcPid && (lock->holdMask & modes) != 0 &&
+	return (lock->holdMask & modes) != 0 &&
 		lock->locktag.locktag_type == LOCKTAG_RELATION &&
 		lock->locktag.locktag_field1 == MyDatabaseId &&
 		dogpile_catalog_is_of_interest(lock->locktag.locktag_field2);
@@ -169,7 +169,8 @@ tell_locked(RelationCallback callback, void *arg)
 	LockData   *locks = GetLockStatusData();
 
 	for (int i = 0; i < locks->nelements; i++)
-		if (allows_changes(&locks->locks[i]))
+		if (locks->locks[i].pid == MyProcPid &&
+			dogpile_change_is_allowed_by(&locks->locks[i]))
 			callback(locks->locks[i].locktag.locktag_field2, true, arg);
 	pfree(locks->locks);
 	pfree(locks);

@@ -13,6 +13,8 @@
 #ifndef DOGPILE_CHANGE_H
 #define DOGPILE_CHANGE_H
 
+#include "storage/lock.h"
+
 #include "catalog.h"
 
 extern void dogpile_change_init(void);
@@ -20,6 +22,7 @@ extern void dogpile_change_note_statement(DogpileStatement kind);
 extern void dogpile_change_count_seen(Oid relid);
 extern bool dogpile_change_affects(const DogpileDeps *deps);
 
+extern bool dogpile_change_is_allowed_by(const LockInstanceData *lock);
 extern void dogpile_change_add(DogpileSlot slot);
 extern void dogpile_change_prepare(void);
 extern void dogpile_change_mark(TransactionId xid);

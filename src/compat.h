@@ -112,6 +112,21 @@ dogpile_lock_acquire_compat(const LOCKTAG *locktag, LOCKMODE lockmode,
 }
 
 /*
+ * Are two locks held by the same transaction?  Errors: none.
+ *
+ * Floor 17 removes it: compare their "vxid".
+ */
+static inline bool
+dogpile_is_same_holder_compat(const LockInstanceData *a, const LockInstanceData *b)
+{
+#if PG_VERSION_NUM >= 170000
+	return VirtualTransactionIdEquals(a->vxid, b->vxid);
+#else
+	return a->backend == b->backend && a->lxid == b->lxid;
+#endif
+}
+
+/*
  * Make a range of its bounds, in its canonical form, in CurrentMemoryContext.
  *
  * Errors: the lower bound is greater than the upper one, or whatever the

@@ -29,18 +29,19 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "executor/spi.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "catalog.h"
 #include "change.h"
+#include "compat.h"
 #include "object.h"
 #include "prepared.h"
 
@@ -48,35 +49,6 @@
 #define CATALOGS_LOCK_CLASS		0xD1
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
-
-/*
- * The id of a prepared transaction; and its locks, as pg_locks shows them: the
- * relations that it may have changed, or 0 for catalogs.  Its locks have in common
- * what pg_locks calls their virtual transaction, even while PREPARE TRANSACTION hands
- * them over; one of them is on its id.  They must be looked at after the id was found:
- * by then it has all of them.
- *
- * Run with the rights of a superuser under the search path of anybody, so nothing in
- * them, nor what the parser adds, may be looked up there (as "CASE x WHEN y" would be).
- */
-static const char id_query[] =
-"SELECT p.transaction FROM pg_catalog.pg_prepared_xacts AS p"
-" WHERE p.gid OPERATOR(pg_catalog.=) $1";
-
-static const char locks_query[] =
-"SELECT CASE WHEN l.locktype OPERATOR(pg_catalog.=) 'relation' THEN l.relation"
-" ELSE 0::pg_catalog.oid END"
-" FROM pg_catalog.pg_locks AS x, pg_catalog.pg_locks AS l"
-" WHERE x.transactionid OPERATOR(pg_catalog.=) $1"
-" AND x.mode OPERATOR(pg_catalog.=) 'ExclusiveLock'"
-" AND l.virtualtransaction OPERATOR(pg_catalog.=) x.virtualtransaction"
-" AND (l.locktype OPERATOR(pg_catalog.=) 'relation'"
-" AND l.mode OPERATOR(pg_catalog.=) ANY ('{RowExclusiveLock,ShareRowExclusiveLock,"
-"ExclusiveLock,AccessExclusiveLock}'::pg_catalog.text[])"
-" OR l.locktype OPERATOR(pg_catalog.=) 'advisory'"
-" AND l.objsubid OPERATOR(pg_catalog.=) 209)";
-
-StaticAssertDecl(CATALOGS_LOCK_CLASS == 209, "the query names the class of the lock");
 
 /*
  * Have it remembered, for as long as the transaction is prepared, that it has
@@ -95,25 +67,100 @@ dogpile_prepared_mark_catalogs(void)
 	(void) LockAcquire(&tag, ShareLock, false, false);
 }
 
-/* Within SPI: run one of the queries.  The rows are in SPI_tuptable. */
-static void
-run_query(const char *query, Oid type, Datum value)
+/* What a set-returning function needs to be called without a query. */
+typedef struct SetCall
 {
-	if (SPI_execute_with_args(query, 1, &type, &value, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not look at a prepared transaction");
+	FmgrInfo	function;
+	ReturnSetInfo result;
+	union
+	{
+		FunctionCallInfoBaseData info;
+		char		room[SizeForFunctionCallInfo(0)];
+	}			call;
+} SetCall;
+
+/* Begin to call one without arguments. */
+static void
+begin_set(SetCall *set, Oid function)
+{
+	memset(set, 0, sizeof(SetCall));
+	fmgr_info(function, &set->function);
+	set->result.type = T_ReturnSetInfo;
+	set->result.econtext = CreateStandaloneExprContext();
+	set->result.allowedModes = (int) SFRM_ValuePerCall;
+	set->result.returnMode = SFRM_ValuePerCall;
+	InitFunctionCallInfoData(set->call.info, &set->function, 0, InvalidOid, NULL,
+							 (fmNodePtr) &set->result);
 }
 
-/* The only column of a row that they gave. */
-static Datum
-get_value(uint64 row)
+/* The next row, or NULL at the end. */
+static HeapTupleHeader
+next_of_set(SetCall *set)
 {
-	bool		isnull;
+	Datum		row = FunctionCallInvoke(&set->call.info);
 
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull);
+	if (set->result.isDone == ExprMultipleResult)
+		return DatumGetHeapTupleHeader(row);
+	FreeExprContext(set->result.econtext, true);
+	return NULL;
 }
 
 /*
- * Within SPI: note what the transaction may have changed.
+ * The id of a prepared transaction, or none if there is no such.
+ *
+ * What PostgreSQL tells of it by the view pg_prepared_xacts is asked for without a
+ * query, which would count as one of the user's, and depend on rights on the view.
+ */
+static TransactionId
+find_prepared(const char *gid)
+{
+	TransactionId found = InvalidTransactionId;
+	HeapTupleHeader row;
+	SetCall		set;
+
+	begin_set(&set, F_PG_PREPARED_XACT);
+	while ((row = next_of_set(&set)) != NULL)
+	{
+		bool		isnull;
+		Datum		xid = GetAttributeByName(row, "transaction", &isnull);
+		Datum		name = GetAttributeByName(row, "gid", &isnull);
+
+		if (strcmp(TextDatumGetCString(name), gid) == 0)
+			found = DatumGetTransactionId(xid);
+	}
+	return found;
+}
+
+/* Which of all locks is the one that a transaction has on its own id, or NULL? */
+static const LockInstanceData *
+find_own_lock(const LockData *locks, TransactionId xid)
+{
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		const LockInstanceData *lock = &locks->locks[i];
+
+		if (lock->locktag.locktag_type == LOCKTAG_TRANSACTION &&
+			lock->locktag.locktag_field1 == xid &&
+			(lock->holdMask & LOCKBIT_ON(ExclusiveLock)) != 0)
+			return lock;
+	}
+	return NULL;
+}
+
+/* Is this what dogpile_prepared_mark_catalogs() has taken? */
+static bool
+marks_catalogs(const LockInstanceData *lock)
+{
+	return lock->locktag.locktag_type == LOCKTAG_ADVISORY &&
+		lock->locktag.locktag_field4 == CATALOGS_LOCK_CLASS;
+}
+
+/*
+ * Note what the transaction may have changed.
+ *
+ * Its locks have the holder in common, even while PREPARE TRANSACTION hands them over
+ * to the one that stands for the prepared transaction; one of them is on its id.
+ * They must be looked at after the id was found: by then it has all of them.
  *
  * Returns its id, or none if it has changed catalogs, which are read as they are now,
  * whatever a query's snapshot; or if there is no such transaction.
@@ -121,55 +168,56 @@ get_value(uint64 row)
 static TransactionId
 add_locked(const char *gid)
 {
-	TransactionId xid;
+	TransactionId xid = find_prepared(gid);
+	LockData   *locks;
+	const LockInstanceData *own;
 
-	run_query(id_query, TEXTOID, CStringGetTextDatum(gid));
-	if (SPI_processed == 0)
+	if (!TransactionIdIsValid(xid))
 		return InvalidTransactionId;
-	xid = DatumGetTransactionId(get_value(0));
-	run_query(locks_query, XIDOID, TransactionIdGetDatum(xid));
-	for (uint64 i = 0; i < SPI_processed; i++)
+	locks = GetLockStatusData();
+	own = find_own_lock(locks, xid);
+	for (int i = 0; i < locks->nelements && own != NULL; i++)
 	{
-		Oid			relid = DatumGetObjectId(get_value(i));
+		const LockInstanceData *lock = &locks->locks[i];
 
-		if (OidIsValid(relid))
+		if (!dogpile_is_same_holder_compat(lock, own))
+			continue;
+		if (dogpile_change_is_allowed_by(lock))
 		{
-			dogpile_change_add(dogpile_object_rows(relid));
-			dogpile_change_add(dogpile_object_relation(relid));
+			dogpile_change_add(dogpile_object_rows(lock->locktag.locktag_field2));
+			dogpile_change_add(dogpile_object_relation(lock->locktag.locktag_field2));
 		}
-		else
+		else if (marks_catalogs(lock))
 		{
 			dogpile_change_add(dogpile_object_database());
 			dogpile_change_add(dogpile_object_cluster());
 			xid = InvalidTransactionId;
 		}
 	}
+	pfree(locks->locks);
+	pfree(locks);
 	return xid;
 }
 
 /*
  * Note and mark what is about to be committed.
  *
- * Errors: those of a query.
+ * Errors: out of memory.
  */
 static void
 begin_commit(const char *gid)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "dogpile prepared transaction",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	TransactionId xid;
-	Oid			user;
-	int			context;
 
-	/* The views may have been closed to ordinary users. */
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
 	xid = add_locked(gid);
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "could not disconnect from SPI");
 	PopActiveSnapshot();
-	SetUserIdAndSecContext(user, context);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(context);
 	dogpile_change_mark(xid);
 	dogpile_change_set_foreign();
 }
