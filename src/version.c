@@ -309,6 +309,12 @@ dogpile_version_watch(const DogpileSlot *slots, int nslots)
 }
 
 /*
+ * Was this transaction's snapshot taken on a standby?  Found out by
+ * dogpile_version_snapshot_xmin().
+ */
+static bool is_from_recovery = false;
+
+/*
  * The oldest transaction id that the snapshot of this transaction sees as
  * running, widened to 64 bits.
  *
@@ -319,10 +325,12 @@ dogpile_version_watch(const DogpileSlot *slots, int nslots)
 uint64
 dogpile_version_snapshot_xmin(void)
 {
-	TransactionId xmin = GetTransactionSnapshot()->xmin;
+	Snapshot	snapshot = GetTransactionSnapshot();
+	TransactionId xmin = snapshot->xmin;
 	FullTransactionId next = ReadNextFullTransactionId();
 	uint32		epoch = EpochFromFullTransactionId(next);
 
+	is_from_recovery = snapshot->takenDuringRecovery;
 	if (xmin > XidFromFullTransactionId(next))
 		epoch--;
 	return U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch, xmin));
@@ -358,10 +366,14 @@ void
 dogpile_version_forget_snapshot(void)
 {
 	snapshot_clock = 0;
+	is_from_recovery = false;
 }
 
 /*
  * Does this transaction's snapshot see whatever was invalidated in this slot?
+ *
+ * On a standby, replay changes objects and invalidates nothing.  So a snapshot from
+ * then, which may outlive the promotion, is not known to see what has changed.
  *
  * xmin: what dogpile_version_snapshot_xmin() gave.
  *
@@ -372,6 +384,8 @@ dogpile_version_is_visible_locked(DogpileSlot slot, uint64 xmin)
 {
 	DogpileVersion *version = dogpile_version_get(slot);
 
+	if (is_from_recovery && slot >= dogpile_version_first_object())
+		return false;
 	return pg_atomic_read_u64(&version->next_xid) <= xmin ||
 		Max(pg_atomic_read_u64(&version->hard_at),
 			pg_atomic_read_u64(&version->soft_at)) <= snapshot_clock;
