@@ -25,6 +25,7 @@
 #include "change.h"
 #include "depend.h"
 #include "lock.h"
+#include "temporary.h"
 #include "xact.h"
 
 /* The keys that this session is creating now, the innermost first. */
@@ -150,13 +151,13 @@ report_temporary(const DogpileAttempt *attempt)
  *
  * entry: filled in, apart from the value.
  *
- * Returns whether the value may be stored: not if it comes from temporary tables,
- * which nobody else can read.
+ * Returns whether the value may be stored: not if it was made with the help of temporary
+ * objects, which nobody else has.
  */
 static bool
 run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 {
-	int			flag = MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+	DogpileTemporaryState temporary;
 	uint64		npending = dogpile_call_npending;
 	TimestampTz started_at = GetCurrentTimestamp();
 	volatile bool storable = false;
@@ -174,15 +175,14 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 	entry->as_of = dogpile_version_now();
 	attempt->log_position = dogpile_xact_position;
 
-	MyXactFlags &= ~XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+	dogpile_temporary_begin(&temporary);
 	PG_TRY();
 	{
 		storable = run_collecting(attempt, &entry->tags);
 	}
 	PG_FINALLY();
 	{
-		is_temporary = (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
-		MyXactFlags |= flag;
+		is_temporary = dogpile_temporary_end(&temporary);
 	}
 	PG_END_TRY();
 	if (is_temporary)

@@ -39,6 +39,7 @@
 
 #include "creator.h"
 #include "depend.h"
+#include "temporary.h"
 
 /* What the error context tells. */
 typedef struct CreationContext
@@ -205,6 +206,7 @@ run_query(DogpileCreator *creator, MemoryContext context, DogpileResult *result)
 	creator->misfit = true;
 	dogpile_result_check_shape(source->resultDesc, creator->shape);
 	creator->misfit = false;
+	dogpile_temporary_check_query(linitial_node(Query, source->query_list));
 	dogpile_depend_note_query(linitial_node(Query, source->query_list));
 
 	oldcontext = MemoryContextSwitchTo(context);

@@ -28,6 +28,7 @@
 #include "change.h"
 #include "lookup.h"
 #include "stats.h"
+#include "temporary.h"
 #include "xact.h"
 
 /* Judge an entry by its age alone. */
@@ -140,12 +141,14 @@ is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
 
 /*
  * Must the transaction compute for itself, whatever is stored?  With row_security off,
- * a query fails where policies would leave rows out.
+ * a query fails where policies would leave rows out; and temporary objects may have
+ * taken names that the query uses.
  */
 static bool
 must_compute(const DogpileEntry *entry)
 {
-	return is_from_query(entry) && !row_security;
+	return is_from_query(entry) &&
+		(!row_security || dogpile_temporary_hides(entry->tags));
 }
 
 /*
@@ -170,7 +173,8 @@ find_pending(DogpileRegion *region, const DogpileKey *key, DogpileLookup *found)
 	if (pending == NULL)
 		return false;
 	found->entry = pending->entry;
-	found->needs_snapshot = dogpile_change_affects(&pending->deps);
+	found->needs_snapshot = dogpile_change_affects(&pending->deps) ||
+		dogpile_temporary_hides(pending->entry.tags);
 	found->freshness = found->needs_snapshot ? DOGPILE_ABSENT :
 		judge(region, &pending->deps, &pending->entry, pending->position, NULL);
 	return true;

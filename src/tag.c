@@ -239,6 +239,13 @@ dogpile_tag_decode(const DogpileTags *tags)
 	return construct_array(elements, tags->count, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
+/* One of the relations that an entry depends on, from 0 to nrelations - 1. */
+Oid
+dogpile_tag_relation(const DogpileTags *tags, uint32 i)
+{
+	return relations_of(tags)[i];
+}
+
 /*
  * The relations that an entry is known to depend on, as an array of regclass in
  * CurrentMemoryContext.

@@ -53,6 +53,7 @@ extern DogpileTags *dogpile_tag_add_objects(const DogpileTags *tags,
 											const List *relations, bool exact);
 extern const char *dogpile_tag_next(const DogpileTags *tags, const char *p,
 									const char **text, size_t *len);
+extern Oid	dogpile_tag_relation(const DogpileTags *tags, uint32 i);
 extern ArrayType *dogpile_tag_decode(const DogpileTags *tags);
 extern ArrayType *dogpile_tag_decode_relations(const DogpileTags *tags);
 

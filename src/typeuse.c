@@ -149,9 +149,14 @@ judge_sorting(const SortGroupClause *clause)
 		DOGPILE_TYPE_FUNCTIONS : 0;
 }
 
-/* Is it a node that has a type, and not a part of a query's structure? */
-static bool
-has_type(Node *node)
+/*
+ * Is it a node that has a type, and not a part of a query's structure?  Constants
+ * apart.
+ *
+ * Errors, locks: none.
+ */
+bool
+dogpile_typeuse_has_type(Node *node)
 {
 	switch (nodeTag(node))
 	{
@@ -204,7 +209,7 @@ find_walker(Node *node, void *context)
 		*bits |= judge_types(((TableFunc *) node)->coltypes);
 	else if (IsA(node, SortGroupClause))
 		*bits |= judge_sorting((SortGroupClause *) node);
-	else if (has_type(node))
+	else if (dogpile_typeuse_has_type(node))
 		*bits |= dogpile_typeuse_of_type(exprType(node));
 	return expression_tree_walker(node, find_walker, context);
 }

@@ -20,5 +20,6 @@
 
 extern int	dogpile_typeuse_find(Query *query);
 extern int	dogpile_typeuse_of_type(Oid typid);
+extern bool dogpile_typeuse_has_type(Node *node);
 
 #endif							/* DOGPILE_TYPEUSE_H */

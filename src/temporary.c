@@ -1,0 +1,406 @@
+/*-------------------------------------------------------------------------
+ *
+ * temporary.c
+ *	  What is this session's alone: its temporary objects.
+ *
+ * A value that was made with the help of anything in pg_temp is for nobody else, in
+ * whatever region.  And a value that others have made is not what this session's
+ * query gives, if a temporary table has taken the name of one that it depends on.
+ *
+ * PostgreSQL notes when a transaction opens a temporary relation, for the sake of
+ * PREPARE TRANSACTION; so do queries, functions, views and row types at any depth.  But a
+ * plan that is kept need not open the view that it was made of, nor does a row type
+ * that is kept.  So if the session has temporary objects, and the query calls
+ * functions, plans are made anew and what is kept of temporary relations is
+ * forgotten, before it runs.
+ *
+ * Types of other kinds, functions, operators and so on are opened by nobody.  In the
+ * query itself they are looked for.  What functions do with them is not to be seen; so
+ * if there are any in pg_temp, which is rare, no value is stored of a query that calls
+ * functions.
+ *
+ * None of this costs anything in a session without temporary objects, but a look at a
+ * variable.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/temporary.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "storage/sinval.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/syscache.h"
+
+#include "determinism.h"
+#include "object.h"
+#include "temporary.h"
+#include "typeuse.h"
+
+/* Has the query that is running used what nobody else has? */
+static bool is_used = false;
+
+/* The schema of temporary objects, or InvalidOid: the session has never made any. */
+static Oid
+get_schema(void)
+{
+	Oid			schema;
+	Oid			toast_schema;
+
+	GetTempNamespaceState(&schema, &toast_schema);
+	return schema;
+}
+
+/* --------------------------------------------------------------------
+ * What there is
+ * --------------------------------------------------------------------
+ */
+
+/* What is in the schema. */
+typedef struct Contents
+{
+	List	   *relations;		/* oids, without indexes */
+	bool		has_others;		/* ... and types of other kinds, functions, ... */
+} Contents;
+
+static void
+find_contents(Oid schema, Contents *contents)
+{
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	contents->relations = NIL;
+	contents->has_others = false;
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(NamespaceRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(schema));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->classid == RelationRelationId)
+			contents->relations = lappend_oid(contents->relations, form->objid);
+		else
+			contents->has_others = true;
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+}
+
+/* --------------------------------------------------------------------
+ * What a query uses
+ * --------------------------------------------------------------------
+ */
+
+static bool
+is_temporary(Oid class, Oid object)
+{
+	ObjectAddress address;
+
+	if (object < FirstNormalObjectId)
+		return false;
+	ObjectAddressSet(address, class, object);
+	return isTempNamespace(get_object_namespace(&address));
+}
+
+static bool
+is_temporary_function(Oid function, void *context)
+{
+	return is_temporary(ProcedureRelationId, function);
+}
+
+/* A type, or that of its elements, or that which it is a domain over. */
+static bool
+is_temporary_type(Oid typid)
+{
+	Oid			element;
+
+	if (typid < FirstNormalObjectId)
+		return false;
+	element = get_element_type(typid);
+	if (OidIsValid(element))
+		return is_temporary_type(element);
+	return is_temporary(TypeRelationId, typid) ||
+		(get_typtype(typid) == TYPTYPE_DOMAIN && is_temporary_type(getBaseType(typid)));
+}
+
+static bool
+has_temporary_type(const List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		if (is_temporary_type(lfirst_oid(lc)))
+			return true;
+	return false;
+}
+
+/* A constant may be the number of an object. */
+static bool
+names_temporary(const Const *constant)
+{
+	Oid			object = DatumGetObjectId(constant->constvalue);
+
+	if (constant->constisnull)
+		return false;
+	switch (constant->consttype)
+	{
+		case REGCLASSOID:
+			return is_temporary(RelationRelationId, object);
+		case REGTYPEOID:
+			return is_temporary_type(object);
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+			return is_temporary(ProcedureRelationId, object);
+		case REGOPEROID:
+		case REGOPERATOROID:
+			return is_temporary(OperatorRelationId, object);
+		case REGCOLLATIONOID:
+			return is_temporary(CollationRelationId, object);
+		case REGCONFIGOID:
+			return is_temporary(TSConfigRelationId, object);
+		case REGDICTIONARYOID:
+			return is_temporary(TSDictionaryRelationId, object);
+		default:
+			return false;
+	}
+}
+
+/* Is there anything temporary in one node of a query? */
+static bool
+uses_temporary(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Const:
+			return is_temporary_type(((Const *) node)->consttype) ||
+				names_temporary((Const *) node);
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			if (is_temporary(OperatorRelationId, ((OpExpr *) node)->opno))
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			return is_temporary(OperatorRelationId, ((ScalarArrayOpExpr *) node)->opno);
+		case T_SortGroupClause:
+			return is_temporary(OperatorRelationId, ((SortGroupClause *) node)->sortop) ||
+				is_temporary(OperatorRelationId, ((SortGroupClause *) node)->eqop);
+		case T_CollateExpr:
+			return is_temporary(CollationRelationId, ((CollateExpr *) node)->collOid);
+		case T_RangeTblFunction:
+			return has_temporary_type(((RangeTblFunction *) node)->funccoltypes);
+		case T_TableFunc:
+			return has_temporary_type(((TableFunc *) node)->coltypes);
+		default:
+			break;
+	}
+	return dogpile_typeuse_has_type(node) && is_temporary_type(exprType(node));
+}
+
+static bool
+uses_temporary_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, uses_temporary_walker, context,
+								 QTW_EXAMINE_SORTGROUP);
+	return uses_temporary(node) ||
+		check_functions_in_node(node, is_temporary_function, context) ||
+		expression_tree_walker(node, uses_temporary_walker, context);
+}
+
+/* Forget what this session has kept of a relation, as if it had been changed. */
+static void
+forget_relation(Oid relid)
+{
+	SharedInvalidationMessage message;
+
+	memset(&message, 0, sizeof(message));
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = MyDatabaseId;
+	message.rc.relId = relid;
+	LocalExecuteInvalidationMessage(&message);
+}
+
+/*
+ * A query is about to run: let it be noted if it uses anything temporary.
+ *
+ * query: analyzed and rewritten.
+ *
+ * Errors: those of looking at catalogs.  Locks: no LWLock may be held.
+ */
+void
+dogpile_temporary_check_query(Query *query)
+{
+	Oid			schema = get_schema();
+	Contents	contents;
+	ListCell   *lc;
+
+	if (!OidIsValid(schema))
+		return;
+	if (uses_temporary_walker((Node *) query, NULL))
+		is_used = true;
+	if (is_used || !(dogpile_determinism_calls_functions(query) ||
+					 (dogpile_typeuse_find(query) & DOGPILE_TYPE_FUNCTIONS) != 0))
+		return;
+	find_contents(schema, &contents);
+	is_used = contents.has_others;
+	foreach(lc, contents.relations)
+		forget_relation(lfirst_oid(lc));
+	list_free(contents.relations);
+	ResetPlanCache();
+}
+
+/*
+ * A creation begins.
+ *
+ * state: for dogpile_temporary_end(), which must follow, even after an error.
+ *
+ * Errors: none.
+ */
+void
+dogpile_temporary_begin(DogpileTemporaryState *state)
+{
+	state->flag = MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+	state->was_used = is_used;
+	MyXactFlags &= ~XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+	is_used = false;
+}
+
+/*
+ * A creation ends.  What it has used, that within which it ran has used, too.
+ *
+ * Returns whether the value was made with the help of anything temporary.
+ *
+ * Errors: none.
+ */
+bool
+dogpile_temporary_end(const DogpileTemporaryState *state)
+{
+	bool		result = is_used || (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
+
+	MyXactFlags |= state->flag;
+	is_used = is_used || state->was_used;
+	return result;
+}
+
+/* --------------------------------------------------------------------
+ * What it hides
+ * --------------------------------------------------------------------
+ */
+
+static bool
+has_object(const DogpileTags *tags, DogpileSlot slot)
+{
+	for (uint32 i = 0; i < tags->nobjects; i++)
+		if (tags->slots[tags->count + i] == slot)
+			return true;
+	return false;
+}
+
+/* Has a temporary relation the name of this one? */
+static bool
+hides_relation(Oid schema, Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	return name != NULL && OidIsValid(get_relname_relid(name, schema));
+}
+
+/* The kinds of types whose names the row type of a temporary relation has taken. */
+static int
+find_hidden_types(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	CatCList   *list;
+	int			types = 0;
+
+	if (name == NULL)
+		return 0;
+	list = SearchSysCacheList1(TYPENAMENSP, CStringGetDatum(name));
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_type type = (Form_pg_type) GETSTRUCT(&list->members[i]->tuple);
+
+		if (type->typrelid != relid)
+			types |= OidIsValid(type->typrelid) ? DOGPILE_ROW_TYPES : DOGPILE_TYPES;
+	}
+	ReleaseSysCacheList(list);
+	return types;
+}
+
+/* Do the temporary objects hide types that an entry may depend on? */
+static bool
+hides_types(Oid schema, const DogpileTags *tags)
+{
+	bool		has_missed = has_object(tags, dogpile_object_definitions());
+	int			types = 0;
+	Contents	contents;
+	ListCell   *lc;
+
+	if (has_object(tags, dogpile_object_types()))
+		types |= DOGPILE_TYPES;
+	if (has_object(tags, dogpile_object_row_types()))
+		types |= DOGPILE_ROW_TYPES;
+	if (types == 0 && !has_missed)
+		return false;
+	find_contents(schema, &contents);
+	if (contents.has_others || (has_missed && contents.relations != NIL))
+		return true;
+	foreach(lc, contents.relations)
+		if ((find_hidden_types(lfirst_oid(lc)) & types) != 0)
+			return true;
+	return false;
+}
+
+/*
+ * Do this session's temporary objects hide what an entry depends on, so that its query
+ * would give something else here?
+ *
+ * tags: of the entry, or NULL.
+ *
+ * Errors: those of looking at catalogs.  Locks: no LWLock may be held.
+ */
+bool
+dogpile_temporary_hides(const DogpileTags *tags)
+{
+	Oid			schema = get_schema();
+
+	if (!OidIsValid(schema) || tags == NULL || !tags->automatic)
+		return false;
+	for (uint32 i = 0; i < tags->nrelations; i++)
+		if (hides_relation(schema, dogpile_tag_relation(tags, i)))
+			return true;
+	return hides_types(schema, tags);
+}
