@@ -21,6 +21,7 @@
 #include "backends.h"
 #include "call.h"
 #include "depend.h"
+#include "remote.h"
 #include "store.h"
 #include "variant.h"
 #include "xact.h"
@@ -84,6 +85,7 @@ dogpile_call_open_region(const text *name)
 			check_backend(region);
 			region->store = &dogpile_store_remote;
 		}
+		dogpile_remote_follow_reload();
 	}
 	return region;
 }

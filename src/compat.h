@@ -30,6 +30,7 @@
 #include "pgstat.h"
 #include "postmaster/autovacuum.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
@@ -321,6 +322,22 @@ dogpile_has_type_compat(NodeTag tag)
 	return tag == T_JsonValueExpr || tag == T_JsonConstructorExpr;
 #else
 	return false;
+#endif
+}
+
+/*
+ * The number of the transaction that this session is in, among its own; 0 in none.
+ * Errors: none.
+ *
+ * Floor 17 removes it: write MyProc->vxid.lxid.
+ */
+static inline LocalTransactionId
+dogpile_local_transaction_compat(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProc->vxid.lxid;
+#else
+	return MyProc->lxid;
 #endif
 }
 

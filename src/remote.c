@@ -9,8 +9,9 @@
  * failure is an answer like any other: what it means is for the caller to say.
  *
  * Regions with the same settings share a connection.  One whose settings were
- * changed by a reload gets another one; the old one stays open until the session
- * ends, which costs a descriptor for each such reload.
+ * changed by a reload gets another one.  The old one is closed when the session next
+ * uses any region, but not before the end of a transaction that has used it: what it
+ * has pending goes to where it was begun.
  *
  * Calls are also made when a transaction has just committed, with interrupts
  * held off.  Nothing is allocated or raised then: a connection that is not open
@@ -30,13 +31,18 @@
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "connection.h"
 #include "remote.h"
 #include "server.h"
 
 struct DogpileRemote
 {
+	MemoryContext context;		/* of all of it */
 	char	   *identity;		/* all settings that decide what it is */
+	bool		is_refused;		/* these are not valid: no call is made */
+	bool		is_current;		/* some region has these settings now? */
+	LocalTransactionId used_in; /* the last transaction to use it */
 	const char *backend;		/* these point into a copy of the settings */
 	const char *wrap;
 	DogpileBackendOptions options;
@@ -57,6 +63,9 @@ typedef struct Timing
 
 static DogpileRemote *remotes = NULL;
 
+/* There may be some that no region has settings for any more. */
+static bool has_unused = false;
+
 static const char *
 tls_name(int tls)
 {
@@ -74,6 +83,8 @@ keeps_files(const DogpileRegion *region)
 static char *
 make_identity(const DogpileRegion *region)
 {
+	if (region->fault != NULL)
+		return pstrdup("");
 	return psprintf("%s\n%s\n%s\n%s\n%s\n%s\n%d\n%d\n%s\n%s\n%s\n%s\n%s\n%d\n%d\n%d",
 					region->backend, keeps_files(region) ? region->name : "",
 					region->wrap, region->servers,
@@ -137,7 +148,9 @@ hash_login(const DogpileRegion *region)
 static DogpileRemote *
 make_remote(const DogpileRegion *region, const char *identity)
 {
-	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "dogpile remote",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	DogpileRemote *remote = palloc0(sizeof(DogpileRemote));
 	const char *name = region->sentinels[0] != '\0' ? region->sentinels : region->servers;
 	char		folder[DOGPILE_MAX_REGION_NAME + 16];
@@ -147,39 +160,136 @@ make_remote(const DogpileRegion *region, const char *identity)
 		snprintf(folder, sizeof(folder), "dogpile/%s", region->name);
 		name = folder;
 	}
+	remote->context = context;
 	remote->identity = pstrdup(identity);
+	remote->is_refused = region->fault != NULL;
 	remote->backend = pstrdup(region->backend);
 	remote->wrap = pstrdup(region->wrap);
 	make_options(region, &remote->options);
-	remote->server = dogpile_server_find(remote->backend, name, hash_login(region));
+	remote->server = remote->is_refused ? -1 :
+		dogpile_server_find(remote->backend, name, hash_login(region));
 	remote->next = remotes;
 	remotes = remote;
 	MemoryContextSwitchTo(oldcontext);
 	return remote;
 }
 
+/* The one with these settings, or NULL. */
+static DogpileRemote *
+find_identity(const char *identity)
+{
+	DogpileRemote *remote = remotes;
+
+	while (remote != NULL && strcmp(remote->identity, identity) != 0)
+		remote = remote->next;
+	return remote;
+}
+
+/* Note which ones are those of a region's settings as they are now. */
+static void
+mark_current(void)
+{
+	for (DogpileRemote *remote = remotes; remote != NULL; remote = remote->next)
+		remote->is_current = false;
+	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
+		 region = region->next)
+	{
+		char	   *identity;
+		DogpileRemote *remote;
+
+		if (!region->active || pg_strcasecmp(region->backend, DOGPILE_SHARED_MEMORY) == 0)
+			continue;
+		identity = make_identity(region);
+		remote = find_identity(identity);
+		if (remote != NULL)
+			remote->is_current = true;
+		pfree(identity);
+	}
+}
+
+/* Close the connection, and forget all of it. */
+static void
+forget(DogpileRemote *remote)
+{
+	DogpileRemote **link = &remotes;
+
+	while (*link != remote)
+		link = &(*link)->next;
+	*link = remote->next;
+	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
+		 region = region->next)
+		if (region->remote == remote)
+			region->remote = NULL;
+	if (remote->connection != NULL)
+		dogpile_connection_close(remote->connection);
+	MemoryContextDelete(remote->context);
+}
+
+/* May what a transaction has pending need it yet? */
+static bool
+is_in_use(const DogpileRemote *remote)
+{
+	LocalTransactionId transaction = dogpile_local_transaction_compat();
+
+	return LocalTransactionIdIsValid(transaction) && remote->used_in == transaction;
+}
+
+/*
+ * Close connections that were made for settings of before.  Those that the
+ * transaction has used are left to the next call.
+ */
+static void
+close_unused(void)
+{
+	DogpileRemote *next;
+
+	has_unused = false;
+	mark_current();
+	for (DogpileRemote *remote = remotes; remote != NULL; remote = next)
+	{
+		next = remote->next;
+		if (!remote->is_current && is_in_use(remote))
+			has_unused = true;
+		else if (!remote->is_current)
+			forget(remote);
+	}
+}
+
+/*
+ * A reload has changed settings: what was found of them before is no longer to be kept
+ * if it is another one's.
+ *
+ * Errors: out of memory.
+ */
+void
+dogpile_remote_follow_reload(void)
+{
+	if (remotes != NULL)
+		close_unused();
+}
+
 /*
  * Find what a region's settings name.
  *
- * Returns it; it lives as long as the session.
+ * Returns it; it lives at least as long as the transaction.
  *
  * Errors: out of memory.
  */
 DogpileRemote *
 dogpile_remote_find(DogpileRegion *region)
 {
-	char	   *identity;
-	DogpileRemote *remote;
+	if (unlikely(has_unused) && InterruptHoldoffCount == 0)
+		close_unused();
+	if (region->remote == NULL)
+	{
+		char	   *identity = make_identity(region);
 
-	if (region->remote != NULL)
-		return region->remote;
-
-	identity = make_identity(region);
-	for (remote = remotes; remote != NULL; remote = remote->next)
-		if (strcmp(remote->identity, identity) == 0)
-			break;
-	region->remote = remote != NULL ? remote : make_remote(region, identity);
-	pfree(identity);
+		region->remote = find_identity(identity);
+		if (region->remote == NULL)
+			region->remote = make_remote(region, identity);
+		pfree(identity);
+	}
+	region->remote->used_in = dogpile_local_transaction_compat();
 	return region->remote;
 }
 
@@ -243,7 +353,7 @@ dogpile_remote_open(DogpileRemote *remote)
 {
 	DogpileBackendError error = {0};
 
-	if (remote->connection == NULL)
+	if (remote->connection == NULL && !remote->is_refused)
 		(void) open_connection(remote, &error);
 }
 
@@ -253,6 +363,12 @@ begin_call(DogpileRemote *remote, Timing *timing)
 {
 	remote->failed = true;
 	remote->may_have_acted = false;
+	if (remote->is_refused)
+	{
+		strlcpy(remote->last_error, "its settings are not valid",
+				sizeof(remote->last_error));
+		return false;
+	}
 	if (!dogpile_server_may_ask(remote->server))
 	{
 		strlcpy(remote->last_error, "it has not answered for some time",

@@ -14,12 +14,13 @@
 #define DOGPILE_REMOTE_H
 
 #include "backends.h"
-#include "setting.h"
+#include "config.h"
 
 /* What regions with the same backend settings share in a session. */
 typedef struct DogpileRemote DogpileRemote;
 
 extern DogpileRemote *dogpile_remote_find(DogpileRegion *region);
+extern void dogpile_remote_follow_reload(void);
 extern bool dogpile_remote_check(const DogpileRegion *region,
 								 DogpileBackendError *error);
 extern void dogpile_remote_open(DogpileRemote *remote);

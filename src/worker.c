@@ -207,6 +207,7 @@ sleep_until(TimestampTz until)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		dogpile_remote_follow_reload();
 	}
 }
 
