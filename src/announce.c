@@ -35,6 +35,13 @@
  * Soft invalidations need no mark, since being stale is no promise: the soft
  * part of the token is replaced after the commit.
  *
+ * A transaction may invalidate any number of things.  What goes to one store goes
+ * there in few calls, whichever regions it is for.  PRE_COMMIT can be cancelled.
+ * Neither half takes longer than dogpile.commit_timeout and one more call for each
+ * store: if that is not going to be enough for all marks, regions are marked as a
+ * whole, by their own token; and what is not delivered in time makes its region
+ * suspect.
+ *
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
@@ -44,63 +51,25 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
-#include "nodes/pg_list.h"
-#include "utils/hsearch.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "announce.h"
 #include "config.h"
 #include "lease.h"
-#include "suspect.h"
-
-/* A store that takes no changes is not tried again for so long. */
-#define SETTLE_PAUSE_MS	100
+#include "notice.h"
 
 /* Most items in one call. */
-#define BATCH			64
+#define BATCH			512
 
 /* So often a token is read and replaced before it is given up: others do, too. */
 #define TRIES			8
 
-/* A region, by its name and that of its version. */
-typedef struct RegionToTell
-{
-	const char *name;
-	DogpileItemName version;
-	bool		is_held;		/* suspect until this transaction ends? */
-} RegionToTell;
-
-/* One token of one store that the transaction invalidates. */
-typedef struct Announcement
-{
-	DogpileRemote *remote;
-	List	   *regions;		/* RegionToTell, to whom it matters */
-	DogpileToken token;			/* its name, and what was last seen there */
-	DogpileItemName entry_name; /* of a key: its entry; else of length 0 */
-	bool		hard;
-	bool		is_sent;		/* hard: is the mark in place? */
-	bool		is_left;		/* ... and is it no longer needed there? */
-	int			row;			/* of the mark, see lease.h */
-	int64		mark_ms;
-	int64		ttl_ms;
-	char		mark[DOGPILE_TOKEN_TEXT_LEN + 1];
-	char		successor[DOGPILE_TOKEN_TEXT_LEN + 1];
-	struct Announcement *next;
-	struct Announcement *next_of_name;	/* in another store */
-} Announcement;
-
-/* Those of one name. */
-typedef struct NamedAnnouncements
-{
-	char		name[DOGPILE_MAX_ITEM_NAME + 1];	/* hash key */
-	Announcement *first;
-} NamedAnnouncements;
-
-/* Those of this transaction, in TopTransactionContext. */
-static Announcement *announcements = NULL;
-static HTAB *by_name = NULL;
+/* A store that has failed so often takes no more of this transaction's marks. */
+#define MAX_FAILURES	2
 
 /* Does a region's store have to be told what is invalidated? */
 bool
@@ -108,107 +77,6 @@ dogpile_announce_is_needed(DogpileRegion *region)
 {
 	return region->active && pg_strcasecmp(region->backend, DOGPILE_SHARED_MEMORY) != 0 &&
 		pg_strcasecmp(region->backend, "null") != 0;
-}
-
-/* Note to whom it matters, while names can still be made. */
-static void
-add_region(Announcement *a, DogpileRegion *region)
-{
-	MemoryContext oldcontext;
-	RegionToTell *told;
-	ListCell   *cell;
-
-	foreach(cell, a->regions)
-		if (((const RegionToTell *) lfirst(cell))->name == region->name)
-			return;
-	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
-	told = palloc(sizeof(RegionToTell));
-	told->name = region->name;
-	told->is_held = false;
-	dogpile_item_name_of_region(region, &told->version);
-	a->regions = lappend(a->regions, told);
-	MemoryContextSwitchTo(oldcontext);
-}
-
-static const char *
-first_region(const Announcement *a)
-{
-	return ((const RegionToTell *) linitial(a->regions))->name;
-}
-
-/* Find those of a name, to which others can be added. */
-static NamedAnnouncements *
-find_named(const DogpileItemName *name)
-{
-	NamedAnnouncements *named;
-	bool		found;
-
-	if (by_name == NULL)
-	{
-		HASHCTL		ctl = {
-			.keysize = sizeof(named->name),
-			.entrysize = sizeof(NamedAnnouncements),
-			.hcxt = TopTransactionContext
-		};
-
-		by_name = hash_create("dogpile announcements", 64, &ctl,
-							  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	}
-	named = hash_search(by_name, name->text, HASH_ENTER, &found);
-	if (!found)
-		named->first = NULL;
-	return named;
-}
-
-/*
- * Make one.  Those of the same name have the same successor, for regions that
- * differ in a timeout may find each other's token.
- */
-static Announcement *
-make_announcement(DogpileRegion *region, DogpileRemote *remote,
-				  const DogpileItemName *name, NamedAnnouncements *named)
-{
-	Announcement *a;
-
-	/* COMMIT may be the first to need it, for soft invalidations. */
-	dogpile_remote_open(remote);
-	a = MemoryContextAllocZero(TopTransactionContext, sizeof(Announcement));
-	a->remote = remote;
-	a->row = -1;
-	a->mark_ms = region->grace_time_ms;
-	a->ttl_ms = dogpile_token_ttl_ms(region);
-	a->token.name = *name;
-	if (named->first != NULL)
-		strcpy(a->successor, named->first->successor);
-	else
-		dogpile_token_make(a->successor);
-	a->next_of_name = named->first;
-	named->first = a;
-	a->next = announcements;
-	announcements = a;
-	return a;
-}
-
-/* Note one token; a hard invalidation includes a soft one. */
-static Announcement *
-add(DogpileRegion *region, const DogpileItemName *name, bool hard)
-{
-	DogpileRemote *remote = dogpile_remote_find(region);
-	NamedAnnouncements *named = find_named(name);
-	int64		ttl_ms = dogpile_token_ttl_ms(region);
-	Announcement *a = named->first;
-
-	while (a != NULL && a->remote != remote)
-		a = a->next_of_name;
-	if (a == NULL)
-		a = make_announcement(region, remote, name, named);
-	add_region(a, region);
-	a->hard |= hard;
-	a->mark_ms = Min(a->mark_ms, region->grace_time_ms);
-
-	/* 0 is for ever. */
-	a->ttl_ms = a->ttl_ms == 0 || ttl_ms == 0 ? 0 : Max(a->ttl_ms, ttl_ms);
-	return a;
 }
 
 /*
@@ -235,29 +103,39 @@ dogpile_announce_name_key(DogpileRegion *region, const DogpileKey *key)
 	return names;
 }
 
+/*
+ * Obey a cancel request.  For COMMIT, PostgreSQL has switched statement_timeout off.
+ */
 static void
-copy_name(DogpileItemName *name, const char *text)
+check_interrupts(void)
 {
-	name->len = strlen(text);
-	memcpy(name->text, text, name->len + 1);
+	CHECK_FOR_INTERRUPTS();
+	if (StatementTimeout > 0 &&
+		GetCurrentTimestamp() >= TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(),
+															 StatementTimeout))
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("canceling statement due to statement timeout")));
 }
 
 /*
  * Announce that a key, a region, or a tag is invalidated; at PRE_COMMIT.
  *
- * Errors: out of memory; those of names.
+ * names: must live as long as the transaction.
+ *
+ * Errors: out of memory; those of names and of interrupts.
  */
 void
 dogpile_announce_key(DogpileRegion *region, const DogpileKeyNames *names, bool hard)
 {
 	DogpileItemName name;
-	Announcement *a;
 
+	CHECK_FOR_INTERRUPTS();
 	if (!dogpile_announce_is_needed(region))
 		return;
-	copy_name(&name, names->text);
-	a = add(region, &name, hard);
-	copy_name(&a->entry_name, names->text + names->entry_at);
+	name.len = names->entry_at - 1;
+	memcpy(name.text, names->text, names->entry_at);
+	dogpile_notice_add(region, &name, hard)->entry_name = names->text + names->entry_at;
 }
 
 void
@@ -268,224 +146,29 @@ dogpile_announce_region(DogpileRegion *region, bool hard)
 	if (!dogpile_announce_is_needed(region))
 		return;
 	dogpile_item_name_of_region(region, &name);
-	(void) add(region, &name, hard);
+	(void) dogpile_notice_add(region, &name, hard);
 }
 
 void
 dogpile_announce_tag(DogpileBytes tag, bool hard)
 {
+	const DogpileRegion *last = NULL;
 	DogpileItemName name;
 
+	CHECK_FOR_INTERRUPTS();
 	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
 		 region = region->next)
-		if (dogpile_announce_is_needed(region))
-		{
-			dogpile_item_name_of_tag(region, tag, &name);
-			(void) add(region, &name, hard);
-		}
-}
-
-/*
- * A store cannot be told: declare the regions suspect that it matters to.
- *
- * hold: whether to keep others from settling that until the transaction ends.
- */
-static void
-suspect(const Announcement *a, bool hold)
-{
-	ListCell   *cell;
-
-	foreach(cell, a->regions)
 	{
-		RegionToTell *told = lfirst(cell);
-		bool		hold_it = hold && !told->is_held;
-		bool		durable = dogpile_suspect_add(told->name, &told->version, hold_it);
-
-		told->is_held |= hold_it;
-		if (!durable && InterruptHoldoffCount == 0)
-			ereport(WARNING,
-					(errcode(ERRCODE_IO_ERROR),
-					 errmsg("could not note that cached values outside may be outdated"),
-					 errdetail("They are not served until the server is restarted.")));
-	}
-}
-
-/* The transaction has ended: let the regions be settled that it has held. */
-static void
-release_regions(void)
-{
-	ListCell   *cell;
-
-	for (Announcement *a = announcements; a != NULL; a = a->next)
-		foreach(cell, a->regions)
-		{
-			RegionToTell *told = lfirst(cell);
-
-			if (told->is_held)
-				dogpile_suspect_release(&told->version);
-			told->is_held = false;
-		}
-}
-
-/* The memory goes with the transaction. */
-static void
-forget_all(void)
-{
-	announcements = NULL;
-	by_name = NULL;
-}
-
-/* --------------------------------------------------------------------
- * Many announcements in one call
- * --------------------------------------------------------------------
- */
-
-/* Some announcements of one store, and an item for each. */
-typedef struct Batch
-{
-	DogpileRemote *remote;
-	int			count;
-	Announcement *announcements[BATCH];
-	DogpileBackendItem items[BATCH];
-} Batch;
-
-/* Which announcements to take into a batch. */
-typedef bool (*Filter) (const Announcement *a);
-
-static bool
-needs_mark(const Announcement *a)
-{
-	return a->hard && !a->is_sent;
-}
-
-static bool
-has_own_mark(const Announcement *a)
-{
-	return a->is_sent && dogpile_token_is_own_mark(a->mark);
-}
-
-static bool
-has_joined_mark(const Announcement *a)
-{
-	return a->is_sent && !dogpile_token_is_own_mark(a->mark);
-}
-
-static bool
-has_entry(const Announcement *a)
-{
-	return a->hard && a->entry_name.len > 0;
-}
-
-/* Take some that belong to one store; false if there are none left. */
-static bool
-next_batch(Announcement **from, Filter filter, Batch *batch)
-{
-	batch->count = 0;
-	for (; *from != NULL && batch->count < BATCH; *from = (*from)->next)
-	{
-		if (!filter(*from))
+		if (!dogpile_announce_is_needed(region))
 			continue;
-		if (batch->count > 0 && (*from)->remote != batch->remote)
-			break;
-		batch->remote = (*from)->remote;
-		batch->announcements[batch->count++] = *from;
+
+		/* Most regions have the same name for it. */
+		if (last == NULL || strcmp(last->name_space, region->name_space) != 0 ||
+			strcmp(last->key_prefix, region->key_prefix) != 0)
+			dogpile_item_name_of_tag(region, tag, &name);
+		last = region;
+		(void) dogpile_notice_add(region, &name, hard);
 	}
-	return batch->count > 0;
-}
-
-/* An item that puts something in place of what a token was last seen to be. */
-static void
-replace_token(const DogpileToken *token, const char *text, int64 ttl_ms,
-			  DogpileBackendItem *item)
-{
-	memset(item, 0, sizeof(*item));
-	item->name = dogpile_item_name_bytes(&token->name);
-	item->value.data = text;
-	item->value.len = DOGPILE_TOKEN_TEXT_LEN;
-	item->expected.data = token->text;
-	item->expected.len = DOGPILE_TOKEN_TEXT_LEN;
-	item->mode = token->text[0] == '\0' ? DOGPILE_BACKEND_IF_ABSENT :
-		DOGPILE_BACKEND_IF_EQUAL;
-	item->ttl_ms = ttl_ms;
-}
-
-/* --------------------------------------------------------------------
- * PRE_COMMIT: putting marks in place
- * --------------------------------------------------------------------
- */
-
-/* See what is in the place of each token of a batch. */
-static bool
-look(Batch *batch)
-{
-	for (int i = 0; i < batch->count; i++)
-	{
-		memset(&batch->items[i], 0, sizeof(DogpileBackendItem));
-		batch->items[i].name = dogpile_item_name_bytes(&batch->announcements[i]->token.name);
-	}
-	if (dogpile_remote_get(batch->remote, batch->items, batch->count)
-		!= DOGPILE_BACKEND_OK)
-		return false;
-	for (int i = 0; i < batch->count; i++)
-		dogpile_token_read(&batch->announcements[i]->token, &batch->items[i]);
-	return true;
-}
-
-/* Put a mark in place of each token of a batch, or join the one that is there. */
-static bool
-mark(Batch *batch)
-{
-	bool		may_be_sent;
-	bool		ok;
-
-	for (int i = 0; i < batch->count; i++)
-	{
-		Announcement *a = batch->announcements[i];
-
-		dogpile_lease_drop_mark(a->row, a->mark);
-		dogpile_token_make_mark(a->token.text, a->mark);
-		a->row = dogpile_lease_hold_mark(first_region(a), &a->token.name, a->mark,
-										 DOGPILE_TOKEN_TEXT_LEN, a->mark_ms);
-		replace_token(&a->token, a->mark, a->mark_ms, &batch->items[i]);
-	}
-	ok = dogpile_remote_set(batch->remote, batch->items, batch->count) == DOGPILE_BACKEND_OK;
-	may_be_sent = !ok && dogpile_remote_may_have_acted(batch->remote);
-	for (int i = 0; i < batch->count; i++)
-	{
-		Announcement *a = batch->announcements[i];
-
-		a->is_sent = batch->items[i].status == DOGPILE_BACKEND_OK;
-		if (!a->is_sent && !may_be_sent)
-		{
-			dogpile_lease_drop_mark(a->row, a->mark);
-			a->row = -1;
-		}
-	}
-	return ok;
-}
-
-/*
- * PRE_COMMIT: put the marks in place.  What cannot be told makes its region
- * suspect; the transaction goes on.
- *
- * Errors: out of memory; those of interrupts.
- */
-void
-dogpile_announce_send(void)
-{
-	Batch		batch;
-
-	for (int try = 0; try < TRIES; try++)
-	{
-		Announcement *from = announcements;
-
-		while (next_batch(&from, needs_mark, &batch))
-			if (!look(&batch) || !mark(&batch))
-				try = TRIES;
-	}
-	for (Announcement *a = announcements; a != NULL; a = a->next)
-		if (needs_mark(a))
-			suspect(a, true);
 }
 
 /*
@@ -497,13 +180,291 @@ dogpile_announce_send(void)
 const char *
 dogpile_announce_successor(const DogpileItemName *name)
 {
-	NamedAnnouncements *named = by_name == NULL ? NULL :
-		hash_search(by_name, name->text, HASH_FIND, NULL);
+	const DogpileNoticeName *named = dogpile_notice_find(name);
 
-	for (Announcement *a = named ? named->first : NULL; a != NULL; a = a->next_of_name)
+	for (const DogpileNotice *a = named ? named->first : NULL; a != NULL; a = a->next_of_name)
 		if (a->hard)
-			return a->successor;
+			return named->successor;
 	return NULL;
+}
+
+/* --------------------------------------------------------------------
+ * Many announcements in one call
+ * --------------------------------------------------------------------
+ */
+
+/* Some announcements of one store, an item for each, and room for a text. */
+typedef struct Batch
+{
+	DogpileRemote *remote;
+	int			count;
+	DogpileNotice *notices[BATCH];
+	DogpileBackendItem items[BATCH];
+	char		texts[BATCH][DOGPILE_TOKEN_TEXT_LEN + 1];
+} Batch;
+
+/* COMMIT has no memory to ask for, and this is too large for the stack. */
+static Batch batch;
+
+/* Which announcements to take into a batch. */
+typedef bool (*Filter) (const DogpileNotice *a);
+
+static bool
+needs_mark(const DogpileNotice *a)
+{
+	return a->hard && !a->is_sent;
+}
+
+static bool
+needs_mark_as_whole(const DogpileNotice *a)
+{
+	return needs_mark(a) && a->is_whole;
+}
+
+static bool
+has_own_mark(const DogpileNotice *a)
+{
+	return a->is_sent && dogpile_token_is_own_mark(a->mark);
+}
+
+static bool
+needs_leaving(const DogpileNotice *a)
+{
+	return a->is_sent && !a->is_left;
+}
+
+static bool
+is_unsure(const DogpileNotice *a)
+{
+	return a->is_unsure;
+}
+
+static bool
+has_entry(const DogpileNotice *a)
+{
+	return a->hard && a->entry_name != NULL;
+}
+
+static bool
+is_soft(const DogpileNotice *a)
+{
+	return !a->hard;
+}
+
+/*
+ * Begin a batch with the next announcements of a group; their names are set.
+ * Returns false if there are none left.
+ */
+static bool
+next_batch(const DogpileNoticeGroup *group, DogpileNotice **from, Filter filter)
+{
+	batch.remote = group->remote;
+	batch.count = 0;
+	for (; *from != NULL && batch.count < BATCH; *from = (*from)->next)
+		if (filter(*from))
+		{
+			DogpileBackendItem *item = &batch.items[batch.count];
+
+			batch.notices[batch.count++] = *from;
+			memset(item, 0, sizeof(*item));
+			item->name.data = (*from)->named->name;
+			item->name.len = (*from)->named->len;
+		}
+	return batch.count > 0;
+}
+
+/* See what is in the place of each token of the batch. */
+static bool
+look(void)
+{
+	if (dogpile_remote_get(batch.remote, batch.items, batch.count) != DOGPILE_BACKEND_OK)
+		return false;
+	for (int i = 0; i < batch.count; i++)
+		dogpile_token_read(batch.notices[i]->seen, &batch.items[i]);
+	return true;
+}
+
+/* Let the i-th item put something in place of what was last seen there. */
+static void
+replace(int i, const char *text, int64 ttl_ms)
+{
+	DogpileNotice *a = batch.notices[i];
+	DogpileBytes name = {a->named->name, a->named->len};
+
+	dogpile_token_replace(name, a->seen, text, ttl_ms, &batch.items[i]);
+}
+
+/* Let one stay in a batch that is made shorter, for which items are made anew. */
+static void
+keep_in_batch(int *kept, DogpileNotice *a)
+{
+	batch.notices[(*kept)++] = a;
+}
+
+/* --------------------------------------------------------------------
+ * PRE_COMMIT: putting marks in place
+ * --------------------------------------------------------------------
+ */
+
+/* Enter a mark into the table of what has to be renewed. */
+static void
+hold_mark(DogpileNotice *a)
+{
+	DogpileItemName name = {.len = a->named->len};
+
+	memcpy(name.text, a->named->name, name.len + 1);
+	dogpile_lease_drop_mark(a->row, a->mark);
+	dogpile_token_make_mark(a->seen, a->mark);
+	a->row = dogpile_lease_hold_mark(dogpile_notice_region(a),
+									 &name, a->mark, DOGPILE_TOKEN_TEXT_LEN, a->mark_ms);
+}
+
+/* Put a mark in place of each token of the batch, or join the one that is there. */
+static bool
+mark(void)
+{
+	bool		may_be_sent;
+	bool		ok;
+
+	for (int i = 0; i < batch.count; i++)
+	{
+		hold_mark(batch.notices[i]);
+		replace(i, batch.notices[i]->mark, batch.notices[i]->mark_ms);
+		batch.notices[i]->is_unsure = true;
+	}
+	ok = dogpile_remote_set(batch.remote, batch.items, batch.count) == DOGPILE_BACKEND_OK;
+	may_be_sent = !ok && dogpile_remote_may_have_acted(batch.remote);
+	for (int i = 0; i < batch.count; i++)
+	{
+		DogpileNotice *a = batch.notices[i];
+
+		a->is_unsure = false;
+		a->is_sent = batch.items[i].status == DOGPILE_BACKEND_OK;
+		if (!a->is_sent && !may_be_sent)
+		{
+			dogpile_lease_drop_mark(a->row, a->mark);
+			a->row = -1;
+		}
+	}
+	return ok;
+}
+
+/* How long it takes to mark everything. */
+typedef struct Progress
+{
+	TimestampTz begun_at;		/* 0: as long as it takes */
+	int			total;			/* marks to be put in place */
+	int			tried;
+} Progress;
+
+/*
+ * Will there not be enough time for all marks?  That is to be seen early, for then the
+ * time that they take is lost.
+ */
+static bool
+is_late(const Progress *progress)
+{
+	long		elapsed_ms;
+
+	if (progress->begun_at == 0)
+		return false;
+	elapsed_ms = TimestampDifferenceMilliseconds(progress->begun_at, GetCurrentTimestamp());
+	return elapsed_ms >= dogpile_commit_timeout_ms ||
+		(elapsed_ms >= dogpile_commit_timeout_ms / 10 && progress->tried < progress->total &&
+		 (double) elapsed_ms * progress->total >
+		 (double) dogpile_commit_timeout_ms * progress->tried);
+}
+
+/*
+ * Mark what goes to one store, or some of it.
+ *
+ * Returns false if there is not enough time, though the store has answered.
+ */
+static bool
+send_group(DogpileNoticeGroup *group, Filter filter, Progress *progress)
+{
+	int			failures = 0;
+
+	for (int try = 0; try < TRIES && failures == 0; try++)
+	{
+		DogpileNotice *from = group->first;
+
+		while (next_batch(group, &from, filter))
+		{
+			check_interrupts();
+			if (is_late(progress))
+				return failures > 0;
+			if ((!look() || !mark()) && ++failures == MAX_FAILURES)
+				return true;
+			progress->tried += batch.count;
+		}
+	}
+	return true;
+}
+
+/*
+ * There is no time left to mark what goes to a store one by one: mark the regions as
+ * a whole to which the rest matters, in one call.
+ */
+static void
+widen(DogpileNoticeGroup *group)
+{
+	Bitmapset  *regions = NULL;
+	Progress	progress = {0};
+
+	for (DogpileNotice *a = group->first; a != NULL; a = a->next)
+		if (needs_mark(a))
+			regions = bms_add_members(regions, a->regions);
+	for (int i = -1; (i = bms_next_member(regions, i)) >= 0;)
+		dogpile_notice_widen(i);
+	(void) send_group(group, needs_mark_as_whole, &progress);
+	bms_free(regions);
+}
+
+/* Is this invalidated with the regions to which it matters? */
+static bool
+is_covered(const DogpileNotice *a)
+{
+	for (int i = -1; (i = bms_next_member(a->regions, i)) >= 0;)
+	{
+		const DogpileNotice *whole = dogpile_notice_whole(i);
+
+		if (whole == NULL || !whole->is_sent)
+			return false;
+	}
+	return true;
+}
+
+/* Note all regions whose marks are not in place. */
+static void
+doubt_unsent(void)
+{
+	for (DogpileNoticeGroup *group = dogpile_notice_groups(); group != NULL; group = group->next)
+		for (DogpileNotice *a = group->first; a != NULL; a = a->next)
+			if (needs_mark(a) && !is_covered(a))
+				dogpile_notice_doubt(a);
+}
+
+/*
+ * PRE_COMMIT: put the marks in place.  What cannot be told makes its region
+ * suspect; the transaction goes on.
+ *
+ * Errors: out of memory; those of interrupts.
+ */
+void
+dogpile_announce_send(void)
+{
+	DogpileNoticeGroup *groups = dogpile_notice_groups();
+	Progress	progress = {.begun_at = GetCurrentTimestamp()};
+
+	for (DogpileNoticeGroup *group = groups; group != NULL; group = group->next)
+		for (DogpileNotice *a = group->first; a != NULL; a = a->next)
+			progress.total += needs_mark(a);
+	for (DogpileNoticeGroup *group = groups; group != NULL; group = group->next)
+		if (!send_group(group, needs_mark, &progress))
+			widen(group);
+	doubt_unsent();
+	dogpile_notice_suspect(true);
 }
 
 /* --------------------------------------------------------------------
@@ -512,59 +473,92 @@ dogpile_announce_successor(const DogpileItemName *name)
  */
 
 /*
- * Replace what is in the place of a token, which is not the mark as we have left
- * it: others have joined it or left it, or its lease was over.
+ * Replace own marks by the tokens that follow them.  Most probably nobody has joined
+ * them.  Returns false if the store has failed.
  */
 static bool
-deliver_slowly(Announcement *a)
+deliver_own_marks(DogpileNoticeGroup *group)
 {
-	for (int try = 0; try < TRIES; try++)
-	{
-		DogpileBackendItem item;
-		char		rest[DOGPILE_TOKEN_TEXT_LEN + 1];
+	DogpileNotice *from = group->first;
 
-		if (!dogpile_token_fetch(a->remote, &a->token, 1))
-			return false;
-		switch (dogpile_token_leave_mark(a->token.text, a->mark, rest))
+	while (next_batch(group, &from, has_own_mark))
+	{
+		bool		ok;
+
+		for (int i = 0; i < batch.count; i++)
 		{
-			case DOGPILE_MARK_OF_OTHERS:
-				return true;
-			case DOGPILE_MARK_SHARED:
-				replace_token(&a->token, rest, a->mark_ms, &item);
-				break;
-			case DOGPILE_MARK_GONE:
-				replace_token(&a->token, a->successor, a->ttl_ms, &item);
-				break;
+			DogpileNotice *a = batch.notices[i];
+
+			strcpy(a->seen, a->mark);
+			replace(i, a->named->successor, a->ttl_ms);
 		}
-		if (dogpile_remote_set(a->remote, &item, 1) != DOGPILE_BACKEND_OK)
+		ok = dogpile_remote_set(batch.remote, batch.items, batch.count) == DOGPILE_BACKEND_OK;
+		for (int i = 0; i < batch.count; i++)
+			batch.notices[i]->is_left = batch.items[i].status == DOGPILE_BACKEND_OK;
+		if (!ok)
 			return false;
-		if (item.status == DOGPILE_BACKEND_OK)
+	}
+	return true;
+}
+
+/* What has to take the place of what is there now?  False: nothing. */
+static bool
+choose_rest(DogpileNotice *a, char *text)
+{
+	switch (dogpile_token_leave_mark(a->seen, a->mark, text))
+	{
+		case DOGPILE_MARK_OF_OTHERS:
+			a->is_left = true;
+			return false;
+		case DOGPILE_MARK_SHARED:
+			return true;
+		case DOGPILE_MARK_GONE:
+			strcpy(text, a->named->successor);
 			return true;
 	}
 	return false;
 }
 
-/* Replace the marks of a batch by the tokens that follow them. */
-static void
-deliver_batch(Batch *batch)
+/*
+ * Replace what is in the place of each token of the batch, which is not the mark as
+ * we have left it: others have joined it or left it, or its lease was over.
+ * Returns false if the store has failed.
+ */
+static bool
+leave_marks(void)
 {
-	for (int i = 0; i < batch->count; i++)
-	{
-		Announcement *a = batch->announcements[i];
+	int			kept = 0;
+	bool		ok;
 
-		/* Most probably nobody has joined the mark. */
-		strcpy(a->token.text, a->mark);
-		replace_token(&a->token, a->successor, a->ttl_ms, &batch->items[i]);
+	if (!look())
+		return false;
+	for (int i = 0; i < batch.count; i++)
+		if (choose_rest(batch.notices[i], batch.texts[kept]))
+			keep_in_batch(&kept, batch.notices[i]);
+	batch.count = kept;
+	if (kept == 0)
+		return true;
+	for (int i = 0; i < kept; i++)
+		replace(i, batch.texts[i], dogpile_token_is_mark(batch.texts[i]) ?
+				batch.notices[i]->mark_ms : batch.notices[i]->ttl_ms);
+	ok = dogpile_remote_set(batch.remote, batch.items, batch.count) == DOGPILE_BACKEND_OK;
+	for (int i = 0; i < kept; i++)
+		batch.notices[i]->is_left = batch.items[i].status == DOGPILE_BACKEND_OK;
+	return ok;
+}
+
+/* The same for all of a group that are left. */
+static void
+deliver_slowly(DogpileNoticeGroup *group)
+{
+	for (int try = 0; try < TRIES; try++)
+	{
+		DogpileNotice *from = group->first;
+
+		while (next_batch(group, &from, needs_leaving))
+			if (!leave_marks())
+				return;
 	}
-	if (dogpile_remote_set(batch->remote, batch->items, batch->count)
-		!= DOGPILE_BACKEND_OK)
-		for (int i = 0; i < batch->count; i++)
-			batch->items[i].status = DOGPILE_BACKEND_ERROR;
-	for (int i = 0; i < batch->count; i++)
-		batch->announcements[i]->is_left =
-			batch->items[i].status == DOGPILE_BACKEND_OK ||
-			(batch->items[i].status != DOGPILE_BACKEND_ERROR &&
-			 deliver_slowly(batch->announcements[i]));
 }
 
 /*
@@ -572,46 +566,69 @@ deliver_batch(Batch *batch)
  * be told makes its region suspect, and is left to the worker.
  */
 static void
-deliver_marks(void)
+deliver_marks(DogpileNoticeGroup *group)
 {
-	Announcement *from = announcements;
-	Batch		batch;
-
-	for (Announcement *a = announcements; a != NULL; a = a->next)
-		dogpile_token_note_wal(a->successor);
-	while (next_batch(&from, has_own_mark, &batch))
-		deliver_batch(&batch);
-	for (Announcement *a = announcements; a != NULL; a = a->next)
+	for (DogpileNotice *a = group->first; a != NULL; a = a->next)
+		dogpile_token_note_wal(a->named->successor);
+	if (deliver_own_marks(group))
+		deliver_slowly(group);
+	for (DogpileNotice *a = group->first; a != NULL; a = a->next)
 	{
-		if (has_joined_mark(a))
-			a->is_left = deliver_slowly(a);
 		if (a->is_left)
 			dogpile_lease_drop_mark(a->row, a->mark);
 		else
 			dogpile_lease_abandon_mark(a->row, a->mark, a->is_sent);
-		if (a->is_sent && !a->is_left)
-			suspect(a, false);
+		if (needs_leaving(a))
+			dogpile_notice_doubt(a);
 	}
 }
 
-/* Replace the soft part of a token.  One that does not exist needs none. */
+/*
+ * Replace the soft part of the tokens of the batch.  One that does not exist needs
+ * none.  Returns false if the store has failed.
+ */
 static bool
-deliver_soft(Announcement *a)
+soften(void)
 {
-	DogpileBackendItem item;
-	char		next[DOGPILE_TOKEN_TEXT_LEN + 1];
+	int			kept = 0;
 
-	if (!dogpile_token_fetch(a->remote, &a->token, 1))
+	if (!look())
 		return false;
-	if (a->token.text[0] == '\0' || dogpile_token_is_mark(a->token.text))
-		return true;
-	strcpy(next, a->token.text);
-	dogpile_token_make_soft(next);
-	dogpile_token_note_wal(next);
-	replace_token(&a->token, next, a->ttl_ms, &item);
+	for (int i = 0; i < batch.count; i++)
+	{
+		const char *seen = batch.notices[i]->seen;
 
-	/* If it has changed meanwhile, somebody else has done as much. */
-	return dogpile_remote_set(a->remote, &item, 1) == DOGPILE_BACKEND_OK;
+		if (seen[0] == '\0' || dogpile_token_is_mark(seen))
+			continue;
+		strcpy(batch.texts[kept], seen);
+		dogpile_token_make_soft(batch.texts[kept]);
+		dogpile_token_note_wal(batch.texts[kept]);
+		keep_in_batch(&kept, batch.notices[i]);
+	}
+	batch.count = kept;
+	for (int i = 0; i < kept; i++)
+		replace(i, batch.texts[i], batch.notices[i]->ttl_ms);
+
+	/* If one has changed meanwhile, somebody else has done as much. */
+	return kept == 0 ||
+		dogpile_remote_set(batch.remote, batch.items, kept) == DOGPILE_BACKEND_OK;
+}
+
+static void
+deliver_soft(DogpileNoticeGroup *group)
+{
+	DogpileNotice *from = group->first;
+
+	while (next_batch(group, &from, is_soft))
+	{
+		/* Later batches are not tried if one has failed. */
+		if (soften())
+			continue;
+		for (DogpileNotice *a = group->first; a != NULL; a = a->next)
+			if (is_soft(a))
+				dogpile_notice_doubt(a);
+		return;
+	}
 }
 
 /*
@@ -619,17 +636,20 @@ deliver_soft(Announcement *a)
  * free memory.  Nobody can store it anew as long as the marks are in place.
  */
 static void
-remove_entries(void)
+remove_entries(DogpileNoticeGroup *group)
 {
-	Announcement *from = announcements;
-	Batch		batch;
+	DogpileNotice *from = group->first;
 
-	while (next_batch(&from, has_entry, &batch))
+	while (next_batch(group, &from, has_entry))
 	{
-		memset(batch.items, 0, sizeof(batch.items));
 		for (int i = 0; i < batch.count; i++)
-			batch.items[i].name = dogpile_item_name_bytes(&batch.announcements[i]->entry_name);
-		(void) dogpile_remote_remove(batch.remote, batch.items, batch.count);
+		{
+			batch.items[i].name.data = batch.notices[i]->entry_name;
+			batch.items[i].name.len = strlen(batch.notices[i]->entry_name);
+		}
+		if (dogpile_remote_remove(batch.remote, batch.items, batch.count)
+			== DOGPILE_BACKEND_ERROR)
+			return;
 	}
 }
 
@@ -637,23 +657,55 @@ remove_entries(void)
  * COMMIT: let the invalidations take effect.
  *
  * Errors: none; interrupts are held off, and each call is tried once, for no
- * longer than the region's timeouts.
+ * longer than the region's timeouts; for all together see dogpile_remote_limit().
  */
 void
 dogpile_announce_commit(void)
 {
-	remove_entries();
-	deliver_marks();
+	for (DogpileNoticeGroup *group = dogpile_notice_groups(); group != NULL; group = group->next)
+	{
+		remove_entries(group);
+		deliver_marks(group);
+		deliver_soft(group);
+	}
 
 	/*
 	 * One that has no mark has made its region suspect before, but another server
 	 * may have stored since what was not yet outdated.
 	 */
-	for (Announcement *a = announcements; a != NULL; a = a->next)
-		if (a->hard ? !a->is_sent : !deliver_soft(a))
-			suspect(a, false);
-	release_regions();
-	forget_all();
+	doubt_unsent();
+	dogpile_notice_suspect(false);
+	dogpile_notice_end();
+}
+
+/*
+ * Take the marks away that may be in place, for putting them there was cut off by a
+ * cancel request; what is not just as we have sent it is left alone.
+ */
+static void
+take_back(DogpileNoticeGroup *group)
+{
+	DogpileNotice *from = group->first;
+
+	while (next_batch(group, &from, is_unsure))
+	{
+		for (int i = 0; i < batch.count; i++)
+		{
+			DogpileNotice *a = batch.notices[i];
+			bool		is_last;
+
+			strcpy(a->seen, a->mark);
+			strcpy(batch.texts[i], a->mark);
+			is_last = dogpile_token_leave_mark(a->mark, a->mark, batch.texts[i])
+				== DOGPILE_MARK_GONE;
+			replace(i, is_last ? a->named->successor : batch.texts[i],
+					is_last ? a->ttl_ms : a->mark_ms);
+		}
+		if (dogpile_remote_set(batch.remote, batch.items, batch.count) != DOGPILE_BACKEND_OK)
+			return;
+		for (int i = 0; i < batch.count; i++)
+			batch.notices[i]->is_left = batch.items[i].status == DOGPILE_BACKEND_OK;
+	}
 }
 
 /*
@@ -665,94 +717,11 @@ dogpile_announce_commit(void)
 void
 dogpile_announce_abort(void)
 {
-	deliver_marks();
-	release_regions();
-	forget_all();
-}
-
-/* --------------------------------------------------------------------
- * For the worker
- * --------------------------------------------------------------------
- */
-
-/*
- * Let a mark last for another lease, or leave it for a session that could not.
- *
- * name, mark: of the token, and as the session has put it in place.
- * care: what to do.
- *
- * Returns MISS if it is no longer there.
- *
- * Errors: those of interrupts.
- */
-DogpileBackendStatus
-dogpile_announce_tend_mark(DogpileRegion *region, const DogpileItemName *name,
-						   const char *mark, DogpileMarkCare care, int64 lease_ms)
-{
-	DogpileRemote *remote = dogpile_remote_find(region);
-	DogpileToken token = {.name = *name};
-	DogpileBackendItem item;
-	char		next[DOGPILE_TOKEN_TEXT_LEN + 1];
-	bool		is_last = false;
-
-	if (!dogpile_token_fetch(remote, &token, 1))
-		return DOGPILE_BACKEND_ERROR;
-	if (!dogpile_token_is_same_mark(token.text, mark))
-		return DOGPILE_BACKEND_MISS;
-	strcpy(next, token.text);
-	if (care == DOGPILE_MARK_LEAVE_IF_SAME && strcmp(token.text, mark) != 0)
-		return DOGPILE_BACKEND_MISS;
-	if (care != DOGPILE_MARK_RENEW)
-		is_last = dogpile_token_leave_mark(token.text, mark, next) == DOGPILE_MARK_GONE;
-	if (is_last)
+	for (DogpileNoticeGroup *group = dogpile_notice_groups(); group != NULL; group = group->next)
 	{
-		dogpile_token_make(next);
-		dogpile_token_note_wal(next);
+		take_back(group);
+		deliver_marks(group);
 	}
-	replace_token(&token, next, is_last ? dogpile_token_ttl_ms(region) : lease_ms, &item);
-	(void) dogpile_remote_set(remote, &item, 1);
-
-	/* Somebody may have changed it just now; the next time, then. */
-	return item.status == DOGPILE_BACKEND_KEPT ? DOGPILE_BACKEND_ERROR : item.status;
-}
-
-/*
- * If a region is suspect, try to make all that is stored in it worth nothing.
- *
- * Returns whether the region may be used.
- *
- * Errors: see dogpile_remote_set().
- */
-bool
-dogpile_announce_settle(DogpileRegion *region, DogpileRemote *remote,
-						const DogpileItemName *region_version)
-{
-	DogpileBackendItem item = {.mode = DOGPILE_BACKEND_ALWAYS};
-	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
-	bool		is_held;
-	uint64		suspicion = dogpile_suspect_find(region_version, &is_held);
-	static DogpileRemote *failed_remote = NULL;
-	static TimestampTz failed_at = 0;
-
-	if (likely(suspicion == 0))
-		return true;
-	if (is_held)
-		return false;
-	if (remote == failed_remote &&
-		GetCurrentTimestamp() < TimestampTzPlusMilliseconds(failed_at, SETTLE_PAUSE_MS))
-		return false;
-	dogpile_token_make(text);
-	dogpile_token_note_wal(text);
-	item.name = dogpile_item_name_bytes(region_version);
-	item.value.data = text;
-	item.value.len = DOGPILE_TOKEN_TEXT_LEN;
-	item.ttl_ms = dogpile_token_ttl_ms(region);
-	if (dogpile_remote_set(remote, &item, 1) != DOGPILE_BACKEND_OK)
-	{
-		failed_remote = remote;
-		failed_at = GetCurrentTimestamp();
-		return false;
-	}
-	dogpile_suspect_remove(region_version, suspicion);
-	return true;
+	dogpile_notice_suspect(false);
+	dogpile_notice_end();
 }

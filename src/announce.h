@@ -16,14 +16,6 @@
 #include "tag.h"
 #include "token.h"
 
-/* What the worker has to do about a mark. */
-typedef enum DogpileMarkCare
-{
-	DOGPILE_MARK_RENEW,
-	DOGPILE_MARK_LEAVE,
-	DOGPILE_MARK_LEAVE_IF_SAME	/* it is not known whether it is ours */
-} DogpileMarkCare;
-
 /* The names of a key outside: zero-terminated, one after the other. */
 typedef struct DogpileKeyNames
 {
@@ -42,12 +34,5 @@ extern void dogpile_announce_send(void);
 extern const char *dogpile_announce_successor(const DogpileItemName *name);
 extern void dogpile_announce_commit(void);
 extern void dogpile_announce_abort(void);
-extern DogpileBackendStatus dogpile_announce_tend_mark(DogpileRegion *region,
-														 const DogpileItemName *name,
-														 const char *mark,
-														 DogpileMarkCare care,
-														 int64 lease_ms);
-extern bool dogpile_announce_settle(DogpileRegion *region, DogpileRemote *remote,
-									const DogpileItemName *region_version);
 
 #endif							/* DOGPILE_ANNOUNCE_H */

@@ -8,9 +8,10 @@
  * file_total.c keeps the size of all of them below the limit.
  *
  * A file is written under another name and renamed, so that a reader, who takes
- * no lock, sees one value or the other.  Whoever changes something locks
- * <directory>/lock; conditions are checked and the total size is kept up to date
- * under that.  The lock is a flock(), which goes with its process.
+ * no lock, sees one value or the other; but for small ones, see file_item.c.
+ * Whoever changes something locks <directory>/lock; conditions are checked and the
+ * total size is kept up to date under that, once in a call for many items.  The lock
+ * is a flock(), which goes with its process.
  *
  * Memory comes from malloc() and errors are answers; see backend.h.  No file
  * stays open while something may be raised, but those in the Connection.
@@ -40,6 +41,9 @@
 /* How long to sleep between two tries to get the lock. */
 #define LOCK_PAUSE_US	1000
 
+/* Others may have the lock after that time, in the middle of a call. */
+#define MAX_HOLD_MS		20
+
 typedef struct Connection
 {
 	const DogpileBackendOptions *options;
@@ -47,6 +51,9 @@ typedef struct Connection
 	int			lock_fd;		/* of its lock, ditto */
 	struct stat known;			/* the directory, when it was found to be ours */
 	uint32		counter;		/* for names of temporary files */
+	TimestampTz locked_at;		/* since when the lock is held */
+	int64		added;			/* bytes that the total does not know of yet */
+	DogpileFilePlace last;		/* ... and what was written last */
 	char	  **contents;		/* of files, what the last get() has found */
 	int			ncontents;
 } Connection;
@@ -99,25 +106,45 @@ free_contents(Connection *connection)
 	connection->ncontents = 0;
 }
 
-/* End a call: give the lock up if it is held. */
-static DogpileBackendStatus
-end(Connection *connection, DogpileBackendStatus status)
-{
-	dogpile_file_close(&connection->lock_fd);
-	dogpile_file_close(&connection->root_fd);
-	return status;
-}
-
 /* --------------------------------------------------------------------
  * The lock
  * --------------------------------------------------------------------
  */
 
+/* Note that there is more, or less; the lock is held. */
+static void
+add_to_total(Connection *connection, int64 change, const DogpileFilePlace *kept)
+{
+	connection->added += change;
+	connection->last = *kept;
+}
+
+/* Bring the total up to date, before the lock is given up. */
+static void
+update_total(Connection *connection)
+{
+	if (connection->added != 0)
+		dogpile_file_add_to_total(connection->root_fd, connection->options->max_total_size,
+								  connection->added, &connection->last);
+	connection->added = 0;
+}
+
 /* Closing the file gives the lock up, as the end of the process would. */
 static void
 release_lock(Connection *connection)
 {
+	if (connection->lock_fd >= 0)
+		update_total(connection);
 	dogpile_file_close(&connection->lock_fd);
+}
+
+/* End a call: give the lock up if it is held. */
+static DogpileBackendStatus
+end(Connection *connection, DogpileBackendStatus status)
+{
+	release_lock(connection);
+	dogpile_file_close(&connection->root_fd);
+	return status;
 }
 
 /* Try to get the lock once.  Returns OK, KEPT or ERROR. */
@@ -131,7 +158,10 @@ try_lock(Connection *connection, DogpileBackendError *error)
 	if (connection->lock_fd < 0)
 		return fail(connection, error, "open the lock file in");
 	if (flock(connection->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	{
+		connection->locked_at = GetCurrentTimestamp();
 		return DOGPILE_BACKEND_OK;
+	}
 	if (errno == EWOULDBLOCK || errno == EINTR)
 		return DOGPILE_BACKEND_KEPT;
 	return fail(connection, error, "lock");
@@ -248,45 +278,62 @@ begin_writing(Connection *connection, DogpileBackendError *error)
  * --------------------------------------------------------------------
  */
 
-/* Keep the total up to date; the lock is held. */
-static void
-add_to_total(Connection *connection, int64 change, const DogpileFilePlace *kept)
+/* Open the folder of an item, which is made if need be; -1 and *error if not. */
+static int
+open_place(Connection *connection, const DogpileFilePlace *place, DogpileBackendError *error)
 {
-	dogpile_file_add_to_total(connection->root_fd, connection->options->max_total_size,
-							  change, kept);
+	int			fd = dogpile_file_open_folder(connection->root_fd, place->folder);
+
+	if (fd < 0 && errno == ENOENT &&
+		mkdirat(connection->root_fd, place->folder, pg_dir_create_mode) == 0)
+		fd = dogpile_file_open_folder(connection->root_fd, place->folder);
+	if (fd < 0)
+		fail(connection, error, "open a directory in");
+	return fd;
+}
+
+/* Write an item by way of another file. */
+static bool
+replace_file(Connection *connection, int fd, const DogpileFilePlace *place,
+			 const DogpileBackendItem *item, int64 *added)
+{
+	char		temporary[64];
+	struct stat st;
+	int			saved_errno;
+
+	*added = dogpile_file_size(item);
+	snprintf(temporary, sizeof(temporary), "tmp.%d.%u", (int) getpid(), connection->counter++);
+	if (fstatat(fd, place->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*added -= st.st_size;
+	if (dogpile_file_write_item(fd, temporary, item) &&
+		renameat(fd, temporary, fd, place->file) == 0)
+		return true;
+	saved_errno = errno;
+	unlinkat(fd, temporary, 0);
+	errno = saved_errno;
+	return false;
 }
 
 /* Write an item in place of what is there. */
 static DogpileBackendStatus
-replace_file(Connection *connection, const DogpileBackendItem *item,
-			 DogpileBackendError *error)
+write_item(Connection *connection, const DogpileBackendItem *item,
+		   DogpileBackendError *error)
 {
 	DogpileFilePlace place = dogpile_file_place(item->name);
-	char		temporary[64];
-	struct stat st;
-	int64		old_size = 0;
-	int			fd;
+	DogpileBackendStatus status = DOGPILE_BACKEND_OK;
+	int64		added = 0;
+	int			fd = open_place(connection, &place, error);
 
-	snprintf(temporary, sizeof(temporary), "tmp.%d.%u", (int) getpid(), connection->counter++);
-	if (mkdirat(connection->root_fd, place.folder, pg_dir_create_mode) != 0 && errno != EEXIST)
-		return fail(connection, error, "create a directory in");
-	fd = dogpile_file_open_folder(connection->root_fd, place.folder);
 	if (fd < 0)
-		return fail(connection, error, "open a directory in");
-	if (fstatat(fd, place.file, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		old_size = st.st_size;
-	if (!dogpile_file_write_item(fd, temporary, item) ||
-		renameat(fd, temporary, fd, place.file) != 0)
-	{
-		DogpileBackendStatus status = fail(connection, error, "write a file in");
-
-		unlinkat(fd, temporary, 0);
-		dogpile_file_close(&fd);
-		return status;
-	}
+		return DOGPILE_BACKEND_ERROR;
+	if ((dogpile_file_is_small(item) &&
+		 dogpile_file_overwrite_item(fd, place.file, item, &added)) ||
+		replace_file(connection, fd, &place, item, &added))
+		add_to_total(connection, added, &place);
+	else
+		status = fail(connection, error, "write a file in");
 	dogpile_file_close(&fd);
-	add_to_total(connection, dogpile_file_size(item) - old_size, &place);
-	return DOGPILE_BACKEND_OK;
+	return status;
 }
 
 /* Remove the file of an item.  Returns OK, MISS or ERROR. */
@@ -381,23 +428,24 @@ backend_close(void *arg)
 }
 
 /*
- * Remove a file that has expired or is damaged, unless it was replaced since.
- * If others are writing, leave it to the next one who comes by.
+ * A file has expired, is damaged, or was read while it was written: read it again with
+ * the lock, and remove it if it still is so.  If others are writing, it is a miss, and
+ * left to the next one who comes by.
  */
-static void
-discard(Connection *connection, DogpileBytes name, ino_t inode)
+static DogpileFileContent
+read_again(Connection *connection, DogpileBytes name)
 {
+	DogpileFileContent content = {.status = DOGPILE_BACKEND_MISS};
 	DogpileBackendError ignored;
-	DogpileFilePlace place = dogpile_file_place(name);
-	char		path[DOGPILE_FILE_NAME_LEN + 8];
-	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/%s", place.folder, place.file);
-	if (try_lock(connection, &ignored) == DOGPILE_BACKEND_OK &&
-		fstatat(connection->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		st.st_ino == inode)
-		(void) remove_file(connection, name, &ignored);
+	if (try_lock(connection, &ignored) == DOGPILE_BACKEND_OK)
+	{
+		content = dogpile_file_read_item(connection->root_fd, name);
+		if (content.is_rubbish)
+			(void) remove_file(connection, name, &ignored);
+	}
 	release_lock(connection);
+	return content;
 }
 
 /*
@@ -410,12 +458,12 @@ get_item(Connection *connection, DogpileBackendItem *item, char **data,
 {
 	DogpileFileContent content = dogpile_file_read_item(connection->root_fd, item->name);
 
+	if (content.is_rubbish)
+		content = read_again(connection, item->name);
 	*data = content.data;
 	item->value = content.value;
 	if (content.status == DOGPILE_BACKEND_ERROR)
 		return fail(connection, error, "read a file in");
-	if (content.is_rubbish)
-		discard(connection, item->name, content.inode);
 	return content.status;
 }
 
@@ -446,6 +494,17 @@ backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 	return end(connection, result);
 }
 
+/* Let others have the lock if it has been held for long.  Returns OK or ERROR. */
+static DogpileBackendStatus
+yield_lock(Connection *connection, DogpileBackendError *error)
+{
+	if (!TimestampDifferenceExceeds(connection->locked_at, GetCurrentTimestamp(),
+									MAX_HOLD_MS))
+		return DOGPILE_BACKEND_OK;
+	release_lock(connection);
+	return acquire_lock(connection, error);
+}
+
 /* Store one item. */
 static DogpileBackendStatus
 set_item(Connection *connection, const DogpileBackendItem *item, DogpileBackendError *error)
@@ -455,56 +514,61 @@ set_item(Connection *connection, const DogpileBackendItem *item, DogpileBackendE
 
 	if (limit > 0 && dogpile_file_size(item) > limit)
 		return DOGPILE_BACKEND_TOO_LARGE;
-	status = acquire_lock(connection, error);
-	if (status == DOGPILE_BACKEND_OK)
-		status = check_condition(connection, item, error);
-	if (status == DOGPILE_BACKEND_OK)
-		status = replace_file(connection, item, error);
-	release_lock(connection);
-	return status;
+	status = check_condition(connection, item, error);
+	if (status != DOGPILE_BACKEND_OK)
+		return status;
+	return write_item(connection, item, error);
 }
+
+/* Do something about an item; the lock is held. */
+typedef DogpileBackendStatus (*ItemFunction) (Connection *connection,
+											  const DogpileBackendItem *item,
+											  DogpileBackendError *error);
 
 /*
- * Store items under the lock, so that conditions and the total hold for all of them
- * together.
+ * Do it to all items of a call, which has begun with this status.  What comes before a
+ * failure stays done.
  */
 static DogpileBackendStatus
-backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+change_items(Connection *connection, DogpileBackendStatus status, ItemFunction function,
+			 DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
-	Connection *connection = arg;
-	DogpileBackendStatus status = begin_writing(connection, error);
-	DogpileBackendStatus result = status;
-
-	for (int i = 0; i < nitems; i++)
-	{
-		items[i].status = status;
-		if (status == DOGPILE_BACKEND_OK)
-			items[i].status = set_item(connection, &items[i], error);
-		if (items[i].status == DOGPILE_BACKEND_ERROR)
-			result = DOGPILE_BACKEND_ERROR;
-	}
-	return end(connection, result);
-}
-
-/* Remove items under the lock, for the sake of the total. */
-static DogpileBackendStatus
-backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
-{
-	Connection *connection = arg;
-	DogpileBackendStatus status = begin(connection, error);
 	DogpileBackendStatus result = DOGPILE_BACKEND_OK;
 
 	if (status == DOGPILE_BACKEND_OK)
 		status = acquire_lock(connection, error);
 	for (int i = 0; i < nitems; i++)
 	{
+		if (i > 0 && status == DOGPILE_BACKEND_OK)
+			status = yield_lock(connection, error);
 		items[i].status = status;
 		if (status == DOGPILE_BACKEND_OK)
-			items[i].status = remove_file(connection, items[i].name, error);
+			items[i].status = function(connection, &items[i], error);
 		if (items[i].status == DOGPILE_BACKEND_ERROR)
 			result = DOGPILE_BACKEND_ERROR;
 	}
 	return end(connection, result);
+}
+
+/* Store items, each on its condition. */
+static DogpileBackendStatus
+backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	return change_items(arg, begin_writing(arg, error), set_item, items, nitems, error);
+}
+
+static DogpileBackendStatus
+remove_item(Connection *connection, const DogpileBackendItem *item,
+			DogpileBackendError *error)
+{
+	return remove_file(connection, item->name, error);
+}
+
+/* Remove items; under the lock for the sake of the total. */
+static DogpileBackendStatus
+backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+{
+	return change_items(arg, begin(arg, error), remove_item, items, nitems, error);
 }
 
 /* What flush() does with a file. */

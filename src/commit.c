@@ -32,11 +32,13 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "age.h"
 #include "announce.h"
 #include "change.h"
 #include "commit.h"
+#include "config.h"
 #include "lease.h"
 #include "prepared.h"
 #include "stats.h"
@@ -452,6 +454,15 @@ send_announcements(void)
 	dogpile_announce_send();
 }
 
+/* From now on nothing may take long that nobody can interrupt. */
+static void
+limit_time(void)
+{
+	if (dogpile_xact_npending > 0)
+		dogpile_remote_limit(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														 dogpile_commit_timeout_ms));
+}
+
 static void
 xact_callback(XactEvent event, void *arg)
 {
@@ -474,12 +485,14 @@ xact_callback(XactEvent event, void *arg)
 			dogpile_prepared_mark_catalogs();
 			return;
 		case XACT_EVENT_COMMIT:
+			limit_time();
 			if (dogpile_xact_npending > 0)
 				apply_log();
 			dogpile_change_commit();
 			dogpile_lease_end(InvalidSubTransactionId);
 			break;
 		case XACT_EVENT_ABORT:
+			limit_time();
 			abandon_entries();
 			unmark_invalidations();
 			dogpile_change_abort();
@@ -493,6 +506,7 @@ xact_callback(XactEvent event, void *arg)
 		default:
 			return;
 	}
+	dogpile_remote_limit(DT_NOEND);
 	dogpile_xact_forget();
 	dogpile_change_end();
 	dogpile_catalog_end(event != XACT_EVENT_ABORT);

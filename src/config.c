@@ -41,6 +41,7 @@
 /* dogpile.shared_memory: the size of the in-memory store. */
 int			dogpile_shared_memory_kb = 128 * 1024;
 int			dogpile_max_pending_size_kb = 64 * 1024;
+int			dogpile_commit_timeout_ms = 5000;
 
 /* dogpile.regions: names of the regions, besides the default one. */
 static char *regions_text = NULL;
@@ -352,6 +353,13 @@ dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
 							&dogpile_max_pending_size_kb,
 							dogpile_max_pending_size_kb, 64, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable(PREFIX ".commit_timeout",
+							"Sets how long a COMMIT waits for stores outside at most.",
+							"That goes for each side of the moment when it takes effect.",
+							&dogpile_commit_timeout_ms,
+							dogpile_commit_timeout_ms, 10, 60 * 1000,
+							PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomStringVariable(PREFIX ".regions",
 							   "Sets the names of the cache regions.",

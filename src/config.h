@@ -21,6 +21,7 @@
 
 extern PGDLLIMPORT int dogpile_shared_memory_kb;
 extern PGDLLIMPORT int dogpile_max_pending_size_kb;
+extern PGDLLIMPORT int dogpile_commit_timeout_ms;
 
 extern void dogpile_config_define(bool preloading,
 								  DogpileBackendCheck check_backend,

@@ -7,6 +7,10 @@
  * two names can have the same hash, and a checksum, for files are not flushed to
  * disk and may be torn after a crash.  What is not to be believed is not there.
  *
+ * Small items, which tokens are, are written in place: to make a file and to rename
+ * it over another one takes a hundred times as long.  A reader without the lock may
+ * find such a file half written, so it has to look again with the lock.
+ *
  * Memory comes from malloc() and errors are in errno.  Nothing is raised, so no
  * file stays open.
  *
@@ -173,7 +177,6 @@ read_file(int fd, DogpileBytes name)
 
 	if (fstat(fd, &st) != 0)
 		return content;
-	content.inode = st.st_ino;
 	content.data = malloc(Max(st.st_size, sizeof(FileHeader)));
 	if (content.data == NULL)
 		return content;
@@ -276,15 +279,70 @@ dogpile_file_write_all(int fd, const void *data, size_t len)
 	return true;
 }
 
-
-bool
-dogpile_file_write_item(int folder_fd, const char *file, const DogpileBackendItem *item)
+/* What the file of an item begins with. */
+static FileHeader
+make_header(const DogpileBackendItem *item)
 {
 	FileHeader	header = {
 		.magic = FILE_MAGIC,
 		.value_len = item->value.len,
 		.name_len = item->name.len
 	};
+
+	if (item->ttl_ms > 0 && item->ttl_ms < PG_INT64_MAX / 4000)
+		header.expires_at = GetCurrentTimestamp() + item->ttl_ms * 1000;
+	header.crc = checksum(&header, item->name.data, item->value.data);
+	return header;
+}
+
+/* Is an item to be written in place? */
+bool
+dogpile_file_is_small(const DogpileBackendItem *item)
+{
+	return item->value.len <= SMALL_VALUE && item->name.len <= DOGPILE_MAX_ITEM_NAME;
+}
+
+/*
+ * Write a small item in place of one that is as long, or where there is none, in one
+ * piece.  The lock is held.
+ *
+ * added: filled in with the number of bytes by which the file has grown.
+ *
+ * Returns false if that cannot be done.
+ */
+bool
+dogpile_file_overwrite_item(int folder_fd, const char *file,
+							const DogpileBackendItem *item, int64 *added)
+{
+	char		data[sizeof(FileHeader) + DOGPILE_MAX_ITEM_NAME + SMALL_VALUE];
+	FileHeader	header = make_header(item);
+	ssize_t		size = dogpile_file_size(item);
+	struct stat st;
+	bool		is_written;
+	int			fd = openat(folder_fd, file,
+							O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+							pg_file_create_mode);
+
+	/* A backup made of links must not change. */
+	is_written = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		st.st_nlink == 1 && (st.st_size == 0 || st.st_size == size);
+	if (is_written)
+	{
+		memcpy(data, &header, sizeof(header));
+		memcpy(data + sizeof(header), item->name.data, item->name.len);
+		memcpy(data + sizeof(header) + item->name.len, item->value.data, item->value.len);
+		is_written = write(fd, data, size) == size;
+		*added = size - st.st_size;
+	}
+	dogpile_file_close(&fd);
+	return is_written;
+}
+
+/* Write an item into a new file. */
+bool
+dogpile_file_write_item(int folder_fd, const char *file, const DogpileBackendItem *item)
+{
+	FileHeader	header = make_header(item);
 	bool		is_written;
 	int			fd = openat(folder_fd, file,
 							O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -292,9 +350,6 @@ dogpile_file_write_item(int folder_fd, const char *file, const DogpileBackendIte
 
 	if (fd < 0)
 		return false;
-	if (item->ttl_ms > 0 && item->ttl_ms < PG_INT64_MAX / 4000)
-		header.expires_at = GetCurrentTimestamp() + item->ttl_ms * 1000;
-	header.crc = checksum(&header, item->name.data, item->value.data);
 	is_written = dogpile_file_write_all(fd, &header, sizeof(header)) &&
 		dogpile_file_write_all(fd, item->name.data, item->name.len) &&
 		dogpile_file_write_all(fd, item->value.data, item->value.len);

@@ -32,7 +32,6 @@ typedef struct DogpileFileContent
 {
 	DogpileBackendStatus status;	/* OK, MISS, or ERROR; see errno */
 	bool		is_rubbish;		/* MISS: expired or damaged, to be removed */
-	ino_t		inode;
 	char	   *data;			/* OK: the whole file, from malloc() */
 	DogpileBytes value;			/* in there */
 } DogpileFileContent;
@@ -45,6 +44,9 @@ extern bool dogpile_file_write_all(int fd, const void *data, size_t len);
 extern DogpileFileContent dogpile_file_read_item(int root_fd, DogpileBytes name);
 extern int	dogpile_file_read_name(int folder_fd, const char *file, char *name);
 extern int64 dogpile_file_size(const DogpileBackendItem *item);
+extern bool dogpile_file_is_small(const DogpileBackendItem *item);
+extern bool dogpile_file_overwrite_item(int folder_fd, const char *file,
+										const DogpileBackendItem *item, int64 *added);
 extern bool dogpile_file_write_item(int folder_fd, const char *file,
 									const DogpileBackendItem *item);
 

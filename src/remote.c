@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "connection.h"
@@ -65,6 +66,9 @@ static DogpileRemote *remotes = NULL;
 
 /* There may be some that no region has settings for any more. */
 static bool has_unused = false;
+
+/* While a transaction ends: no call begins after that. */
+static TimestampTz limit = DT_NOEND;
 
 static const char *
 tls_name(int tls)
@@ -357,6 +361,18 @@ dogpile_remote_open(DogpileRemote *remote)
 		(void) open_connection(remote, &error);
 }
 
+/*
+ * Let no call begin after that, for a transaction that has committed or failed has to
+ * come to its end whatever it has to tell to stores.  DT_NOEND takes it back.
+ *
+ * Errors: none.
+ */
+void
+dogpile_remote_limit(TimestampTz until)
+{
+	limit = until;
+}
+
 /* Begin a call; false if it cannot be made. */
 static bool
 begin_call(DogpileRemote *remote, Timing *timing)
@@ -366,6 +382,12 @@ begin_call(DogpileRemote *remote, Timing *timing)
 	if (remote->is_refused)
 	{
 		strlcpy(remote->last_error, "its settings are not valid",
+				sizeof(remote->last_error));
+		return false;
+	}
+	if (unlikely(limit != DT_NOEND) && GetCurrentTimestamp() >= limit)
+	{
+		strlcpy(remote->last_error, "there was no time left at COMMIT",
 				sizeof(remote->last_error));
 		return false;
 	}

@@ -13,6 +13,8 @@
 #ifndef DOGPILE_REMOTE_H
 #define DOGPILE_REMOTE_H
 
+#include "datatype/timestamp.h"
+
 #include "backends.h"
 #include "config.h"
 
@@ -24,6 +26,7 @@ extern void dogpile_remote_follow_reload(void);
 extern bool dogpile_remote_check(const DogpileRegion *region,
 								 DogpileBackendError *error);
 extern void dogpile_remote_open(DogpileRemote *remote);
+extern void dogpile_remote_limit(TimestampTz until);
 extern bool dogpile_remote_is_local(const DogpileRemote *remote);
 extern bool dogpile_remote_may_have_acted(const DogpileRemote *remote);
 extern bool dogpile_remote_failed_last(const DogpileRemote *remote);

@@ -37,6 +37,7 @@
 #include "age.h"
 #include "announce.h"
 #include "lease.h"
+#include "mend.h"
 #include "stats.h"
 #include "store.h"
 #include "suspect.h"
@@ -265,7 +266,7 @@ remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sha
 	dogpile_item_name_of_region(region, &tokens[TOKEN_REGION].name);
 	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_KEY_VERSION,
 							 &tokens[TOKEN_KEY].name);
-	if (!dogpile_announce_settle(region, remote, &tokens[TOKEN_REGION].name))
+	if (!dogpile_mend_region(region, remote, &tokens[TOKEN_REGION].name))
 		return DOGPILE_ERROR;
 
 	items[0].name = name_bytes(&name);
@@ -274,7 +275,7 @@ remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sha
 	if (dogpile_remote_get(remote, items, lengthof(items)) != DOGPILE_BACKEND_OK)
 		return DOGPILE_ERROR;
 	for (int i = 0; i < TOKEN_TAGS; i++)
-		dogpile_token_read(&tokens[i], &items[1 + i]);
+		dogpile_token_read(tokens[i].text, &items[1 + i]);
 	if (items[0].status != DOGPILE_BACKEND_OK)
 		return DOGPILE_MISS;
 	return decode_entry(region, remote, &name, &items[0], tokens, shape, entry);
@@ -450,7 +451,7 @@ remote_begin(DogpileRegion *region, const DogpileKey *key, const DogpileTags *ta
 	DogpileStatus status;
 
 	*lease = NULL;
-	if (!dogpile_announce_settle(region, remote, &result->tokens[TOKEN_REGION].name))
+	if (!dogpile_mend_region(region, remote, &result->tokens[TOKEN_REGION].name))
 		return DOGPILE_ERROR;
 
 	/* A transaction that has added the key has the lock until it ends. */
@@ -481,8 +482,7 @@ remote_note(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tag
 {
 	DogpileLease *lease = make_lease(region, key, tags);
 
-	if (!dogpile_announce_settle(region, lease->remote,
-								 &lease->tokens[TOKEN_REGION].name) ||
+	if (!dogpile_mend_region(region, lease->remote, &lease->tokens[TOKEN_REGION].name) ||
 		note_tokens(region, lease) != DOGPILE_OK)
 		lease->is_void = true;
 	return lease;

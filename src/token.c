@@ -269,14 +269,36 @@ is_well_formed(DogpileBytes bytes)
  * mark counts as nothing.  Errors: none.
  */
 void
-dogpile_token_read(DogpileToken *token, const DogpileBackendItem *item)
+dogpile_token_read(char *text, const DogpileBackendItem *item)
 {
-	token->text[0] = '\0';
+	text[0] = '\0';
 	if (item->status == DOGPILE_BACKEND_OK && is_well_formed(item->value))
 	{
-		memcpy(token->text, item->value.data, DOGPILE_TOKEN_TEXT_LEN);
-		token->text[DOGPILE_TOKEN_TEXT_LEN] = '\0';
+		memcpy(text, item->value.data, DOGPILE_TOKEN_TEXT_LEN);
+		text[DOGPILE_TOKEN_TEXT_LEN] = '\0';
 	}
+}
+
+/*
+ * Fill in an item that puts something in a token's place.
+ *
+ * seen: what was last found there; if it has changed since, it is left alone.
+ * text: the token or mark that is to be there; like "seen", not copied.
+ *
+ * Errors: none.
+ */
+void
+dogpile_token_replace(DogpileBytes name, const char *seen, const char *text, int64 ttl_ms,
+					  DogpileBackendItem *item)
+{
+	memset(item, 0, sizeof(*item));
+	item->name = name;
+	item->value.data = text;
+	item->value.len = DOGPILE_TOKEN_TEXT_LEN;
+	item->expected.data = seen;
+	item->expected.len = DOGPILE_TOKEN_TEXT_LEN;
+	item->mode = seen[0] == '\0' ? DOGPILE_BACKEND_IF_ABSENT : DOGPILE_BACKEND_IF_EQUAL;
+	item->ttl_ms = ttl_ms;
 }
 
 /*
@@ -332,7 +354,7 @@ dogpile_token_fetch(DogpileRemote *remote, DogpileToken *tokens, int ntokens)
 	if (dogpile_remote_get(remote, items, ntokens) != DOGPILE_BACKEND_OK)
 		return false;
 	for (int i = 0; i < ntokens; i++)
-		dogpile_token_read(&tokens[i], &items[i]);
+		dogpile_token_read(tokens[i].text, &items[i]);
 	return true;
 }
 

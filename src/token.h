@@ -55,7 +55,9 @@ extern bool dogpile_token_is_same_mark(const char *one, const char *other);
 extern bool dogpile_token_is_own_mark(const char *mark);
 extern void dogpile_token_make_soft(char *text);
 extern bool dogpile_token_is_mark(const char *text);
-extern void dogpile_token_read(DogpileToken *token, const DogpileBackendItem *item);
+extern void dogpile_token_read(char *text, const DogpileBackendItem *item);
+extern void dogpile_token_replace(DogpileBytes name, const char *seen, const char *text,
+								  int64 ttl_ms, DogpileBackendItem *item);
 extern DogpileTokenChange dogpile_token_compare(DogpileBytes then, const char *now);
 extern int64 dogpile_token_ttl_ms(const DogpileRegion *region);
 extern bool dogpile_token_fetch(DogpileRemote *remote, DogpileToken *tokens,

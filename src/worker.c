@@ -39,6 +39,7 @@
 #include "announce.h"
 #include "config.h"
 #include "lease.h"
+#include "mend.h"
 #include "suspect.h"
 #include "worker.h"
 
@@ -70,11 +71,11 @@ tend(DogpileRegion *region, const DogpileLeaseFacts *facts)
 	};
 
 	if (facts->is_mark)
-		return dogpile_announce_tend_mark(region, &facts->name, facts->token,
-										  !facts->is_abandoned ? DOGPILE_MARK_RENEW :
-										  facts->is_certain ? DOGPILE_MARK_LEAVE :
-										  DOGPILE_MARK_LEAVE_IF_SAME,
-										  facts->lease_ms);
+		return dogpile_mend_mark(region, &facts->name, facts->token,
+								 !facts->is_abandoned ? DOGPILE_MARK_RENEW :
+								 facts->is_certain ? DOGPILE_MARK_LEAVE :
+								 DOGPILE_MARK_LEAVE_IF_SAME,
+								 facts->lease_ms);
 	memcpy(lock.token, facts->token, DOGPILE_LOCK_TOKEN_LEN);
 	return facts->is_abandoned ?
 		dogpile_remote_unlock(dogpile_remote_find(region), &lock) :
@@ -161,7 +162,7 @@ settle_all(void)
 														   strlen(facts.region));
 
 		if (region != NULL && dogpile_announce_is_needed(region) &&
-			!dogpile_announce_settle(region, dogpile_remote_find(region), &facts.name))
+			!dogpile_mend_region(region, dogpile_remote_find(region), &facts.name))
 			next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_PAUSE_MS);
 	}
 	return next;

@@ -320,6 +320,22 @@ sub check_changes
 	return;
 }
 
+# More at a time than go into one call.
+sub check_many
+{
+	my ($node, $region) = @_;
+	my $n = 600;
+
+	run_statements($node, "$region: many",
+		[ "SELECT count(dogpile_set('$region', 'many ' || i, i, tags => ARRAY['many ' || i])) FROM generate_series(1, $n) AS i WHERE i % 100 = 0", 6, 'values' ],
+		[ "BEGIN; SELECT count(dogpile_invalidate('$region', 'many ' || i)) FROM generate_series(1, $n / 2) AS i; SELECT count(dogpile_invalidate_tags(ARRAY['many ' || i])) FROM generate_series($n / 2 + 1, $n) AS i; COMMIT",
+			"300\n300", 'invalidated in one transaction' ],
+		[ "SELECT count(*) FROM generate_series(1, $n) AS i WHERE i % 100 = 0 AND dogpile_exists('$region', 'many ' || i)", 0, 'none is left' ],
+		[ "SELECT dogpile_get_or_create('$region', 'many ' || i, 'SELECT 1', tags => ARRAY['many ' || i]) FROM generate_series(300, $n, 300) AS i", "1\n1", 'created anew' ],
+		[ "SELECT dogpile_exists('$region', 'many ' || i) FROM generate_series(300, $n, 300) AS i", "t\nt", '... and kept' ]);
+	return;
+}
+
 sub check_transactions
 {
 	my ($node, $region) = @_;
@@ -401,6 +417,7 @@ sub check_backend
 	check_sizes($node, $region, %facts);
 	check_age($node, $region);
 	check_changes($node, $region);
+	check_many($node, $region);
 	check_transactions($node, $region);
 	check_counters($node, $region);
 	check_single_flight($node, $region, 15);

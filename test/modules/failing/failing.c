@@ -7,8 +7,11 @@
  * the session fail, without passing them on; with "SET failing.unreachable = on"
  * as if there were no connection.  All other calls pass it unseen.
  *
+ * With "failing.delay = '100ms'", each call of set() takes so much longer when a
+ * transaction has just ended, with interrupts held off.
+ *
  * With "failing.gate = '/path/of/file'", a call of set() that has been passed on
- * returns only when that file is no longer there.
+ * returns only when that file is no longer there; or it is cancelled.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -30,6 +33,7 @@ PG_MODULE_MAGIC;
 static int	failures = 0;
 static bool unreachable = false;
 static char *gate = NULL;
+static int	delay_ms = 0;
 
 void		_PG_init(void);
 
@@ -51,11 +55,14 @@ fails(DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 static void
 pass_gate(void)
 {
-	if (gate[0] == '\0' || access(gate, F_OK) != 0)
+	if (gate[0] == '\0' || InterruptHoldoffCount > 0 || access(gate, F_OK) != 0)
 		return;
 	elog(LOG, "failing: waits at the gate");
 	while (access(gate, F_OK) == 0)
+	{
 		pg_usleep(10000L);
+		CHECK_FOR_INTERRUPTS();
+	}
 	elog(LOG, "failing: has passed the gate");
 }
 
@@ -67,6 +74,8 @@ failing_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 
 	if (fails(items, nitems, error))
 		return DOGPILE_BACKEND_ERROR;
+	if (InterruptHoldoffCount > 0)
+		pg_usleep(delay_ms * 1000L);
 	status = wrapped->inner->set(wrapped->connection, items, nitems, error);
 	pass_gate();
 	return status;
@@ -103,6 +112,10 @@ _PG_init(void)
 							 "Do they fail as if there were no connection?",
 							 NULL, &unreachable, false, PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	DefineCustomIntVariable("failing.delay",
+							"So long calls of set() take at the end of a transaction.",
+							NULL, &delay_ms, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 	DefineCustomStringVariable("failing.gate",
 							   "Calls of set() wait as long as this file is there.",
 							   NULL, &gate, "", PGC_USERSET, 0,

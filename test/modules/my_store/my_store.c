@@ -32,7 +32,7 @@
 PG_MODULE_MAGIC;
 
 #define SLOTS		2048
-#define PLACES		8
+#define PLACES		32
 #define MAX_VALUE	8192
 
 /* One value.  A name has so many places, behind its hash; others may push it out. */

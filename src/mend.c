@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * mend.c
+ *	  What was left in a store by a COMMIT that could not finish, and its cure.
+ *
+ * A mark (announce.c) whose transaction takes long is renewed, and one that its
+ * transaction could not take away is left in its place.  A region that is suspect
+ * (suspect.c) gets another token, after which nothing that was stored before is worth
+ * anything.  The worker does these; and a session that wants to use a region that is
+ * suspect does not wait for it.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/mend.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "mend.h"
+#include "suspect.h"
+
+/* A store that takes no changes is not tried again for so long. */
+#define SETTLE_PAUSE_MS	100
+
+/*
+ * Let a mark last for another lease, or leave it for a session that could not.
+ *
+ * name, mark: of the token, and as the session has put it in place.
+ * care: what to do.
+ *
+ * Returns MISS if it is no longer there.
+ *
+ * Errors: those of interrupts.
+ */
+DogpileBackendStatus
+dogpile_mend_mark(DogpileRegion *region, const DogpileItemName *name,
+				  const char *mark, DogpileMarkCare care, int64 lease_ms)
+{
+	DogpileRemote *remote = dogpile_remote_find(region);
+	DogpileToken token = {.name = *name};
+	DogpileBackendItem item;
+	char		next[DOGPILE_TOKEN_TEXT_LEN + 1];
+	bool		is_last = false;
+
+	if (!dogpile_token_fetch(remote, &token, 1))
+		return DOGPILE_BACKEND_ERROR;
+	if (!dogpile_token_is_same_mark(token.text, mark))
+		return DOGPILE_BACKEND_MISS;
+	strcpy(next, token.text);
+	if (care == DOGPILE_MARK_LEAVE_IF_SAME && strcmp(token.text, mark) != 0)
+		return DOGPILE_BACKEND_MISS;
+	if (care != DOGPILE_MARK_RENEW)
+		is_last = dogpile_token_leave_mark(token.text, mark, next) == DOGPILE_MARK_GONE;
+	if (is_last)
+	{
+		dogpile_token_make(next);
+		dogpile_token_note_wal(next);
+	}
+	dogpile_token_replace(dogpile_item_name_bytes(name), token.text, next,
+						  is_last ? dogpile_token_ttl_ms(region) : lease_ms, &item);
+	(void) dogpile_remote_set(remote, &item, 1);
+
+	/* Somebody may have changed it just now; the next time, then. */
+	return item.status == DOGPILE_BACKEND_KEPT ? DOGPILE_BACKEND_ERROR : item.status;
+}
+
+/*
+ * If a region is suspect, try to make all that is stored in it worth nothing.
+ *
+ * Returns whether the region may be used.
+ *
+ * Errors: see dogpile_remote_set().
+ */
+bool
+dogpile_mend_region(DogpileRegion *region, DogpileRemote *remote,
+					const DogpileItemName *region_version)
+{
+	DogpileBackendItem item = {.mode = DOGPILE_BACKEND_ALWAYS};
+	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
+	bool		is_held;
+	uint64		suspicion = dogpile_suspect_find(region_version, &is_held);
+	static DogpileRemote *failed_remote = NULL;
+	static TimestampTz failed_at = 0;
+
+	if (likely(suspicion == 0))
+		return true;
+	if (is_held)
+		return false;
+	if (remote == failed_remote &&
+		GetCurrentTimestamp() < TimestampTzPlusMilliseconds(failed_at, SETTLE_PAUSE_MS))
+		return false;
+	dogpile_token_make(text);
+	dogpile_token_note_wal(text);
+	item.name = dogpile_item_name_bytes(region_version);
+	item.value.data = text;
+	item.value.len = DOGPILE_TOKEN_TEXT_LEN;
+	item.ttl_ms = dogpile_token_ttl_ms(region);
+	if (dogpile_remote_set(remote, &item, 1) != DOGPILE_BACKEND_OK)
+	{
+		failed_remote = remote;
+		failed_at = GetCurrentTimestamp();
+		return false;
+	}
+	dogpile_suspect_remove(region_version, suspicion);
+	return true;
+}
