@@ -139,9 +139,10 @@ encode_value(const DogpileValue *value, const char *secret, StringInfo out)
 		.creation_us = 12345,
 		.value = *value
 	};
+	const char *reason;
 
 	initStringInfo(out);
-	return dogpile_wire_encode(&entry, tokens, 2, entry_name, secret, out);
+	return dogpile_wire_encode(&entry, tokens, 2, entry_name, secret, out, &reason);
 }
 
 static DogpileWireStatus
