@@ -149,6 +149,24 @@ dogpile_announce_region(DogpileRegion *region, bool hard)
 	(void) dogpile_notice_add(region, &name, hard);
 }
 
+/*
+ * Announce that all entries of a region are invalidated that belong to another
+ * database, if they do by its name; before PRE_COMMIT.
+ *
+ * A region cannot be suspect on account of a database that is gone: if the store
+ * cannot be told, its entries stay there until they expire.
+ */
+void
+dogpile_announce_database(DogpileRegion *region, const char *database)
+{
+	DogpileItemName name;
+
+	if (!dogpile_announce_is_needed(region) || region->name_space[0] != '\0')
+		return;
+	dogpile_item_name_of_database(region, database, &name);
+	(void) dogpile_notice_add(region, &name, true);
+}
+
 void
 dogpile_announce_tag(DogpileBytes tag, bool hard)
 {

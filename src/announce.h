@@ -29,6 +29,7 @@ extern DogpileKeyNames *dogpile_announce_name_key(DogpileRegion *region,
 extern void dogpile_announce_key(DogpileRegion *region, const DogpileKeyNames *names,
 								 bool hard);
 extern void dogpile_announce_region(DogpileRegion *region, bool hard);
+extern void dogpile_announce_database(DogpileRegion *region, const char *database);
 extern void dogpile_announce_tag(DogpileBytes tag, bool hard);
 extern void dogpile_announce_send(void);
 extern const char *dogpile_announce_successor(const DogpileItemName *name);

@@ -566,9 +566,10 @@ judge_kind(Oid relid, Form_pg_class class)
 			return "is a foreign table.";
 		case RELKIND_SEQUENCE:
 			return "is a sequence.";
+		case RELKIND_TOASTVALUE:
+			return "belongs to another table, whose changes need not be its own.";
 		case RELKIND_RELATION:
 		case RELKIND_MATVIEW:
-		case RELKIND_TOASTVALUE:
 			if (class->relam != HEAP_TABLE_AM_OID)
 				return "does not use the heap access method, "
 					"so changes of it may go unnoticed.";

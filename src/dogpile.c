@@ -31,6 +31,7 @@
 #include "commit.h"
 #include "compat.h"
 #include "config.h"
+#include "database.h"
 #include "definition.h"
 #include "depend.h"
 #include "index.h"
@@ -147,6 +148,7 @@ _PG_init(void)
 	dogpile_ambient_init();
 	dogpile_commit_init();
 	dogpile_definition_init();
+	dogpile_database_init();
 	dogpile_catalog_init();
 	dogpile_change_init();
 	dogpile_prepared_init();

@@ -302,18 +302,22 @@ get_own_database_name(void)
 
 /* Begin a name, up to the namespace; returns where the braces begin. */
 static int
-begin_name(StringInfo out, const DogpileRegion *region)
+begin_name_of(StringInfo out, const DogpileRegion *region, const char *name_space)
 {
-	const char *name_space = region->name_space;
 	int			first;
 
-	if (name_space[0] == '\0')
-		name_space = get_own_database_name();
 	appendStringInfoString(out, region->key_prefix);
 	appendStringInfoChar(out, '{');
 	first = out->len;
 	append_encoded(out, name_space, strlen(name_space));
 	return first;
+}
+
+static int
+begin_name(StringInfo out, const DogpileRegion *region)
+{
+	return begin_name_of(out, region, region->name_space[0] != '\0' ?
+						 region->name_space : get_own_database_name());
 }
 
 /* End what is in braces, which began at "first" and its last part at "last". */
@@ -393,17 +397,34 @@ dogpile_item_name_of_key(const DogpileRegion *region, const DogpileKey *key,
 	copy_name(name, out);
 }
 
+/* End the name of the version of a region. */
+static void
+end_name_of_region(StringInfo out, int first, const DogpileRegion *region,
+				   DogpileItemName *name)
+{
+	appendStringInfo(out, ":%s", region->name);
+	end_braces(out, first, first);
+	appendStringInfoString(out, "!version");
+	copy_name(name, out);
+}
+
 /* Name the version of a region; all as above. */
 void
 dogpile_item_name_of_region(const DogpileRegion *region, DogpileItemName *name)
 {
 	StringInfo	out = get_buffer();
-	int			first = begin_name(out, region);
 
-	appendStringInfo(out, ":%s", region->name);
-	end_braces(out, first, first);
-	appendStringInfoString(out, "!version");
-	copy_name(name, out);
+	end_name_of_region(out, begin_name(out, region), region, name);
+}
+
+/* ... as it is in another database, if that gives the names; all as above. */
+void
+dogpile_item_name_of_database(const DogpileRegion *region, const char *database,
+							  DogpileItemName *name)
+{
+	StringInfo	out = get_buffer();
+
+	end_name_of_region(out, begin_name_of(out, region, database), region, name);
 }
 
 /* Name the version of a tag, which belongs to no region; all as above. */
