@@ -22,6 +22,9 @@ my $sentinel = start_sentinel('sentinel', 'service', $redis);
 my @memcached = map { start_memcached("memcached$_") } 1 .. 2;
 my $local = start_memcached('local', socket => 1);
 
+# A machine may stand still for a moment, and no server is to fail for that.
+my %patient = (connect_timeout => '20s', operation_timeout => '20s');
+
 # Each region, its settings, and what check_backend() has to know of it.
 my @regions = (
 	[ 'memory', { backend => 'shared_memory' } ],
@@ -99,8 +102,9 @@ my $node = new_server(
 	"dogpile_nothing.backend = 'null'",
 	map {
 		my ($region, $settings) = @$_;
+		my %all = (%patient, %$settings);
 
-		map { "dogpile_$region.$_ = '$settings->{$_}'" } sort keys %$settings
+		map { "dogpile_$region.$_ = '$all{$_}'" } sort keys %all
 	} @regions);
 
 $node->append_conf('postgresql.conf',

@@ -48,8 +48,11 @@ my $node = new_server(
 	'wire',
 	"statement_timeout = '60s'",
 	"dogpile.regions = 'outside, signed, files, levels'",
-	map({ ("dogpile_$_.backend = 'redis'", "dogpile_$_.servers = '" . $redis->address . "'") }
-		qw(outside signed levels)),
+	map({
+			(   "dogpile_$_.backend = 'redis'",
+				"dogpile_$_.servers = '" . $redis->address . "'",
+				"dogpile_$_.operation_timeout = '20s'")
+		} qw(outside signed levels)),
 	"dogpile_levels.local_expiration_time = '1min'",
 	"dogpile_levels.namespace = 'shared'",
 	"dogpile_files.backend = 'file'");

@@ -57,6 +57,7 @@ my $node = new_server(
 	"dogpile.regions = '" . join(', ', sort keys %settings) . "'",
 	(map { ("dogpile_$_.backend = 'redis'", "dogpile_$_.$settings{$_}") }
 		  sort keys %settings),
+	(map { "dogpile_$_.operation_timeout = '20s'" } grep { $_ ne 'silent' } sort keys %settings),
 	"dogpile_sentinel.service_name = 'service'",
 	"dogpile_cluster.cluster = on",
 	"dogpile_acl.user = 'dogpile'",
