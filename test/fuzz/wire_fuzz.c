@@ -118,8 +118,7 @@ pg_any_to_server(const char *text, int len, int encoding)
 }
 
 bool
-dogpile_wire_guard(void (*work) (void *arg), void *arg, bool in_subtransaction,
-				   DogpileWireFailure *failure)
+dogpile_wire_guard(void (*work) (void *arg), void *arg, DogpileWireFailure *failure)
 {
 	failure->message = "an error";
 	if (setjmp(guard) != 0)
@@ -322,6 +321,7 @@ make_seed(Input *input, int ntokens, int ntags, size_t rows_len, bool authentic)
 		.tags = make_tags(ntags),
 		.value = {rows, rows_len}
 	};
+	const char *reason;
 	StringInfoData out;
 
 	for (int i = 0; i < ntokens; i++)
@@ -330,7 +330,7 @@ make_seed(Input *input, int ntokens, int ntags, size_t rows_len, bool authentic)
 		rows[i] = (char) next_random();
 	initStringInfo(&out);
 	if (!dogpile_wire_encode(&entry, tokens, ntokens, entry_name,
-							 authentic ? SECRET : "", &out) || out.len > INPUT_SIZE)
+							 authentic ? SECRET : "", &out, &reason) || out.len > INPUT_SIZE)
 		abort();
 	memcpy(input->data, out.data, out.len);
 	input->len = out.len;
