@@ -131,14 +131,16 @@ activate_regions(const char *list)
  *
  * *region is set to where in the name the region begins, or to NULL if the name
  * has no place for one; *region_len to its length.
+ *
+ * Errors: none.
  */
-static bool
-lacks_region(const char *name, const char **region, int *region_len)
+bool
+dogpile_config_lacks_region(const char *name, const char **region, int *region_len)
 {
 	const char *dot = strchr(name, '.');
 	const char *rest;
 
-	if (pg_strncasecmp(name, PREFIX, strlen(PREFIX)) != 0 || dot == NULL)
+	if (!dogpile_line_is_ours(name) || dot == NULL)
 		return false;
 
 	/* What begins with "dogpile." is reserved, so PostgreSQL reports it. */
@@ -161,7 +163,7 @@ lacks_region(const char *name, const char **region, int *region_len)
 	return true;
 }
 
-/* Report a line of a configuration file that lacks_region(). */
+/* Report a line of a configuration file that dogpile_config_lacks_region(). */
 static void
 report_line(const DogpileLine *line, const char *region, int region_len)
 {
@@ -200,7 +202,7 @@ report_unknown_regions(void)
 		const char *region;
 		int			region_len;
 
-		if (lacks_region(line->name, &region, &region_len))
+		if (dogpile_config_lacks_region(line->name, &region, &region_len))
 			report_line(line, region, region_len);
 	}
 }
@@ -486,4 +488,15 @@ dogpile_config_first_region(void)
 	for (DogpileRegion *region = regions; region; region = region->next)
 		dogpile_define_refresh(region);
 	return regions;
+}
+
+/*
+ * Bring all regions up to date, so that SHOW tells what they have.
+ *
+ * Errors: out of memory.
+ */
+void
+dogpile_config_catch_up(void)
+{
+	(void) dogpile_config_first_region();
 }

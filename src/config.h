@@ -28,6 +28,9 @@ extern void dogpile_config_define(bool preloading,
 								  DogpileBackendCheck check_wrappers,
 								  DogpileRegionCheck check_region);
 extern void dogpile_config_require_preload(void);
+extern bool dogpile_config_lacks_region(const char *name, const char **region,
+										int *region_len);
+extern void dogpile_config_catch_up(void);
 extern DogpileRegion *dogpile_config_find_region(const char *name, int name_len);
 extern DogpileRegion *dogpile_config_get_region(const char *name, int name_len);
 extern DogpileRegion *dogpile_config_first_region(void);

@@ -35,6 +35,7 @@
 #include "definition.h"
 #include "depend.h"
 #include "index.h"
+#include "hint.h"
 #include "lease.h"
 #include "outcome.h"
 #include "prepared.h"
@@ -152,6 +153,7 @@ _PG_init(void)
 	dogpile_catalog_init();
 	dogpile_change_init();
 	dogpile_prepared_init();
+	dogpile_hint_init();
 	dogpile_depend_init();
 	dogpile_statement_init();
 	dogpile_worker_register();

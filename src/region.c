@@ -32,6 +32,7 @@
 #include "lease.h"
 #include "lock.h"
 #include "region.h"
+#include "remote.h"
 #include "variant.h"
 #include "verify.h"
 #include "xact.h"
@@ -360,35 +361,57 @@ dogpile_region_set(const text *region, const text *key, const DogpileDatum *valu
  * Take the lock that all servers respect, if there is one; it is released at the
  * end of the transaction.
  *
- * Returns what release() gives up, or NULL if the store has no such lock or does
- * not answer.
+ * lease: what release() gives up, or NULL if the store has no such lock.
+ *
+ * Returns false if the store does not answer.
  */
-static struct DogpileLease *
-lock_among_servers(DogpileCall *call, TimestampTz since)
+static bool
+lock_among_servers(DogpileCall *call, TimestampTz since, struct DogpileLease **lease)
 {
 	const DogpileStore *store = call->region->store;
-	struct DogpileLease *lease = NULL;
+	DogpileStatus status;
 
+	*lease = NULL;
 	if (store->begin == NULL)
-		return NULL;
+		return true;
 	for (int round = 0;
-		 store->begin(call->region, &call->key, NULL, &lease) == DOGPILE_BUSY; round++)
+		 (status = store->begin(call->region, &call->key, NULL, lease)) == DOGPILE_BUSY;
+		 round++)
 		if (!dogpile_lease_wait(since, dogpile_creation_deadline(call, since), round))
 			dogpile_creation_raise_timeout(call, since);
-	return lease;
+	return status != DOGPILE_ERROR;
+}
+
+/* Give up what dogpile_region_add() has locked. */
+static void
+unlock(DogpileCall *call, DogpileLockResult lock, struct DogpileLease *lease)
+{
+	if (lease != NULL)
+		call->region->store->release(lease);
+	if (lock == DOGPILE_LOCK_OK)
+		dogpile_lock_release(call->key.hash);
+}
+
+/* Has the store outside, if it is one, failed to answer the last call? */
+static bool
+has_store_failed(const DogpileCall *call)
+{
+	return call->region->store->begin != NULL &&
+		dogpile_remote_failed_last(dogpile_remote_find(call->region));
 }
 
 /*
  * Store a value unless there is one, fresh or stale.
  *
- * Returns whether it was stored.
+ * Returns whether it was stored, or that this cannot be known: the store does not
+ * answer.  Then nothing is.
  *
  * Errors: as dogpile_region_set(), and those of waiting for a lock; the
  * region's lock_timeout, too, which lock_timeout_action does not soften here.
  * Locks: the creator lock of the key, and that of all servers, to the end of the
  * transaction if the value is stored, so that nobody else stores one before that.
  */
-bool
+DogpileAdded
 dogpile_region_add(const text *region, const text *key, const DogpileDatum *value,
 				   const DogpileEntryOptions *options)
 {
@@ -404,17 +427,18 @@ dogpile_region_add(const text *region, const text *key, const DogpileDatum *valu
 	lock = dogpile_lock_acquire(call.key.hash, dogpile_creation_deadline(&call, since));
 	if (lock == DOGPILE_LOCK_TIMED_OUT)
 		dogpile_creation_raise_timeout(&call, since);
-	lease = lock_among_servers(&call, since);
-	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
-	if (found.freshness != DOGPILE_ABSENT)
+	if (!lock_among_servers(&call, since, &lease))
 	{
-		if (lease != NULL)
-			call.region->store->release(lease);
-		if (lock == DOGPILE_LOCK_OK)
-			dogpile_lock_release(call.key.hash);
-		return false;
+		unlock(&call, lock, lease);
+		return DOGPILE_ADD_FAILED;
 	}
-	return set_value(&call, value, options);
+	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
+	if (found.freshness != DOGPILE_ABSENT || has_store_failed(&call))
+	{
+		unlock(&call, lock, lease);
+		return found.freshness != DOGPILE_ABSENT ? DOGPILE_NOT_ADDED : DOGPILE_ADD_FAILED;
+	}
+	return set_value(&call, value, options) ? DOGPILE_ADDED : DOGPILE_NOT_ADDED;
 }
 
 /*

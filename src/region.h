@@ -52,6 +52,14 @@ typedef struct DogpileListedEntry
 
 typedef void (*DogpileEntryCallback) (const DogpileListedEntry *entry, void *arg);
 
+/* What has become of a value that was to be stored if there is none. */
+typedef enum DogpileAdded
+{
+	DOGPILE_ADDED,
+	DOGPILE_NOT_ADDED,
+	DOGPILE_ADD_FAILED			/* the store does not answer */
+} DogpileAdded;
+
 extern bool dogpile_region_get(const text *region, const text *key,
 							   const DogpileShape *shape, DogpileResult *result);
 extern bool dogpile_region_exists(const text *region, const text *key);
@@ -64,7 +72,7 @@ extern void dogpile_region_get_or_create(const text *region, const text *key,
 extern void dogpile_region_set(const text *region, const text *key,
 							   const DogpileDatum *value,
 							   const DogpileEntryOptions *options);
-extern bool dogpile_region_add(const text *region, const text *key,
+extern DogpileAdded dogpile_region_add(const text *region, const text *key,
 							   const DogpileDatum *value,
 							   const DogpileEntryOptions *options);
 extern bool dogpile_region_delete(const text *region, const text *key);

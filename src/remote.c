@@ -51,6 +51,7 @@ struct DogpileRemote
 	int			server;			/* see server.h */
 	bool		failed;			/* did the last call? */
 	bool		may_have_acted; /* ... after it had been sent, perhaps? */
+	bool		is_left_alone;	/* ... because the server is down */
 	char		last_error[256];	/* why */
 	struct DogpileRemote *next;
 };
@@ -378,7 +379,7 @@ static bool
 begin_call(DogpileRemote *remote, Timing *timing)
 {
 	remote->failed = true;
-	remote->may_have_acted = false;
+	remote->may_have_acted = remote->is_left_alone = false;
 	if (remote->is_refused)
 	{
 		strlcpy(remote->last_error, "its settings are not valid",
@@ -393,8 +394,7 @@ begin_call(DogpileRemote *remote, Timing *timing)
 	}
 	if (!dogpile_server_may_ask(remote->server))
 	{
-		strlcpy(remote->last_error, "it has not answered for some time",
-				sizeof(remote->last_error));
+		remote->is_left_alone = true;
 		return false;
 	}
 	INSTR_TIME_SET_CURRENT(timing->begin);
@@ -441,10 +441,18 @@ dogpile_remote_may_have_acted(const DogpileRemote *remote)
 	return remote->may_have_acted;
 }
 
-/* Why the last call failed, if it did; valid until the next one. */
+/*
+ * Why the last call failed, if it did; valid until the next one.  If none was made, since
+ * the server is down, that is what was wrong when one was.
+ */
 const char *
-dogpile_remote_last_error(const DogpileRemote *remote)
+dogpile_remote_last_error(DogpileRemote *remote)
 {
+	DogpileServerFacts facts;
+
+	if (remote->is_left_alone && dogpile_server_get(remote->server, &facts))
+		snprintf(remote->last_error, sizeof(remote->last_error),
+				 "it is left alone for a while, after: %s", facts.last_error);
 	return remote->last_error;
 }
 

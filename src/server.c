@@ -193,6 +193,7 @@ dogpile_server_note_answer(int number, uint64 elapsed_us)
 		now = GetCurrentTimestamp();
 	SpinLockAcquire(&server->lock);
 	server->facts.operations++;
+	server->facts.is_failing = false;
 	server->facts.time_us += elapsed_us;
 	server->failures_in_row = 0;
 	if (server->facts.state != DOGPILE_SERVER_UP && now != 0)
@@ -231,6 +232,7 @@ dogpile_server_note_failure(int number, bool unreachable, const char *message)
 		return true;
 	SpinLockAcquire(&server->lock);
 	server->facts.failures++;
+	server->facts.is_failing = true;
 	server->facts.last_error_at = now;
 	strlcpy(server->facts.last_error, message, sizeof(server->facts.last_error));
 	if (unreachable &&

@@ -33,6 +33,7 @@ typedef struct DogpileServerFacts
 	char		backend[64];
 	char		name[DOGPILE_SERVER_NAME_LEN];	/* addresses */
 	DogpileServerState state;
+	bool		is_failing;		/* did the last call not work? */
 	TimestampTz since;			/* of the state */
 	char		last_error[DOGPILE_SERVER_ERROR_LEN];	/* or "" */
 	TimestampTz last_error_at;	/* 0: never */

@@ -56,10 +56,11 @@ PG_FUNCTION_INFO_V1(dogpile_server_stats);
 PG_FUNCTION_INFO_V1(dogpile_flush);
 
 static const char *
-state_name(DogpileServerState state)
+state_name(const DogpileServerFacts *facts)
 {
-	return state == DOGPILE_SERVER_UP ? "up" :
-		state == DOGPILE_SERVER_DOWN ? "down" : "probed";
+	if (facts->state == DOGPILE_SERVER_UP)
+		return facts->is_failing ? "failing" : "up";
+	return facts->state == DOGPILE_SERVER_DOWN ? "down" : "probed";
 }
 
 /* Append the row of a server. */
@@ -71,7 +72,7 @@ put_server(const DogpileServerFacts *facts, ReturnSetInfo *rsinfo)
 
 	values[SERVER_BACKEND] = CStringGetTextDatum(facts->backend);
 	values[SERVER_ADDRESS] = CStringGetTextDatum(facts->name);
-	values[SERVER_STATE] = CStringGetTextDatum(state_name(facts->state));
+	values[SERVER_STATE] = CStringGetTextDatum(state_name(facts));
 	values[SERVER_SINCE] = TimestampTzGetDatum(facts->since);
 	values[SERVER_LAST_ERROR] = CStringGetTextDatum(facts->last_error);
 	values[SERVER_LAST_ERROR_AT] = TimestampTzGetDatum(facts->last_error_at);
@@ -108,7 +109,7 @@ open_remote(FunctionCallInfo fcinfo, DogpileRegion **region)
 
 /* What a store answers to those who look after it is an error, if it is one. */
 static void
-raise_failure(const DogpileRegion *region, const DogpileRemote *remote)
+raise_failure(const DogpileRegion *region, DogpileRemote *remote)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),

@@ -451,13 +451,18 @@ set_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 	dogpile_region_set(get_region(fcinfo), get_key(fcinfo), &value, &options);
 }
 
-static bool
+static Datum
 add_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 {
 	DogpileEntryOptions options = get_options(fcinfo, ARG_VALUE + 1);
 	DogpileDatum value = get_value(fcinfo, typid, typmod);
 
-	return dogpile_region_add(get_region(fcinfo), get_key(fcinfo), &value, &options);
+	DogpileAdded added = dogpile_region_add(get_region(fcinfo), get_key(fcinfo), &value,
+											&options);
+
+	if (added == DOGPILE_ADD_FAILED)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(added == DOGPILE_ADDED);
 }
 
 /* dogpile_set(region, key, value, expiration_time, tags) */
@@ -481,15 +486,15 @@ dogpile_set_literal(PG_FUNCTION_ARGS)
 Datum
 dogpile_add(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(add_value(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
-							 get_arg_typmod(fcinfo, ARG_VALUE)));
+	return add_value(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
+					 get_arg_typmod(fcinfo, ARG_VALUE));
 }
 
 /* The same for a value of unknown type. */
 Datum
 dogpile_add_literal(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(add_value(fcinfo, TEXTOID, -1));
+	return add_value(fcinfo, TEXTOID, -1);
 }
 
 /* dogpile_increment(region, key, delta, expiration_time); NULL if it is not kept */

@@ -1,0 +1,91 @@
+# A store that does not do what it should: dogpile_add() does not claim to have stored
+# anything, and the reason is told to those who look after it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+
+use DogpileTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use StoreServer;
+use Test::More;
+
+my $redis = start_redis('redis');
+my $locked = start_redis('locked', requirepass => 'right');
+my $memcached = start_memcached('memcached');
+my $nowhere = StoreServer::free_address();
+my %settings = (
+	up => "backend = 'redis' servers = '" . $redis->address . "'",
+	unlocked => "backend = 'redis' servers = '" . $redis->address . "' distributed_lock = 'off' database = '1'",
+	refused => "backend = 'redis' servers = '$nowhere'",
+	password => "backend = 'redis' servers = '" . $locked->address . "' password = 'wrong'",
+	none => "backend = 'redis'",
+	cached => "backend = 'memcached' servers = '" . $memcached->address . "'");
+my $node = new_server(
+	'main',
+	"dogpile.regions = '" . join(', ', sort keys %settings) . "'",
+	map {
+		my $region = $_;
+		map { "dogpile_$region.$_" } $settings{$region} =~ /(\w+ = '[^']*')/g
+	} sort keys %settings);
+
+$node->start;
+create_helpers($node);
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+sub add
+{
+	my ($region, $key) = @_;
+
+	return query("SELECT coalesce(dogpile_add('$region', '$key', 'x'::text)::text, 'unknown')");
+}
+
+# While all is well
+foreach my $region ('up', 'unlocked', 'cached', 'default')
+{
+	is(add($region, 'a'), 'true', "$region: added");
+	is(add($region, 'a'), 'false', "$region: not twice");
+}
+
+# Servers that refuse
+foreach my $region ('refused', 'password')
+{
+	foreach my $attempt (1 .. 4)
+	{
+		is(add($region, 'a'), 'unknown', "$region: attempt $attempt adds nothing that is known of");
+	}
+	my (undef, undef, $stderr) = $node->psql('postgres', "SELECT dogpile_flush('$region')");
+	my $reason = $region eq 'password' ? qr/WRONGPASS|invalid (?:username-)?password|AUTH/ : qr/Connection refused/;
+
+	like($stderr, qr/ERROR:  the store of cache region "$region" failed: .*$reason/, "$region: dogpile_flush tells why");
+}
+is(query("SELECT state FROM dogpile_servers WHERE address = '$nowhere'"), 'down', 'refused: down');
+isnt(query("SELECT state FROM dogpile_servers WHERE address = '" . $locked->address . "'"),
+	'up', 'password: not up');
+is(query("SELECT string_agg(DISTINCT state, ' ') FROM dogpile_servers WHERE address IN ('" . $redis->address . "', '" . $memcached->address . "')"),
+	'up', 'the others are up');
+my (undef, undef, $stderr) = $node->psql('postgres', "SELECT dogpile_add('none', 'a', 1)");
+like($stderr, qr/ERROR:  cache region "none" cannot be used/, 'no servers: cannot be used');
+is(query("SELECT count(*) FROM dogpile_servers WHERE address = ''"), '0', '... and counts as no server');
+
+# Two takers of a lock, while the store goes down
+my $session = $node->background_psql('postgres');
+is($session->query_safe("SELECT dogpile_add('up', 'lock', 1)"), 't', 'a lock');
+$redis->kill9;
+foreach my $region ('up', 'unlocked')
+{
+	is($session->query_safe("SELECT coalesce(dogpile_add('$region', 'other lock', 1)::text, 'unknown')"),
+		'unknown', "$region: killed: unknown, with an open connection");
+	is(add($region, 'other lock'), 'unknown', "$region: killed: unknown, with a new one");
+}
+is($session->query_safe("BEGIN; SELECT dogpile_add('up', 'x', 1) IS NULL; SELECT dogpile_get('up', 'x') IS NULL; COMMIT"),
+	"t\nt", 'killed: nothing is pending');
+$session->quit;
+check_nothing_is_left($node, 'store down');
+
+$node->stop;
+done_testing();
