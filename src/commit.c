@@ -39,6 +39,7 @@
 #include "change.h"
 #include "commit.h"
 #include "config.h"
+#include "durable.h"
 #include "lease.h"
 #include "prepared.h"
 #include "stats.h"
@@ -476,6 +477,7 @@ xact_callback(XactEvent event, void *arg)
 				mark_invalidations();
 			}
 			dogpile_change_prepare();
+			dogpile_durable_begin_commit();
 			return;
 		case XACT_EVENT_PRE_PREPARE:
 			if (dogpile_xact_npending > 0)
@@ -485,6 +487,7 @@ xact_callback(XactEvent event, void *arg)
 			dogpile_prepared_mark_catalogs();
 			return;
 		case XACT_EVENT_COMMIT:
+			dogpile_durable_end_commit(true);
 			limit_time();
 			if (dogpile_xact_npending > 0)
 				apply_log();
@@ -492,6 +495,7 @@ xact_callback(XactEvent event, void *arg)
 			dogpile_lease_end(InvalidSubTransactionId);
 			break;
 		case XACT_EVENT_ABORT:
+			dogpile_durable_end_commit(false);
 			limit_time();
 			abandon_entries();
 			unmark_invalidations();

@@ -34,6 +34,7 @@
 #include "database.h"
 #include "definition.h"
 #include "depend.h"
+#include "durable.h"
 #include "index.h"
 #include "hint.h"
 #include "lease.h"
@@ -73,6 +74,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(dogpile_alarm_shmem_size());
 	RequestAddinShmemSpace(dogpile_server_shmem_size());
 	RequestAddinShmemSpace(dogpile_suspect_shmem_size());
+	RequestAddinShmemSpace(dogpile_durable_shmem_size());
 	RequestAddinShmemSpace(dogpile_lease_shmem_size());
 	RequestAddinShmemSpace(dogpile_verdict_shmem_size());
 	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_INDEX_PARTITIONS);
@@ -126,6 +128,7 @@ startup_shmem(void)
 	dogpile_alarm_shmem_init();
 	dogpile_server_shmem_init();
 	dogpile_suspect_shmem_init();
+	dogpile_durable_shmem_init();
 	dogpile_lease_shmem_init();
 	dogpile_verdict_shmem_init();
 	LWLockRelease(AddinShmemInitLock);

@@ -36,6 +36,7 @@
 
 #include "age.h"
 #include "announce.h"
+#include "durable.h"
 #include "lease.h"
 #include "mend.h"
 #include "stats.h"
@@ -659,6 +660,8 @@ store_if_newer(DogpilePrepared *prepared, DogpileBackendItem *item)
 /*
  * Store an entry: what was set, in any case; what was created under a lock, if we still
  * have that; what was created without one, unless there is something younger.
+ *
+ * What it was made of must not be lost by a crash that leaves it.
  */
 static DogpileStatus
 remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock as_of)
@@ -671,6 +674,7 @@ remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock 
 	};
 	DogpileBackendStatus status;
 
+	dogpile_durable_ensure();
 	if (mode == DOGPILE_PUBLISH_ALWAYS)
 		status = store_set(prepared, &item);
 	else if (prepared->lease != NULL && prepared->lease->is_locked)

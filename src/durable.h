@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * durable.h
+ *	  Storing outside only what a crash of this server cannot take back.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/durable.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_DURABLE_H
+#define DOGPILE_DURABLE_H
+
+extern Size dogpile_durable_shmem_size(void);
+extern void dogpile_durable_shmem_init(void);
+extern void dogpile_durable_begin_commit(void);
+extern void dogpile_durable_end_commit(bool is_committed);
+extern void dogpile_durable_ensure(void);
+
+#endif							/* DOGPILE_DURABLE_H */
