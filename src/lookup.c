@@ -247,6 +247,18 @@ is_read(const DogpileEntry *entry)
 }
 
 /*
+ * Is a value of a region outside of the type that the caller asks for?  The store gives
+ * no other, nor does this server in its place.  Without a shape, any will do.
+ */
+static bool
+is_asked_for(const DogpileShape *shape, DogpileLookup *found)
+{
+	return shape == NULL ||
+		(dogpile_value_open(&found->entry.value, &found->record) == DOGPILE_VALUE_OK &&
+		 dogpile_result_matches(&found->record, shape));
+}
+
+/*
  * Find an entry in the region's store.  If that is outside, shared memory may
  * have a copy: one that the region keeps for a short time, or what a creator of
  * this server has left there for those who wait for it.
@@ -265,7 +277,7 @@ find_stored(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sh
 	if (keeps_copies || call != NULL)
 	{
 		find_in_store(&dogpile_store_memory, region, key, shape, call, found);
-		if (found->freshness == DOGPILE_FRESH)
+		if (found->freshness == DOGPILE_FRESH && is_asked_for(shape, found))
 			return;
 		found->needs_snapshot = false;
 	}
@@ -299,6 +311,9 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape 
 		return;
 	if (!(dogpile_xact_has_pending() && find_pending(region, key, found)))
 		find_stored(region, key, shape, call, found);
+	else if (region->store != &dogpile_store_memory &&
+			 found->freshness != DOGPILE_ABSENT && !is_asked_for(shape, found))
+		found->freshness = DOGPILE_ABSENT;
 
 	/* A record that cannot be read, or whose types were altered, is a miss. */
 	if (found->freshness != DOGPILE_ABSENT && is_read(&found->entry) &&

@@ -292,6 +292,27 @@ dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape)
 }
 
 /*
+ * Is a stored value of the type that the caller asks for?
+ *
+ * Errors: out of memory.
+ */
+bool
+dogpile_result_matches(const DogpileValueReader *record, const DogpileShape *shape)
+{
+	TupleDesc	desc;
+	Misfit		misfit;
+
+	/* Mostly it is one value, and no row type has to be made to tell. */
+	if (record->natts == 1 &&
+		(shape->form == DOGPILE_FORM_TEXT ||
+		 (shape->form == DOGPILE_FORM_SCALAR && record->typid == shape->typid &&
+		  (shape->typmod < 0 || record->typmod == shape->typmod))))
+		return true;
+	desc = dogpile_value_get_desc(record);
+	return desc != NULL && shape_fits(desc, shape, &misfit);
+}
+
+/*
  * Does a stored value still have the columns of the named type that the caller
  * asks for?  One that does not is as good as none to who can create it anew:
  * the type was altered since, as by ALTER TABLE ADD COLUMN.
@@ -301,15 +322,7 @@ dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape)
 bool
 dogpile_result_fits(const DogpileValueReader *record, const DogpileShape *shape)
 {
-	TupleDesc	desc;
-	Misfit		misfit;
-
-	if (!shape->is_named)
-		return true;
-	if (record->natts == 1 && record->typid == shape->typid)
-		return true;
-	desc = dogpile_value_get_desc(record);
-	return desc != NULL && shape_fits(desc, shape, &misfit);
+	return !shape->is_named || dogpile_result_matches(record, shape);
 }
 
 /*

@@ -54,6 +54,8 @@ typedef struct DogpileResult
 extern void dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape);
 extern const char *dogpile_result_explain_misfit(TupleDesc desc,
 												 const DogpileShape *shape);
+extern bool dogpile_result_matches(const DogpileValueReader *record,
+								   const DogpileShape *shape);
 extern bool dogpile_result_fits(const DogpileValueReader *record,
 								const DogpileShape *shape);
 extern void dogpile_result_check_rows(Tuplestorestate *rows, const DogpileShape *shape);
