@@ -8,8 +8,8 @@
  * forgotten what was rolled back:
  *
  *		Rows		Each table access method counts, for each relation and
- *					subtransaction, the rows that it inserts, updates and deletes,
- *					and notes TRUNCATE (pgstat_relation.c).  So COPY, foreign keys,
+ *					subtransaction, the rows that it inserts, updates and deletes
+ *					(pgstat_relation.c).  So COPY, foreign keys,
  *					triggers and apply workers need no attention, and a statement
  *					that changed no row leaves no trace.
  *		Locks		Where these counts were switched off (track_counts), a relation
@@ -120,6 +120,10 @@ count_seen_rows(Oid relid)
 /*
  * Tell of the relations whose rows were counted as changed, some perhaps twice.
  *
+ * TRUNCATE need not be looked for: it gives the relation another file, of which others
+ * are told (catalog.c).  Where it does not, but empties the file in place, this
+ * transaction has made that file, and has told of it then.
+ *
  * Errors: out of memory if this is the first call at the current level of
  * subtransactions.
  */
@@ -138,9 +142,7 @@ tell_counted(RelationCallback callback, void *arg)
 			if (!dogpile_catalog_is_of_interest(relid))
 				continue;
 			rows = count_changed_rows(trans->parent);
-			if (trans->truncdropped)
-				callback(relid, true, arg);
-			else if (rows > 0)
+			if (rows > 0)
 				callback(relid, rows != count_seen_rows(relid), arg);
 		}
 }
