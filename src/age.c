@@ -66,6 +66,19 @@ dogpile_age_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 }
 
 /*
+ * For how many seconds an entry of that lifetime is kept at all; negative: for ever.
+ *
+ * Errors: none.
+ */
+double
+dogpile_age_kept_s(const DogpileRegion *region, double lifetime_s)
+{
+	DogpileEntry entry = {.lifetime_s = lifetime_s};
+
+	return get_lifetime(region, &entry) * region->hard_expiration_factor;
+}
+
+/*
  * The time to compare these with.  For short lifetimes, the cheap clock, which
  * is some milliseconds late, will not do.
  *
@@ -75,5 +88,5 @@ TimestampTz
 dogpile_age_now(const DogpileRegion *region, const DogpileEntry *entry)
 {
 	return get_lifetime(region, entry) < 1 ?
-		GetCurrentTimestamp() : dogpile_clock_coarse();
+		dogpile_clock_now() : dogpile_clock_coarse();
 }

@@ -19,6 +19,7 @@ extern TimestampTz dogpile_age_expires_at(const DogpileRegion *region,
 										  const DogpileEntry *entry);
 extern TimestampTz dogpile_age_gone_at(const DogpileRegion *region,
 									   const DogpileEntry *entry);
+extern double dogpile_age_kept_s(const DogpileRegion *region, double lifetime_s);
 extern TimestampTz dogpile_age_now(const DogpileRegion *region,
 								   const DogpileEntry *entry);
 

@@ -58,6 +58,7 @@
 #include "utils/timestamp.h"
 
 #include "announce.h"
+#include "clock.h"
 #include "config.h"
 #include "lease.h"
 #include "notice.h"
@@ -386,7 +387,7 @@ is_late(const Progress *progress)
 
 	if (progress->begun_at == 0)
 		return false;
-	elapsed_ms = TimestampDifferenceMilliseconds(progress->begun_at, GetCurrentTimestamp());
+	elapsed_ms = TimestampDifferenceMilliseconds(progress->begun_at, dogpile_clock_now());
 	return elapsed_ms >= dogpile_commit_timeout_ms ||
 		(elapsed_ms >= dogpile_commit_timeout_ms / 10 && progress->tried < progress->total &&
 		 (double) elapsed_ms * progress->total >
@@ -473,7 +474,7 @@ void
 dogpile_announce_send(void)
 {
 	DogpileNoticeGroup *groups = dogpile_notice_groups();
-	Progress	progress = {.begun_at = GetCurrentTimestamp()};
+	Progress	progress = {.begun_at = dogpile_clock_now()};
 
 	for (DogpileNoticeGroup *group = groups; group != NULL; group = group->next)
 		for (DogpileNotice *a = group->first; a != NULL; a = a->next)

@@ -159,12 +159,12 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 {
 	DogpileTemporaryState temporary;
 	uint64		npending = dogpile_call_npending;
-	TimestampTz started_at = GetCurrentTimestamp();
+	TimestampTz started_at = dogpile_clock_now();
 	volatile bool storable = false;
 	volatile bool is_temporary = false;
 
 	entry->created_at = IsolationUsesXactSnapshot() ?
-		GetCurrentTransactionStartTimestamp() : started_at;
+		dogpile_version_snapshot_time() : started_at;
 	entry->lifetime_s = attempt->lifetime_s;
 	entry->tags = attempt->tags;
 	entry->lease = attempt->lease;

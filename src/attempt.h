@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "call.h"
+#include "clock.h"
 #include "creator.h"
 #include "deps.h"
 #include "outcome.h"
@@ -55,7 +56,7 @@ dogpile_attempt_count(const DogpileAttempt *attempt, DogpileCounter counter, uin
 static inline uint64
 dogpile_attempt_elapsed_us(TimestampTz since)
 {
-	return (uint64) Max(GetCurrentTimestamp() - since, 0);
+	return (uint64) Max(dogpile_clock_now() - since, 0);
 }
 
 /* Is the region's store one that other servers share? */

@@ -35,6 +35,7 @@
 #include "utils/timestamp.h"
 
 #include "backends.h"
+#include "clock.h"
 #include "file_origin.h"
 #include "file_total.h"
 
@@ -159,7 +160,7 @@ try_lock(Connection *connection, DogpileBackendError *error)
 		return fail(connection, error, "open the lock file in");
 	if (flock(connection->lock_fd, LOCK_EX | LOCK_NB) == 0)
 	{
-		connection->locked_at = GetCurrentTimestamp();
+		connection->locked_at = dogpile_clock_now();
 		return DOGPILE_BACKEND_OK;
 	}
 	if (errno == EWOULDBLOCK || errno == EINTR)
@@ -174,7 +175,7 @@ try_lock(Connection *connection, DogpileBackendError *error)
 static DogpileBackendStatus
 acquire_lock(Connection *connection, DogpileBackendError *error)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = dogpile_clock_now();
 	int			timeout_ms = connection->options->operation_timeout_ms;
 
 	for (;;)
@@ -183,7 +184,7 @@ acquire_lock(Connection *connection, DogpileBackendError *error)
 
 		if (status != DOGPILE_BACKEND_KEPT)
 			return status;
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), timeout_ms))
+		if (TimestampDifferenceExceeds(start, dogpile_clock_now(), timeout_ms))
 		{
 			release_lock(connection);
 			error->unreachable = false;
@@ -498,7 +499,7 @@ backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 static DogpileBackendStatus
 yield_lock(Connection *connection, DogpileBackendError *error)
 {
-	if (!TimestampDifferenceExceeds(connection->locked_at, GetCurrentTimestamp(),
+	if (!TimestampDifferenceExceeds(connection->locked_at, dogpile_clock_now(),
 									MAX_HOLD_MS))
 		return DOGPILE_BACKEND_OK;
 	release_lock(connection);

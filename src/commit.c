@@ -37,6 +37,7 @@
 #include "age.h"
 #include "announce.h"
 #include "change.h"
+#include "clock.h"
 #include "commit.h"
 #include "config.h"
 #include "durable.h"
@@ -460,7 +461,7 @@ static void
 limit_time(void)
 {
 	if (dogpile_xact_npending > 0)
-		dogpile_remote_limit(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+		dogpile_remote_limit(TimestampTzPlusMilliseconds(dogpile_clock_now(),
 														 dogpile_commit_timeout_ms));
 }
 

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "age.h"
+#include "clock.h"
 #include "counter.h"
 #include "creation.h"
 #include "item_name.h"
@@ -89,7 +90,7 @@ write_number(DogpileRegion *region, const DogpileKey *key, int64 number,
 			 double lifetime_s)
 {
 	DogpileEntry entry = {
-		.created_at = GetCurrentTimestamp(),
+		.created_at = dogpile_clock_now(),
 		.lifetime_s = lifetime_s,
 		.as_of = dogpile_version_now()
 	};
@@ -117,7 +118,7 @@ add_in_memory(const DogpileCall *call, int64 delta, double lifetime_s, int64 *re
 {
 	char		buffer[DOGPILE_MAX_KEY_BYTES];
 	DogpileKey	key;
-	TimestampTz since = GetCurrentTimestamp();
+	TimestampTz since = dogpile_clock_now();
 	DogpileLockResult lock;
 	bool		ok;
 

@@ -36,6 +36,7 @@
 #include "utils/wait_event.h"
 
 #include "attempt.h"
+#include "clock.h"
 #include "creation.h"
 #include "lease.h"
 #include "lock.h"
@@ -179,7 +180,7 @@ give_and_release(DogpileAttempt *attempt, const DogpileLookup *found)
 static bool
 may_wait_for_commit(const DogpileAttempt *attempt)
 {
-	return GetCurrentTimestamp() <
+	return dogpile_clock_now() <
 		TimestampTzPlusMilliseconds(attempt->begin.time, MAX_COMMIT_WAIT_MS);
 }
 
@@ -387,7 +388,7 @@ dogpile_creation_run(const DogpileCall *call, const DogpileLookup *found,
 {
 	DogpileAttempt		attempt = {
 		.call = {.region = call->region,.key = *dogpile_key_copy(&call->key)},
-		.begin = {.clock = dogpile_version_now(),.time = GetCurrentTimestamp()},
+		.begin = {.clock = dogpile_version_now(),.time = dogpile_clock_now()},
 		.outcomes_seen = dogpile_outcome_now(),
 		.creator = creator,
 		.lifetime_s = options->lifetime_s,

@@ -50,6 +50,7 @@
 
 #include "callee.h"
 #include "change.h"
+#include "clock.h"
 #include "compat.h"
 #include "depend.h"
 #include "determinism.h"
@@ -556,7 +557,7 @@ static void
 report_bypass(const DogpileCollection *collection)
 {
 	static TimestampTz last = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = dogpile_clock_now();
 
 	if (last != 0 && !TimestampDifferenceExceeds(last, now, LOG_INTERVAL_MS))
 		return;

@@ -28,6 +28,7 @@
 #include "backends.h"
 #include "catalog.h"
 #include "change.h"
+#include "clock.h"
 #include "commit.h"
 #include "compat.h"
 #include "config.h"
@@ -68,6 +69,7 @@ request_shmem(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 
+	RequestAddinShmemSpace(dogpile_clock_shmem_size());
 	RequestAddinShmemSpace(dogpile_store_shmem_size(store_budget()));
 	RequestAddinShmemSpace(dogpile_stats_shmem_size());
 	RequestAddinShmemSpace(dogpile_outcome_shmem_size());
@@ -122,6 +124,7 @@ startup_shmem(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	dogpile_clock_shmem_init();
 	dogpile_store_shmem_init(store_budget());
 	dogpile_stats_shmem_init();
 	dogpile_outcome_shmem_init();

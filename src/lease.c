@@ -51,6 +51,7 @@
 #include "utils/wait_event.h"
 
 #include "alarm.h"
+#include "clock.h"
 #include "lease.h"
 
 #define MAX_LEASES		512
@@ -159,14 +160,14 @@ fill_facts(DogpileLeaseFacts *facts, const char *region, const DogpileItemName *
 	memcpy(facts->token, token, token_len);
 	facts->lease_ms = lease_ms;
 	facts->pid = MyProcPid;
-	facts->renewed_at = GetCurrentTimestamp();
+	facts->renewed_at = dogpile_clock_now();
 }
 
 /* When something that is put in place now has to be renewed first. */
 static TimestampTz
 first_due(int64 lease_ms)
 {
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms / RENEWALS);
+	return TimestampTzPlusMilliseconds(dogpile_clock_now(), lease_ms / RENEWALS);
 }
 
 /* Is this the row of that lock or mark?  Their tokens never come back. */
@@ -276,7 +277,7 @@ static void
 abandon_row(int i, const char *token, bool is_certain)
 {
 	Row		   *row = &table->rows[i];
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = dogpile_clock_now();
 
 	SpinLockAcquire(&row->lock);
 	if (is_row_of(row, token))
@@ -452,7 +453,7 @@ dogpile_lease_pass_on(SubTransactionId subxact, SubTransactionId parent)
 bool
 dogpile_lease_wait(TimestampTz since, TimestampTz deadline, int round)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = dogpile_clock_now();
 	long		pause_ms = Min(2 << Min(round, 5), 50);
 
 	if (LockTimeout > 0 && now > TimestampTzPlusMilliseconds(since, LockTimeout))
@@ -526,7 +527,7 @@ void
 dogpile_lease_note_renewed(int i, const DogpileLeaseFacts *facts, bool is_answered)
 {
 	Row		   *row = &table->rows[i];
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = dogpile_clock_now();
 
 	SpinLockAcquire(&row->lock);
 	if (is_row_of(row, facts->token) &&

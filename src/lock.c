@@ -35,6 +35,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "lock.h"
 
@@ -147,7 +148,7 @@ wait_until(uint64 hash, LOCKMODE mode, TimestampTz deadline)
 	if (deadline == DOGPILE_NO_DEADLINE)
 		return wait_forever(hash, mode);
 
-	left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+	left_ms = TimestampDifferenceMilliseconds(dogpile_clock_now(), deadline);
 
 	/* If the session's own limit comes first, its error is what is due. */
 	if (LockTimeout > 0 && LockTimeout <= left_ms)

@@ -26,6 +26,7 @@
 
 #include "age.h"
 #include "change.h"
+#include "clock.h"
 #include "lookup.h"
 #include "stats.h"
 #include "temporary.h"
@@ -228,7 +229,7 @@ dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 	DogpilePrepared *prepared;
 	const char *reason;
 
-	copy.created_at = GetCurrentTimestamp();
+	copy.created_at = dogpile_clock_now();
 	copy.lifetime_s = region->local_expiration_time_s;
 	if (expires_at != DT_NOEND)
 		copy.lifetime_s = Min(copy.lifetime_s,

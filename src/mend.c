@@ -20,6 +20,7 @@
 
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "mend.h"
 #include "suspect.h"
 
@@ -91,7 +92,7 @@ dogpile_mend_region(DogpileRegion *region, DogpileRemote *remote,
 	if (is_held)
 		return false;
 	if (remote == failed_remote &&
-		GetCurrentTimestamp() < TimestampTzPlusMilliseconds(failed_at, SETTLE_PAUSE_MS))
+		dogpile_clock_now() < TimestampTzPlusMilliseconds(failed_at, SETTLE_PAUSE_MS))
 		return false;
 	dogpile_token_make(text);
 	dogpile_token_note_wal(text);
@@ -102,7 +103,7 @@ dogpile_mend_region(DogpileRegion *region, DogpileRemote *remote,
 	if (dogpile_remote_set(remote, &item, 1) != DOGPILE_BACKEND_OK)
 	{
 		failed_remote = remote;
-		failed_at = GetCurrentTimestamp();
+		failed_at = dogpile_clock_now();
 		return false;
 	}
 	dogpile_suspect_remove(region_version, suspicion);

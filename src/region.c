@@ -28,6 +28,7 @@
 
 #include "age.h"
 #include "attempt.h"
+#include "clock.h"
 #include "depend.h"
 #include "lease.h"
 #include "lock.h"
@@ -166,7 +167,7 @@ dogpile_region_describe(const text *region, const text *key,
 	metadata->created_at = found.entry.created_at;
 	metadata->expires_at = dogpile_age_expires_at(call.region, &found.entry);
 	metadata->gone_at = dogpile_age_gone_at(call.region, &found.entry);
-	metadata->now = GetCurrentTimestamp();
+	metadata->now = dogpile_clock_now();
 	metadata->fresh = found.freshness == DOGPILE_FRESH;
 	metadata->creation_time_ms = found.entry.creation_us / 1000.0;
 	metadata->size = found.entry.value.size;
@@ -303,7 +304,7 @@ set_value(DogpileCall *call, const DogpileDatum *value,
 {
 	Size		max_size = (Size) call->region->max_value_size_kb * 1024;
 	DogpileEntry entry = {
-		.created_at = GetCurrentTimestamp(),
+		.created_at = dogpile_clock_now(),
 		.lifetime_s = options->lifetime_s,
 		.as_of = dogpile_version_now(),
 		.tags = dogpile_tag_encode(options->tags)
@@ -415,7 +416,7 @@ DogpileAdded
 dogpile_region_add(const text *region, const text *key, const DogpileDatum *value,
 				   const DogpileEntryOptions *options)
 {
-	TimestampTz since = GetCurrentTimestamp();
+	TimestampTz since = dogpile_clock_now();
 	DogpileCall call;
 	DogpileLookup found;
 	DogpileLockResult lock;

@@ -32,6 +32,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "connection.h"
 #include "remote.h"
@@ -386,7 +387,7 @@ begin_call(DogpileRemote *remote, Timing *timing)
 				sizeof(remote->last_error));
 		return false;
 	}
-	if (unlikely(limit != DT_NOEND) && GetCurrentTimestamp() >= limit)
+	if (unlikely(limit != DT_NOEND) && dogpile_clock_now() >= limit)
 	{
 		strlcpy(remote->last_error, "there was no time left at COMMIT",
 				sizeof(remote->last_error));

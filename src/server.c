@@ -29,6 +29,7 @@
 #include "storage/spin.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "server.h"
 
 #define MAX_SERVERS			64
@@ -109,7 +110,7 @@ begin_row(Server *server, const char *backend, const char *name)
 int
 dogpile_server_find(const char *backend, const char *name, uint32 login)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = dogpile_clock_now();
 
 	for (int i = 0; i < MAX_SERVERS; i++)
 	{
@@ -152,7 +153,7 @@ dogpile_server_may_ask(int number)
 	if (server->facts.state == DOGPILE_SERVER_UP)
 		return true;
 
-	now = GetCurrentTimestamp();
+	now = dogpile_clock_now();
 	SpinLockAcquire(&server->lock);
 	if (server->facts.state != DOGPILE_SERVER_UP)
 	{
@@ -190,7 +191,7 @@ dogpile_server_note_answer(int number, uint64 elapsed_us)
 	if (number < 0)
 		return;
 	if (server->facts.state != DOGPILE_SERVER_UP)
-		now = GetCurrentTimestamp();
+		now = dogpile_clock_now();
 	SpinLockAcquire(&server->lock);
 	server->facts.operations++;
 	server->facts.is_failing = false;
@@ -225,7 +226,7 @@ bool
 dogpile_server_note_failure(int number, bool unreachable, const char *message)
 {
 	Server	   *server = &servers[number];
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = dogpile_clock_now();
 	bool		log;
 
 	if (number < 0)

@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "call.h"
+#include "clock.h"
 #include "item_name.h"
 #include "region.h"
 #include "remote.h"
@@ -73,9 +74,9 @@ put_server(const DogpileServerFacts *facts, ReturnSetInfo *rsinfo)
 	values[SERVER_BACKEND] = CStringGetTextDatum(facts->backend);
 	values[SERVER_ADDRESS] = CStringGetTextDatum(facts->name);
 	values[SERVER_STATE] = CStringGetTextDatum(state_name(facts));
-	values[SERVER_SINCE] = TimestampTzGetDatum(facts->since);
+	values[SERVER_SINCE] = TimestampTzGetDatum(dogpile_clock_to_day(facts->since));
 	values[SERVER_LAST_ERROR] = CStringGetTextDatum(facts->last_error);
-	values[SERVER_LAST_ERROR_AT] = TimestampTzGetDatum(facts->last_error_at);
+	values[SERVER_LAST_ERROR_AT] = TimestampTzGetDatum(dogpile_clock_to_day(facts->last_error_at));
 	nulls[SERVER_LAST_ERROR] = nulls[SERVER_LAST_ERROR_AT] = facts->last_error_at == 0;
 	values[SERVER_OPERATIONS] = Int64GetDatum((int64) facts->operations);
 	values[SERVER_FAILURES] = Int64GetDatum((int64) facts->failures);

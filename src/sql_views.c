@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "region.h"
 #include "sql_args.h"
 #include "stats.h"
@@ -134,6 +135,13 @@ describe_type(TupleDesc desc)
 	return type.data;
 }
 
+/* As the time of day. */
+static Datum
+show_time(TimestampTz time)
+{
+	return TimestampTzGetDatum(dogpile_clock_to_day(time));
+}
+
 /*
  * Fill in the columns that tell of an entry.
  *
@@ -143,9 +151,9 @@ static void
 fill_metadata(const DogpileMetadata *metadata, Datum *values, bool *nulls)
 {
 	memset(nulls, false, NUM_METADATA_COLUMNS * sizeof(bool));
-	values[METADATA_CREATED_AT] = TimestampTzGetDatum(metadata->created_at);
-	values[METADATA_EXPIRES_AT] = TimestampTzGetDatum(metadata->expires_at);
-	values[METADATA_GONE_AT] = TimestampTzGetDatum(metadata->gone_at);
+	values[METADATA_CREATED_AT] = show_time(metadata->created_at);
+	values[METADATA_EXPIRES_AT] = show_time(metadata->expires_at);
+	values[METADATA_GONE_AT] = show_time(metadata->gone_at);
 	values[METADATA_AGE] =
 		DirectFunctionCall2(timestamp_mi,
 							TimestampTzGetDatum(metadata->now),
@@ -282,9 +290,9 @@ put_entry(const DogpileListedEntry *entry, void *arg)
 	values[ENTRY_REGION] = CStringGetTextDatum(entry->region);
 	values[ENTRY_KEY] = foreign_text(entry->key);
 	values[ENTRY_VARIANT] = foreign_text(entry->variant);
-	values[ENTRY_CREATED_AT] = TimestampTzGetDatum(entry->created_at);
-	values[ENTRY_EXPIRES_AT] = TimestampTzGetDatum(entry->expires_at);
-	values[ENTRY_GONE_AT] = TimestampTzGetDatum(entry->gone_at);
+	values[ENTRY_CREATED_AT] = show_time(entry->created_at);
+	values[ENTRY_EXPIRES_AT] = show_time(entry->expires_at);
+	values[ENTRY_GONE_AT] = show_time(entry->gone_at);
 	values[ENTRY_FRESH] = BoolGetDatum(entry->fresh);
 	values[ENTRY_CREATION_TIME] = interval_datum(entry->creation_time_ms);
 	values[ENTRY_BYTES] = Int64GetDatum((int64) entry->size);

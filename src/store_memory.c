@@ -418,10 +418,7 @@ must_stay(const DogpileStoredEntry *old, const DogpileStoredEntry *new,
 {
 	if (old->as_of != new->as_of || mode == DOGPILE_PUBLISH_ALWAYS)
 		return old->as_of > new->as_of;
-
-	/* A clock that was set back must not keep an entry for ever. */
-	return old->created_at > new->created_at &&
-		old->created_at <= dogpile_clock_coarse() + USECS_PER_SEC;
+	return old->created_at > new->created_at;
 }
 
 /* Find the entry of the same key as a prepared one; its partition is locked. */

@@ -36,6 +36,7 @@
 
 #include "age.h"
 #include "announce.h"
+#include "clock.h"
 #include "durable.h"
 #include "lease.h"
 #include "mend.h"
@@ -94,7 +95,7 @@ static void
 log_damage(const DogpileRegion *region, const DogpileItemName *name, const char *reason)
 {
 	static TimestampTz logged_at = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = dogpile_clock_now();
 
 	if (now < TimestampTzPlusMilliseconds(logged_at, 60 * 1000))
 		return;
@@ -235,7 +236,10 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 		return DOGPILE_MISS;
 	if (!read_value(region, name, head.rows, shape, entry))
 		return DOGPILE_MISS;
-	entry->created_at = head.created_at;
+	if (!dogpile_clock_from_outside(head.created_at,
+									dogpile_age_kept_s(region, head.lifetime_s),
+									&entry->created_at))
+		return DOGPILE_MISS;
 	entry->lifetime_s = head.lifetime_s;
 	entry->creation_us = head.creation_us;
 	entry->tags = encode_tags(&head);
@@ -512,7 +516,7 @@ compute_ttl_ms(const DogpileRegion *region, const DogpileEntry *entry)
 
 	if (gone_at == DT_NOEND)
 		return 0;
-	return Max((gone_at - GetCurrentTimestamp()) / 1000, 1);
+	return Max((gone_at - dogpile_clock_now()) / 1000, 1);
 }
 
 /*
@@ -561,14 +565,18 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 {
 	DogpileBytes tokens[DOGPILE_WIRE_MAX_TOKENS];
 	DogpileLease *lease = entry->lease;
+	DogpileEntry outside = *entry;
 	DogpilePrepared *result;
 
 	if (lease->is_void)
 		return DOGPILE_FULL;
 
+	/* Servers have nothing but the time of day in common. */
+	outside.created_at = dogpile_clock_to_day(entry->created_at);
+
 	result = palloc0(sizeof(DogpilePrepared));
 	initStringInfo(&result->bytes);
-	if (!dogpile_wire_encode(entry, tokens, collect_tokens(lease, tokens),
+	if (!dogpile_wire_encode(&outside, tokens, collect_tokens(lease, tokens),
 							 name_bytes(&lease->entry_name), region->secret,
 							 &result->bytes, reason))
 	{
@@ -582,7 +590,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	result->entry_name = lease->entry_name;
 	result->lock_name = lease->lock_name;
 	result->secret = pstrdup(region->secret);
-	result->created_at = entry->created_at;
+	result->created_at = outside.created_at;
 	result->ttl_ms = compute_ttl_ms(region, entry);
 	*prepared = result;
 	return DOGPILE_OK;
@@ -608,7 +616,10 @@ store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
 	return status;
 }
 
-/* Is what is there from a younger snapshot than what is to be stored? */
+/*
+ * Is what is there from a younger snapshot than what is to be stored?  What seems to be
+ * from the future is from before the time of day was set back.
+ */
 static bool
 is_younger(const DogpileBackendItem *old, const DogpilePrepared *prepared)
 {
@@ -620,7 +631,8 @@ is_younger(const DogpileBackendItem *old, const DogpilePrepared *prepared)
 		return false;
 	return dogpile_wire_open(old->value, name_bytes(&prepared->entry_name),
 							 prepared->secret, &head, &reason) == DOGPILE_WIRE_OK &&
-		head.created_at > prepared->created_at;
+		head.created_at > prepared->created_at &&
+		head.created_at <= GetCurrentTimestamp() + USECS_PER_SEC;
 }
 
 /*

@@ -43,6 +43,7 @@
 #include "utils/timestamp.h"
 
 #include "alarm.h"
+#include "clock.h"
 #include "suspect.h"
 
 #define FOLDER			"dogpile"
@@ -274,7 +275,7 @@ dogpile_suspect_add(const char *region, const DogpileItemName *name, bool hold)
 		facts->holders += hold;
 	}
 	LWLockRelease(suspect_lock);
-	dogpile_alarm_set(GetCurrentTimestamp());
+	dogpile_alarm_set(dogpile_clock_now());
 	return durable;
 }
 
@@ -293,7 +294,7 @@ dogpile_suspect_release(const DogpileItemName *name)
 	if (i >= 0 && suspects->list[i].holders > 0)
 		suspects->list[i].holders--;
 	LWLockRelease(suspect_lock);
-	dogpile_alarm_set(GetCurrentTimestamp());
+	dogpile_alarm_set(dogpile_clock_now());
 }
 
 /*

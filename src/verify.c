@@ -33,6 +33,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "depend.h"
 #include "outcome.h"
 #include "verify.h"
@@ -174,7 +175,7 @@ report_mismatch(const DogpileCall *call, const DogpileLookup *found, const char 
 			(errmsg("cached value is not what its query gives now"),
 			 errdetail("Key \"%s\" of cache region \"%s\", created at %s.",
 					   dogpile_call_key_text(call), call->region->name,
-					   timestamptz_to_str(found->entry.created_at)),
+					   timestamptz_to_str(dogpile_clock_to_day(found->entry.created_at))),
 			 failure ? errcontext("The query fails: %s", failure) : 0,
 			 errhidestmt(true)));
 }

@@ -67,6 +67,7 @@
 #include "storage/shmem.h"
 #include "utils/snapmgr.h"
 
+#include "clock.h"
 #include "version.h"
 
 #define MIN_VERSIONS	1024
@@ -349,6 +350,9 @@ dogpile_version_old_snapshot_xmin(void)
 /* The clock before this transaction's snapshot was taken, or 0: not known. */
 static DogpileClock snapshot_clock = 0;
 
+/* ... and the time. */
+static TimestampTz snapshot_time = 0;
+
 /*
  * Note the clock, if the transaction has no snapshot yet.
  *
@@ -357,8 +361,11 @@ static DogpileClock snapshot_clock = 0;
 void
 dogpile_version_note_snapshot(void)
 {
-	if (!FirstSnapshotSet)
-		snapshot_clock = dogpile_version_now();
+	if (FirstSnapshotSet)
+		return;
+	snapshot_clock = dogpile_version_now();
+	if (IsolationUsesXactSnapshot())
+		snapshot_time = dogpile_clock_now();
 }
 
 /* The transaction is over. */
@@ -367,6 +374,19 @@ dogpile_version_forget_snapshot(void)
 {
 	snapshot_clock = 0;
 	is_from_recovery = false;
+	snapshot_time = 0;
+}
+
+/*
+ * A time before this transaction's snapshot was taken.
+ *
+ * Meant for REPEATABLE READ and SERIALIZABLE.  Errors: none.
+ */
+TimestampTz
+dogpile_version_snapshot_time(void)
+{
+	return snapshot_time != 0 ? snapshot_time :
+		dogpile_clock_from_day(GetCurrentTransactionStartTimestamp());
 }
 
 /*

@@ -15,6 +15,7 @@
 
 #include "access/transam.h"
 #include "common/hashfn.h"
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 
 /*
@@ -77,6 +78,7 @@ extern uint64 dogpile_version_snapshot_xmin(void);
 extern uint64 dogpile_version_old_snapshot_xmin(void);
 extern void dogpile_version_note_snapshot(void);
 extern void dogpile_version_forget_snapshot(void);
+extern TimestampTz dogpile_version_snapshot_time(void);
 extern bool dogpile_version_is_visible_locked(DogpileSlot slot, uint64 xmin);
 extern bool dogpile_version_all_visible(const DogpileSlot *slots, int nslots,
 										uint64 xmin);

@@ -37,6 +37,7 @@
 
 #include "alarm.h"
 #include "announce.h"
+#include "clock.h"
 #include "config.h"
 #include "lease.h"
 #include "mend.h"
@@ -90,7 +91,7 @@ is_over(const DogpileLeaseFacts *facts, DogpileBackendStatus status)
 
 	return status == DOGPILE_BACKEND_OK ||
 		(is_answered && (facts->is_certain || facts->attempts + 1 >= MIN_ATTEMPTS)) ||
-		GetCurrentTimestamp() > TimestampTzPlusMilliseconds(facts->abandoned_at,
+		dogpile_clock_now() > TimestampTzPlusMilliseconds(facts->abandoned_at,
 															MAX_LEASES_OVER * facts->lease_ms);
 }
 
@@ -129,7 +130,7 @@ serve_all(void)
 		return next;
 	for (int i = 0; dogpile_lease_get(i, &facts); i++)
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz now = dogpile_clock_now();
 
 		if (facts.name.len == 0)
 			continue;
@@ -163,7 +164,7 @@ settle_all(void)
 
 		if (region != NULL && dogpile_announce_is_needed(region) &&
 			!dogpile_mend_region(region, dogpile_remote_find(region), &facts.name))
-			next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_PAUSE_MS);
+			next = TimestampTzPlusMilliseconds(dogpile_clock_now(), SETTLE_PAUSE_MS);
 	}
 	return next;
 }
@@ -194,7 +195,7 @@ sleep_until(TimestampTz until)
 	long		sleep_ms = -1;
 
 	if (until != DT_NOEND)
-		sleep_ms = Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until),
+		sleep_ms = Max(TimestampDifferenceMilliseconds(dogpile_clock_now(), until),
 					   MIN_SLEEP_MS);
 	(void) WaitLatch(MyLatch,
 					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |

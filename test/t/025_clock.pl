@@ -1,0 +1,145 @@
+# The time of day is set back, and forward: no entry gets younger by that.
+
+use strict;
+use warnings;
+
+use DogpileTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+# Where the libraries that processes are linked with cannot be replaced, there is
+# nothing to test with.
+plan skip_all => 'needs LD_PRELOAD' unless $^O eq 'linux';
+
+my $node = new_server(
+	'shifted',
+	"dogpile.regions = 'memory, outside, lasting, kept'",
+	"dogpile_memory.expiration_time = '2s'",
+	"dogpile_outside.backend = 'file'",
+	"dogpile_outside.expiration_time = '2s'",
+	"dogpile_lasting.expiration_time = '10min'",
+	"dogpile_kept.backend = 'file'",
+	"dogpile_kept.expiration_time = '1h'");
+my $shift_file = $node->basedir . '/shift';
+
+# Let the server see another time of day than it is, by so many seconds.
+sub shift_day
+{
+	my ($seconds) = @_;
+
+	# The file stays the same, as the server has it mapped.
+	open my $file, '+<', $shift_file or die "cannot write $shift_file: $!";
+	binmode $file;
+	syswrite $file, pack('q', $seconds);
+	close $file;
+	return;
+}
+
+# With the library in front of all others.
+sub start_shifted
+{
+	local $ENV{LD_PRELOAD} = module_path('day_shift') . '.so';
+	local $ENV{DAY_SHIFT_FILE} = $shift_file;
+
+	return $node->start;
+}
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+sub create
+{
+	my ($region, $key) = @_;
+
+	return query("SELECT dogpile_get_or_create('$region', '$key', 'SELECT 1')");
+}
+
+# Fresh, stale, or not there.
+sub state_of
+{
+	my ($region, $key) = @_;
+
+	return query("SELECT CASE WHEN fresh THEN 'fresh' WHEN NOT fresh THEN 'stale' ELSE 'none' END
+	              FROM dogpile_metadata('$region', '$key')");
+}
+
+# Is it no longer fresh after some seconds, rather than an hour?
+sub expires
+{
+	my ($region, $key) = @_;
+
+	foreach (1 .. 300)
+	{
+		return 1 if state_of($region, $key) ne 'fresh';
+		usleep(100_000);
+	}
+	return 0;
+}
+
+append_to_file($shift_file, pack('q', 0));
+start_shifted();
+query('CREATE EXTENSION dogpile');
+
+# The time of day is what the file says, or none of this tells anything.
+my $before = query('SELECT extract(epoch FROM now())::bigint');
+shift_day(-7200);
+cmp_ok(query('SELECT extract(epoch FROM now())::bigint'),
+	'<', $before - 3600, 'the server sees another time of day');
+shift_day(0);
+
+# Set back by an hour: entries from before
+create('memory', 'before');
+create('outside', 'before');
+create('lasting', 'before');
+my $old = $node->background_psql('postgres');
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+shift_day(-3600);
+is(state_of('lasting', 'before'), 'fresh', 'an entry that lasts is fresh still');
+ok(expires('memory', 'before'), 'an entry in memory gets no younger');
+ok(expires('outside', 'before'), 'nor does one outside');
+
+# ... and those that are created now, or from a snapshot of before
+create('lasting', 'after');
+is(state_of('lasting', 'after'), 'fresh', 'a new entry is fresh');
+create('memory', 'after');
+ok(expires('memory', 'after'), 'and one expires');
+$old->query_safe("SELECT dogpile_get_or_create('memory', 'old', 'SELECT 1')");
+$old->query_safe('COMMIT');
+ok(expires('memory', 'old'), 'an entry from a snapshot of before gets no younger');
+$old->quit;
+
+# What users are shown is the time of day.
+is( query("SELECT now() - created_at < interval '5 min' AND created_at <= clock_timestamp() AND
+                  age < interval '5 min' AND expires_at - created_at = interval '10 min'
+             FROM dogpile_metadata('lasting', 'before')"),
+	't', 'what is shown is the time of day');
+is( query("SELECT bool_and(now() - created_at < interval '5 min' AND created_at <= clock_timestamp())
+             FROM dogpile_entries WHERE region = 'lasting'"),
+	't', 'also in the list of entries');
+
+# Time goes on where it was: a jump forward makes entries older.
+shift_day(3600);
+is(state_of('lasting', 'before'), 'stale', 'a jump forward makes an entry older');
+create('lasting', 'ahead');
+shift_day(0);
+is(state_of('lasting', 'ahead'), 'fresh', 'one from before the clock was corrected is fresh');
+create('memory', 'corrected');
+ok(expires('memory', 'corrected'), 'and new ones expire');
+
+# A server that was restarted knows nothing of the clock, but that entries do
+# not come from the future.
+create('outside', 'kept');
+create('kept', 'kept');
+$node->stop;
+shift_day(-3600);
+start_shifted();
+is(state_of('kept', 'kept'), 'none', 'an entry from the future is none');
+create('kept', 'kept');
+is(state_of('kept', 'kept'), 'fresh', 'and is replaced');
+create('outside', 'kept');
+ok(expires('outside', 'kept'), 'by one that expires');
+
+check_log($node);
+$node->stop;
+done_testing();
