@@ -19,6 +19,18 @@ BEGIN
 	END IF;
 	RETURN a + (SELECT value FROM facts WHERE id = 1);
 END $$;
+CREATE FUNCTION plus_two(i int) RETURNS int STABLE LANGUAGE sql AS $$
+	SELECT plus_one(i) + 1 FROM facts LIMIT 1
+$$;
+CREATE FUNCTION loop_over(i int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	sum int := 0;
+BEGIN
+	FOR j IN i * 3 .. i * 3 + 2 LOOP
+		sum := sum + dogpile_get_or_create('auto', 'loop' || j, 'SELECT plus_one($1)', ROW(j))::int;
+	END LOOP;
+	RETURN sum;
+END $$;
 CREATE FUNCTION failing(i int) RETURNS int STABLE LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN i / 0;
@@ -69,6 +81,9 @@ INSERT INTO statements (statement) VALUES
 	($$SELECT count(*) FROM dogpile_query('reports', 'rows' || $1, 'SELECT * FROM facts') AS t(id int, value int)$$),
 	($$SELECT dogpile_get_or_create('auto', 'created' || $1, 'SELECT value FROM facts')$$),
 	($$SELECT dogpile_get_or_create('reports', 'called' || $1, 'SELECT plus_one($1)', params => ROW($1))$$),
+	($$SELECT dogpile_get_or_create('auto', 'called' || $1, 'SELECT plus_one($1)', params => ROW($1))$$),
+	($$SELECT dogpile_get_or_create('auto', 'in sql' || $1, 'SELECT plus_two($1)', params => ROW($1))$$),
+	($$SELECT loop_over($1)$$),
 	($$SELECT dogpile_set('reports', 'same', repeat('x', 1000)), $1$$),
 	($$SELECT dogpile_set('reports', 'same', repeat('x', 1000), tags => ARRAY['a']), $1$$),
 	($$SELECT dogpile_add('reports', 'same', 1), $1$$),
@@ -103,6 +118,19 @@ SELECT growth($$SELECT dogpile_get_or_create('reports', 'failing', 'SELECT faili
 SELECT growth($$SELECT dogpile_set('reports', 'set' || $1, repeat('x', 1000)), dogpile_delete('reports', 'key' || $1),
 			  dogpile_invalidate_tags(ARRAY['tag' || $1])$$, 400, 'rollback') <= 16 AS ok;
 ROLLBACK;
+
+-- Where nobody can know what a function uses, what PL/pgSQL has looked up is looked up
+-- anew for each query, but not without end.
+CREATE FUNCTION by_chance() RETURNS int STABLE LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN 1 + 0 * random();
+END $$;
+BEGIN;
+SELECT growth($$SELECT dogpile_get_or_create('auto_bypass', 'chance' || $1, 'SELECT by_chance()')$$, 1200) >= 0 AS ok;
+SELECT growth($$SELECT dogpile_get_or_create('auto_bypass', 'chance' || $1, 'SELECT by_chance()')$$, 400) <= 16 AS ok;
+SELECT growth($$SELECT dogpile_get_or_create('auto', 'called' || $1, 'SELECT plus_one($1)', params => ROW($1))$$, 400) <= 16 AS ok;
+ROLLBACK;
+DROP FUNCTION by_chance;
 
 -- Rows of which tags are made, and counted.
 BEGIN;
@@ -164,4 +192,4 @@ SELECT dogpile_set('reports', 'p1', repeat('x', 100000));
 COMMIT;
 
 DROP TABLE facts, watched, statements;
-DROP FUNCTION plus_one, failing, used, growth;
+DROP FUNCTION plus_one, plus_two, loop_over, failing, used, growth;

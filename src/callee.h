@@ -13,12 +13,20 @@
 #ifndef DOGPILE_CALLEE_H
 #define DOGPILE_CALLEE_H
 
-/* Told of kinds of types, as of typeuse.h. */
-typedef void (*DogpileCalleeNote) (int types);
+/*
+ * Told of a function that is called: kinds of types that it uses, as of typeuse.h, and
+ * whether it is not known what it has prepared.  Returns whether anybody takes notes.
+ */
+typedef bool (*DogpileCalleeNote) (int types, bool unknown);
 
 extern void dogpile_callee_init(void);
-extern void dogpile_callee_begin(DogpileCalleeNote note);
+extern void dogpile_callee_begin(DogpileCalleeNote callback);
 extern void dogpile_callee_end(void);
+extern void dogpile_callee_note(int types, bool opaque);
+extern bool dogpile_callee_is_told(void);
+extern bool dogpile_callee_may_keep_plans(Oid function);
+extern void dogpile_callee_forget(void);
+extern void dogpile_callee_end_transaction(void);
 extern int	dogpile_callee_types(Oid function);
 
 #endif							/* DOGPILE_CALLEE_H */

@@ -113,6 +113,17 @@ dogpile_lock_acquire_compat(const LOCKTAG *locktag, LOCKMODE lockmode,
 }
 
 /*
+ * Do functions in SQL keep the plans of their statements from one call to another?
+ *
+ * Floor 18 removes it: they do.
+ */
+#if PG_VERSION_NUM >= 180000
+#define DOGPILE_SQL_FUNCTIONS_KEEP_PLANS_COMPAT	true
+#else
+#define DOGPILE_SQL_FUNCTIONS_KEEP_PLANS_COMPAT	false
+#endif
+
+/*
  * Are two locks held by the same transaction?  Errors: none.
  *
  * Floor 17 removes it: compare their "vxid".

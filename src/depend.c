@@ -58,6 +58,9 @@
 #include "typeuse.h"
 #include "watch.h"
 
+/* So often in a transaction plans are made anew for functions of PL/pgSQL. */
+#define MAX_RENEWALS	1000
+
 /* How often a session tells the log why it does not store values. */
 #define LOG_INTERVAL_MS		60000
 
@@ -65,6 +68,16 @@ DogpileCollection *dogpile_depend_current = NULL;
 
 /* Do changes by all others count as watched on our account?  See version.c. */
 static bool is_reader = false;
+
+/*
+ * Have all plans been made anew in this transaction, so that it is known what functions
+ * have prepared since?  And how often was that done because it is not?
+ */
+static bool has_renewed = false;
+static int	nrenewals = 0;
+
+/* Expressions of an executor are looked up each time that it starts. */
+static bool is_starting = false;
 
 static ExecutorStart_hook_type prev_executor_start = NULL;
 static object_access_hook_type prev_object_access = NULL;
@@ -201,17 +214,60 @@ check_partitions(DogpileCollection *collection, Oid relid)
 	RelationCacheInvalidateEntry(relid);
 }
 
+/*
+ * Let all plans that this session has kept be made anew, for they need not tell any
+ * more what they were made of: a function whose result is in them as a constant, or
+ * one that PL/pgSQL has looked up before in this transaction.
+ *
+ * It is not done for each query: what PL/pgSQL looks up takes memory to the end of the
+ * transaction.  What functions have prepared since is remembered (callee.c).
+ *
+ * Errors: none.
+ */
+static void
+renew_plans(DogpileCollection *collection)
+{
+	if (collection->has_new_plans)
+		return;
+	collection->has_new_plans = true;
+	ResetPlanCache();
+	dogpile_callee_forget();
+	has_renewed = true;
+}
+
+/*
+ * A function is called of which it is not known what it has prepared: for what cannot
+ * be known has to be told for each query.  The plans are made anew, but not without
+ * end; after that the value is not stored.
+ */
+static void
+renew_for_function(DogpileCollection *collection)
+{
+	if (collection->has_new_plans)
+		return;
+	if (++nrenewals <= MAX_RENEWALS)
+		renew_plans(collection);
+	else
+		collection->is_stale = true;
+}
+
 /* A function that is called, or was while the query was planned. */
 static void
 add_function(DogpileCollection *collection, Oid function)
 {
+	const char *reason = dogpile_determinism_check_function(function,
+															collection->region->vary);
+
 	if (function >= FirstUnpinnedObjectId)
 	{
 		collection->calls_functions = true;
-		collection->types |= dogpile_callee_types(function);
+		dogpile_depend_note_types(dogpile_callee_types(function));
+		if (dogpile_callee_may_keep_plans(function))
+			renew_plans(collection);
 	}
-	note_unknown(collection,
-				 dogpile_determinism_check_function(function, collection->region->vary));
+	if (reason != NULL && !is_starting)
+		dogpile_callee_note(0, true);
+	note_unknown(collection, reason);
 }
 
 /* Does a plan call functions that are not built in? */
@@ -267,21 +323,43 @@ forbid_workers(QueryDesc *query)
 }
 
 static void
+start(QueryDesc *query, int eflags)
+{
+	if (prev_executor_start)
+		prev_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
 executor_start(QueryDesc *query, int eflags)
 {
 	dogpile_change_note_statement(DOGPILE_STATEMENT_OTHER);
-	if (dogpile_depend_current != NULL)
+	if (dogpile_depend_current == NULL)
+		start(query, eflags);
+	else
 	{
+		bool		was_starting = is_starting;
+
+		/* What is read in order to make a plan is in it as a constant. */
+		if (dogpile_depend_current->nplanning > 0)
+			dogpile_callee_note(0, true);
 		collect_plan(dogpile_depend_current, query->plannedstmt);
 		if (query->plannedstmt->parallelModeNeeded &&
 			(calls_functions(query->plannedstmt) ||
 			 (dogpile_depend_current->types & DOGPILE_TYPE_FUNCTIONS) != 0))
 			forbid_workers(query);
+		is_starting = true;
+		PG_TRY();
+		{
+			start(query, eflags);
+		}
+		PG_FINALLY();
+		{
+			is_starting = was_starting;
+		}
+		PG_END_TRY();
 	}
-	if (prev_executor_start)
-		prev_executor_start(query, eflags);
-	else
-		standard_ExecutorStart(query, eflags);
 }
 
 /*
@@ -315,10 +393,6 @@ hides_builtins(void)
 /*
  * Look at the creator's query itself, before it runs.
  *
- * If it calls functions, the plans that this session has kept are made anew, for
- * they need not tell any more what they were made of: a function whose result is in
- * them as a constant, or one that PL/pgSQL has looked up before in this transaction.
- *
  * Errors: it is not deterministic, and the region wants to be told so.
  */
 void
@@ -339,7 +413,8 @@ dogpile_depend_note_query(Query *query)
 		(collection->types & DOGPILE_TYPE_FUNCTIONS) != 0)
 	{
 		collection->calls_functions = true;
-		ResetPlanCache();
+		if (!has_renewed || !dogpile_callee_is_told())
+			renew_plans(collection);
 	}
 }
 
@@ -390,16 +465,32 @@ dogpile_depend_note_stale(void)
 void
 dogpile_depend_note_unknown(const char *reason)
 {
-	if (dogpile_depend_current != NULL)
-		note_unknown(dogpile_depend_current, reason);
+	if (dogpile_depend_current == NULL || reason == NULL)
+		return;
+	dogpile_callee_note(0, true);
+	note_unknown(dogpile_depend_current, reason);
 }
 
 /* The running query uses types of these kinds, as typeuse.h tells them. */
 void
 dogpile_depend_note_types(int types)
 {
-	if (dogpile_depend_current != NULL)
-		dogpile_depend_current->types |= types;
+	if (dogpile_depend_current == NULL)
+		return;
+	dogpile_depend_current->types |= types;
+	dogpile_callee_note(types, false);
+}
+
+/* PL/pgSQL calls a function. */
+static bool
+note_callee(int types, bool unknown)
+{
+	if (dogpile_depend_current == NULL)
+		return false;
+	if (unknown)
+		renew_for_function(dogpile_depend_current);
+	dogpile_depend_note_types(types);
+	return true;
 }
 
 /*
@@ -456,7 +547,7 @@ dogpile_depend_begin(DogpileCollection *collection, const DogpileRegion *region)
 	if (!is_reader)
 	{
 		dogpile_version_begin_read();
-		dogpile_callee_begin(dogpile_depend_note_types);
+		dogpile_callee_begin(note_callee);
 	}
 	is_reader = true;
 }
@@ -477,11 +568,17 @@ end_read(void)
 static void
 xact_callback(XactEvent event, void *arg)
 {
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
+		event == XACT_EVENT_PRE_PREPARE)
+		return;
 	if (event == XACT_EVENT_ABORT)
 	{
 		dogpile_depend_current = NULL;
 		end_read();
 	}
+	has_renewed = false;
+	nrenewals = 0;
+	dogpile_callee_end_transaction();
 }
 
 /* One without an outer one may be within another all the same: see verify.c. */

@@ -28,6 +28,8 @@ typedef struct DogpileCollection
 	int			nslots;
 	int			max_slots;
 	bool		calls_functions;	/* that are not built in? */
+	bool		has_new_plans;	/* have all plans been made anew for it? */
+	int			nplanning;		/* planners that run now, one within the other */
 	bool		is_judged;		/* is the next plan that of the query itself? */
 	int			types;			/* kinds of types that it uses; see typeuse.h */
 	bool		has_missed;		/* was something not found or not allowed? */

@@ -396,6 +396,9 @@ judge_statement(Query *query)
 static PlannedStmt *
 plan(Query *query, const char *source, int options, ParamListInfo params)
 {
+	DogpileCollection *collection = dogpile_depend_current;
+	PlannedStmt *result;
+
 	if (dogpile_depend_current != NULL)
 	{
 		if (dogpile_depend_current->outer == NULL && dogpile_depend_current->is_judged)
@@ -403,8 +406,13 @@ plan(Query *query, const char *source, int options, ParamListInfo params)
 		judge_statement(query);
 		query = guard_texts(query);
 	}
-	return prev_planner ? prev_planner(query, source, options, params) :
+	if (collection != NULL)
+		collection->nplanning++;
+	result = prev_planner ? prev_planner(query, source, options, params) :
 		standard_planner(query, source, options, params);
+	if (collection != NULL)
+		collection->nplanning--;
+	return result;
 }
 
 /* See all statements that are analyzed and planned.  Called once, at load. */

@@ -373,7 +373,6 @@ void
 dogpile_version_forget_snapshot(void)
 {
 	snapshot_clock = 0;
-	is_from_recovery = false;
 	snapshot_time = 0;
 }
 
