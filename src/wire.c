@@ -55,8 +55,6 @@
 #define CRC_LEN				sizeof(pg_crc32c)
 #define HMAC_LEN			PG_SHA256_DIGEST_LENGTH
 
-/* A tag may grow when it is converted to UTF-8, by a factor of three at most. */
-#define MAX_TAG_LENGTH		(3 * DOGPILE_MAX_TAG_LENGTH)
 #define MAX_TOKEN_LENGTH	255
 
 /* --------------------------------------------------------------------
@@ -375,8 +373,8 @@ read_tags(DogpileBytes *bytes, DogpileWireHead *head)
 	{
 		uint16		len;
 
-		if (!take_uint16(bytes, &len) || len > MAX_TAG_LENGTH ||
-			!take(bytes, len, &head->tags[i].data) ||
+		/* How long it may be is known when it is converted. */
+		if (!take_uint16(bytes, &len) || !take(bytes, len, &head->tags[i].data) ||
 			pg_encoding_verifymbstr(PG_UTF8, head->tags[i].data, len) != len)
 			return false;
 		head->tags[i].len = len;

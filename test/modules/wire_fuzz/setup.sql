@@ -5,6 +5,10 @@ CREATE FUNCTION wire_fuzz_check(query text, secret text DEFAULT '')
 RETURNS text LANGUAGE c AS 'wire_fuzz';
 CREATE FUNCTION wire_fuzz_decode(queries text[], n int, seed int, megabytes int DEFAULT 0)
 RETURNS text LANGUAGE c AS 'wire_fuzz';
+CREATE FUNCTION wire_fuzz_forge(query text, at int, bytes bytea, tail bytea DEFAULT '', fix bool DEFAULT true)
+RETURNS text LANGUAGE c AS 'wire_fuzz';
+CREATE FUNCTION wire_fuzz_damage(query text, width int DEFAULT 0, was bigint DEFAULT 0, becomes bigint DEFAULT 0, shift int DEFAULT 0, cut int DEFAULT 0)
+RETURNS text LANGUAGE c AS 'wire_fuzz';
 
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TYPE pair AS (a int, b text);

@@ -16,6 +16,14 @@
  * megabytes: the session may not get more memory than so much from the system,
  * so that a small value that asks for a lot is found out; 0: any.
  *
+ * wire_fuzz_forge(query, at, bytes, tail, fix) puts bytes into the entry at that place and
+ * others behind its rows, tells the rows' length if "fix" says so, seals it, and says how
+ * reading it ends.
+ *
+ * wire_fuzz_damage(query, width, was, becomes, shift, cut) does the like to a value as it is in
+ * shared memory: "shift" bytes behind the last place where a number of that width is
+ * found there is another one, and bytes are cut off.
+ *
  * The bytes are in memory that cannot be written to, and that ends where they
  * do: whoever reads on is killed.
  *
@@ -51,6 +59,8 @@ PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(wire_fuzz_check);
 PG_FUNCTION_INFO_V1(wire_fuzz_decode);
+PG_FUNCTION_INFO_V1(wire_fuzz_forge);
+PG_FUNCTION_INFO_V1(wire_fuzz_damage);
 
 #define NAME		"dogpile:e:fuzz:0123456789abcdef"
 #define MAX_SEEDS	128
@@ -293,15 +303,13 @@ mutate(Input *input, const Input *other)
 	}
 }
 
-/* Put the right length and checksum to it. */
+/* Put the right checksum to it. */
 static void
-seal(Input *input)
+seal_bytes(Input *input)
 {
-	uint32		length = pg_hton32((uint32) (input->len - input->rows));
 	uint32		name_len = pg_hton32((uint32) entry_name.len);
 	pg_crc32c	crc;
 
-	memcpy(input->data + input->rows - sizeof(length), &length, sizeof(length));
 	INIT_CRC32C(crc);
 	COMP_CRC32C(crc, &name_len, sizeof(name_len));
 	COMP_CRC32C(crc, entry_name.data, entry_name.len);
@@ -310,6 +318,16 @@ seal(Input *input)
 	crc = pg_hton32(crc);
 	memcpy(input->data + input->len, &crc, sizeof(crc));
 	input->len += sizeof(crc);
+}
+
+/* Put the right length and checksum to it. */
+static void
+seal(Input *input)
+{
+	uint32		length = pg_hton32((uint32) (input->len - input->rows));
+
+	memcpy(input->data + input->rows - sizeof(length), &length, sizeof(length));
+	seal_bytes(input);
 }
 
 /* Decode from memory that ends behind the last byte. */
@@ -419,4 +437,103 @@ wire_fuzz_decode(PG_FUNCTION_ARGS)
 											  (long long) outcomes[DOGPILE_WIRE_OK],
 											  (long long) outcomes[DOGPILE_WIRE_DAMAGED],
 											  (long long) outcomes[DOGPILE_WIRE_UNKNOWN])));
+}
+
+/* --------------------------------------------------------------------
+ * Damage in chosen places
+ * --------------------------------------------------------------------
+ */
+
+/* Put the right checksum to an entry, and the length of its rows if that is wanted. */
+static void
+seal_again(Input *input, bool fix)
+{
+	uint32		length;
+
+	memcpy(&length, input->data + input->rows - sizeof(length), sizeof(length));
+	seal(input);
+	if (fix)
+		return;
+	input->len -= sizeof(pg_crc32c);
+	memcpy(input->data + input->rows - sizeof(length), &length, sizeof(length));
+	seal_bytes(input);
+}
+
+Datum
+wire_fuzz_forge(PG_FUNCTION_ARGS)
+{
+	Input		seed = make_seed(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	int			at = PG_GETARG_INT32(1);
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(2);
+	bytea	   *tail = PG_GETARG_BYTEA_PP(3);
+	Input		input = seed;
+	DogpileValue value;
+	const char *reason = NULL;
+	DogpileWireStatus status;
+
+	input.data = palloc(seed.len + MAX_GROWTH + VARSIZE_ANY_EXHDR(tail));
+	memcpy(input.data, seed.data, seed.len);
+	memcpy(input.data + at, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	memcpy(input.data + input.len, VARDATA_ANY(tail), VARSIZE_ANY_EXHDR(tail));
+	input.len += VARSIZE_ANY_EXHDR(tail);
+	seal_again(&input, PG_GETARG_BOOL(4));
+	status = decode_guarded(&input, &value, &reason);
+	PG_RETURN_TEXT_P(cstring_to_text(status == DOGPILE_WIRE_OK ? "ok" : reason));
+}
+
+/* Find a number, from the end. */
+static char *
+find_number(char *data, Size size, int width, int64 number)
+{
+	int32		narrow = (int32) number;
+	const void *bytes = width == sizeof(narrow) ? (void *) &narrow : (void *) &number;
+
+	for (char *p = data + size - width; p >= data; p--)
+		if (memcmp(p, bytes, width) == 0)
+			return p;
+	elog(ERROR, "there is no such number");
+}
+
+/* Read all of a value, as far as it can be read. */
+static const char *
+read_value(const DogpileValue *value)
+{
+	DogpileValueReader reader;
+	DogpileValueScan scan;
+	TupleTableSlot *slot;
+
+	switch (dogpile_value_open(value, &reader))
+	{
+		case DOGPILE_VALUE_CORRUPT:
+			return "corrupt";
+		case DOGPILE_VALUE_OUTDATED:
+			return "outdated";
+		case DOGPILE_VALUE_OK:
+			break;
+	}
+	dogpile_value_begin_rows(&scan, &reader);
+	slot = MakeSingleTupleTableSlot(scan.desc, &TTSOpsMinimalTuple);
+	while (dogpile_value_next_row(&scan, slot))
+		slot_getallattrs(slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return "ok";
+}
+
+Datum
+wire_fuzz_damage(PG_FUNCTION_ARGS)
+{
+	int			width = PG_GETARG_INT32(1);
+	int64		becomes = PG_GETARG_INT64(3);
+	int32		narrow = (int32) becomes;
+	DogpileValue value;
+	char	   *data;
+
+	run_query(text_to_cstring(PG_GETARG_TEXT_PP(0)), &value);
+	data = memcpy(palloc(value.size), value.data, value.size);
+	if (width > 0)
+		memcpy(find_number(data, value.size, width, PG_GETARG_INT64(2)) + PG_GETARG_INT32(4),
+			   width == sizeof(narrow) ? (void *) &narrow : (void *) &becomes, width);
+	value.data = data;
+	value.size -= PG_GETARG_INT32(5);
+	PG_RETURN_TEXT_P(cstring_to_text(read_value(&value)));
 }
