@@ -401,7 +401,8 @@ CREATE FUNCTION dogpile_stats(
     OUT mismatches bigint,
     OUT entries bigint,
     OUT bytes bigint,
-    OUT stats_reset timestamptz)
+    OUT stats_reset timestamptz,
+    OUT mismatch_bound double precision)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
@@ -432,6 +433,7 @@ CREATE VIEW dogpile_stats AS
            bypasses,
            verifications,
            mismatches,
+           mismatch_bound,
            entries,
            bytes,
            stats_reset

@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "bound.h"
 #include "clock.h"
 #include "region.h"
 #include "sql_args.h"
@@ -58,6 +59,7 @@ enum
 	STATS_ENTRIES = 1 + DOGPILE_NUM_COUNTERS,
 	STATS_BYTES,
 	STATS_RESET,
+	STATS_MISMATCH_BOUND,
 	NUM_STATS_COLUMNS
 };
 
@@ -217,14 +219,22 @@ put_stats(DogpileRegion *region, ReturnSetInfo *rsinfo)
 	DogpileStatsRow row;
 	Datum		values[NUM_STATS_COLUMNS];
 	bool		nulls[NUM_STATS_COLUMNS] = {0};
+	uint64		verified;
+	uint64		mismatches;
 
 	dogpile_stats_read(region, &row);
+	verified = row.counters[DOGPILE_COUNTER_VERIFICATIONS];
+	mismatches = row.counters[DOGPILE_COUNTER_MISMATCHES];
 	values[0] = CStringGetTextDatum(region->name);
 	for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
 		values[1 + i] = counter_datum(i, row.counters[i]);
 	values[STATS_ENTRIES] = Int64GetDatum((int64) row.entries);
 	values[STATS_BYTES] = Int64GetDatum((int64) row.bytes);
 	values[STATS_RESET] = TimestampTzGetDatum(dogpile_stats_reset_time());
+	nulls[STATS_MISMATCH_BOUND] = verified == 0;
+	if (verified > 0)
+		values[STATS_MISMATCH_BOUND] =
+			Float8GetDatum(dogpile_bound_upper(verified, Min(mismatches, verified)));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -32,6 +32,15 @@ sub counts
 	return join ', ', map { "$_ $counts->{$_}" } sort keys %$counts;
 }
 
+# What is tested, where that is a checkout: DOGPILE_COMMIT says so elsewhere.
+sub commit
+{
+	my $commit = $ENV{DOGPILE_COMMIT} // `git rev-parse --short HEAD 2>/dev/null`;
+
+	chomp $commit;
+	return $commit || 'unknown';
+}
+
 sub first_lines
 {
 	my ($lines) = @_;
@@ -66,6 +75,9 @@ my $result = run_campaign(
 	sessions => $sessions,
 	seconds => $seconds);
 
+note sprintf 'seed %d, commit %s: %d conclusive reads, none stale: at 95 %%, fewer than 1 in %d is',
+  $seed, commit(), $result->{conclusive}, $result->{conclusive} / 3
+  if $result->{conclusive} && !@{ $result->{stale} };
 note sprintf '%d reads, of which %d were conclusive, in %.1f s and %d scripts',
   @$result{qw(reads conclusive seconds rounds)};
 note 'writes: ' . counts($result->{writes});
