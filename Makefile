@@ -86,8 +86,9 @@ HEADERS_dogpile = src/backend.h
 # their own, unless TEMP_INSTANCE=no.
 REGRESS        = $(patsubst sql/%.sql,%,$(filter-out $(DATA),$(sort $(wildcard sql/*.sql))))
 REGRESS_OPTS   = --load-extension=$(EXTENSION)
-ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
-ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=test/isolation
+ISOLATION_DIR  = test/isolation
+ISOLATION      = $(patsubst $(ISOLATION_DIR)/specs/%.spec,%,$(sort $(wildcard $(ISOLATION_DIR)/specs/*.spec)))
+ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=$(ISOLATION_DIR)
 ifneq ($(TEMP_INSTANCE),no)
 REGRESS_OPTS   += --temp-instance=tmp_check_regress --temp-config=test/dogpile.conf
 ISOLATION_OPTS += --temp-instance=tmp_check_iso --temp-config=test/dogpile.conf
@@ -137,6 +138,12 @@ EXTRA_CLEAN += $(STAMP)
 installcheck: test-modules
 test-modules:
 	@set -e; for module in $(TEST_MODULES); do $(MAKE) -s -C $$module PG_CONFIG=$(PG_CONFIG); done
+
+# Sessions that are held up at places of their own, which builds with assertions have.
+installcheck-stops:
+	$(MAKE) installcheck REGRESS= ISOLATION_DIR=test/stops/isolation PROVE_TESTS='test/stops/t/*.pl'
+.PHONY: installcheck-stops
+
 clean: clean-test-modules
 clean-test-modules:
 	@for module in $(TEST_MODULES); do $(MAKE) -s -C $$module PG_CONFIG=$(PG_CONFIG) clean; done

@@ -25,6 +25,7 @@
 #include "change.h"
 #include "depend.h"
 #include "lock.h"
+#include "stop.h"
 #include "temporary.h"
 #include "xact.h"
 
@@ -92,6 +93,7 @@ run_query(const DogpileAttempt *attempt)
 {
 	dogpile_creator_run(attempt->creator, attempt->call.region->name,
 						dogpile_call_key_text(&attempt->call), attempt->result);
+	dogpile_stop(DOGPILE_STOP_RAN);
 }
 
 /*
@@ -174,6 +176,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 	/* The clock before the snapshot: see version.c. */
 	entry->as_of = dogpile_version_now();
 	attempt->log_position = dogpile_xact_position;
+	dogpile_stop(DOGPILE_STOP_NOTED);
 
 	dogpile_temporary_begin(&temporary);
 	PG_TRY();
@@ -363,6 +366,7 @@ finish_creation(DogpileAttempt *attempt, DogpileOutcomeKind kind)
 {
 	if (!attempt->is_creator)
 		return;
+	dogpile_stop(DOGPILE_STOP_PUBLISHED);
 	if (kind != DOGPILE_OUTCOME_UNKNOWN &&
 		dogpile_lock_has_waiters(attempt->call.key.hash))
 		dogpile_outcome_note(&attempt->call.key, kind, NULL);
@@ -376,6 +380,7 @@ create_and_store(DogpileAttempt *attempt)
 	DogpileEntry entry;
 	bool		storable = run_creator(attempt, &entry);
 
+	dogpile_stop(DOGPILE_STOP_COMPUTED);
 	return store_created(attempt, &entry, storable);
 }
 

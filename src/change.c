@@ -49,6 +49,7 @@
 #include "change.h"
 #include "compat.h"
 #include "object.h"
+#include "stop.h"
 
 /* Slots in memory that grows; kept from one transaction to the next. */
 typedef struct SlotList
@@ -388,6 +389,13 @@ dogpile_change_mark(TransactionId xid)
 		dogpile_version_mark(changed.slots[nmarked], xid);
 }
 
+/* Has this transaction marked anything that it has changed? */
+bool
+dogpile_change_is_marked(void)
+{
+	return nmarked > 0;
+}
+
 /* Does anybody want to know of changes of this slot?  See version.c. */
 static bool
 is_wanted(DogpileSlot slot, bool has_readers)
@@ -466,6 +474,9 @@ finish(void)
 	bool		wanted = false;
 	bool		has_readers;
 
+	if (sends_messages)
+		dogpile_stop(DOGPILE_STOP_TOLD);
+
 	/* The order of these two, and of both after visibility, is essential. */
 	pg_memory_barrier();
 	has_readers = dogpile_version_has_readers();
@@ -475,6 +486,8 @@ finish(void)
 		tell_counted(check_wanted, &wanted);
 	if (wanted)
 		enter_changes(has_readers);
+	if (changed.count > 0)
+		dogpile_stop(DOGPILE_STOP_TICKED);
 	unmark();
 }
 

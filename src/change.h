@@ -26,6 +26,7 @@ extern bool dogpile_change_is_allowed_by(const LockInstanceData *lock);
 extern void dogpile_change_add(DogpileSlot slot);
 extern void dogpile_change_prepare(void);
 extern void dogpile_change_mark(TransactionId xid);
+extern bool dogpile_change_is_marked(void);
 extern void dogpile_change_set_foreign(void);
 extern void dogpile_change_commit(void);
 extern void dogpile_change_abort(void);

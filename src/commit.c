@@ -44,6 +44,7 @@
 #include "lease.h"
 #include "prepared.h"
 #include "stats.h"
+#include "stop.h"
 #include "xact.h"
 
 /* Invalidations that are entered while the version lock is held, if that will do. */
@@ -396,7 +397,9 @@ apply_log(void)
 	DogpilePendingEntry *pending;
 	dlist_node *next = NULL;
 
+	dogpile_stop(DOGPILE_STOP_TICKED);
 	unmark_invalidations();
+	dogpile_stop(DOGPILE_STOP_UNMARKED);
 	dogpile_announce_commit();
 	remove_entries(tick);
 	while ((pending = next_entry(&next)) != NULL)
@@ -465,6 +468,13 @@ limit_time(void)
 														 dogpile_commit_timeout_ms));
 }
 
+/* Is there anything that others are to be told of? */
+static bool
+changes_anything(void)
+{
+	return dogpile_xact_npending > 0 || dogpile_change_is_marked();
+}
+
 static void
 xact_callback(XactEvent event, void *arg)
 {
@@ -479,6 +489,8 @@ xact_callback(XactEvent event, void *arg)
 			}
 			dogpile_change_prepare();
 			dogpile_durable_begin_commit();
+			if (changes_anything())
+				dogpile_stop(DOGPILE_STOP_MARKED);
 			return;
 		case XACT_EVENT_PRE_PREPARE:
 			if (dogpile_xact_npending > 0)
@@ -488,6 +500,8 @@ xact_callback(XactEvent event, void *arg)
 			dogpile_prepared_mark_catalogs();
 			return;
 		case XACT_EVENT_COMMIT:
+			if (changes_anything())
+				dogpile_stop(DOGPILE_STOP_VISIBLE);
 			dogpile_durable_end_commit(true);
 			limit_time();
 			if (dogpile_xact_npending > 0)

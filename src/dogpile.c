@@ -45,6 +45,7 @@
 #include "server.h"
 #include "statement.h"
 #include "stats.h"
+#include "stop.h"
 #include "store.h"
 #include "store_memory.h"
 #include "suspect.h"
@@ -142,6 +143,7 @@ startup_shmem(void)
 void
 _PG_init(void)
 {
+	dogpile_stop_define();
 	dogpile_config_define(process_shared_preload_libraries_in_progress,
 						  dogpile_backend_check, dogpile_backend_check_wrappers,
 						  check_region);

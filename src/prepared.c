@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "object.h"
 #include "prepared.h"
+#include "stop.h"
 
 /* The fourth field of the lock that says "has changed catalogs"; see lock.c. */
 #define CATALOGS_LOCK_CLASS		0xD1
@@ -287,12 +288,13 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 
 	dogpile_change_note_statement(kind);
 	if (is_commit)
+	{
 		begin_commit(((TransactionStmt *) pstmt->utilityStmt)->gid);
+		dogpile_stop(DOGPILE_STOP_MARKED);
+	}
 	process(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 	if (kind == DOGPILE_STATEMENT_VACUUM)
 		dogpile_catalog_end_vacuum();
-	if (is_commit)
-		dogpile_change_commit();
 	if (imports_snapshot(pstmt->utilityStmt))
 		dogpile_version_forget_snapshot();
 	else

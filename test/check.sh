@@ -19,6 +19,8 @@ count "builds without hiredis and without warnings" builds_without_warnings WITH
 count "builds without warnings" builds_without_warnings
 count "tells what it builds, and builds anew when that changes" \
 	as_user env PG_CONFIG="$PG_CONFIG" test/build.sh
+count "installs with assertions" installs_with_assertions
+run_suite stops REGRESS= ISOLATION_DIR=test/stops/isolation PROVE_TESTS='test/stops/t/*.pl'
 count "builds" build
 count "installs" install_extension
 count "includes only lower layers" as_user test/layers.sh

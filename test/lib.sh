@@ -129,14 +129,14 @@ build() {
 	as_user make -s -j2 PG_CONFIG="$PG_CONFIG" "$@"
 }
 
-# Install it from there.
+# Install it from there; arguments go to make.
 install_extension() {
 	if [ -n "$CHROOT" ]; then
 		in_chroot make -s -C /work PG_CONFIG="$PG_CONFIG" with_llvm=no install
 	elif [ -w "$("$PG_CONFIG" --pkglibdir)" ]; then
-		make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" install
+		make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" "$@" install
 	else
-		as_root make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" install
+		as_root make -s -C "$WORK" PG_CONFIG="$PG_CONFIG" "$@" install
 	fi
 	give_work_copy
 }

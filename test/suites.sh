@@ -40,6 +40,13 @@ builds_without_warnings() {
 		as_user make -s PG_CONFIG="$PG_CONFIG" clean
 }
 
+# Build and install with assertions, and with places where a test can hold a session up.
+installs_with_assertions() {
+	build EXTRA_CFLAGS=-DUSE_ASSERT_CHECKING with_llvm=no &&
+		install_extension with_llvm=no &&
+		as_user make -s PG_CONFIG="$PG_CONFIG" clean
+}
+
 # How many lines of a file match: matches PATTERN FILE
 matches() {
 	grep -cE "$1" "$2" || true
@@ -50,8 +57,8 @@ matches() {
 list_broken() {
 	sed -n -e 's/^test *\([^ ]*\) *\.\.\. FAILED.*/\1/p' \
 		-e 's/^not ok [0-9]* *[-+] \([^ ]*\)  *[0-9]* ms$/\1/p' \
-		-e '/^Test Summary Report/,$s/^\(test\/t\/[^ ]*\) .*Failed: 0)$/\1 (died)/p' \
-		-e '/^Test Summary Report/,$s/^\(test\/t\/[^ ]*\) .*Failed: \([0-9]*\))$/\1 (\2 failed)/p' "$1"
+		-e '/^Test Summary Report/,$s/^\(test\/[^ ]*\) .*Failed: 0)$/\1 (died)/p' \
+		-e '/^Test Summary Report/,$s/^\(test\/[^ ]*\) .*Failed: \([0-9]*\))$/\1 (\2 failed)/p' "$1"
 }
 
 # Run one suite of installcheck and count its tests, in the form of pg_regress
