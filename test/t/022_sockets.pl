@@ -18,6 +18,7 @@ my $second = start_redis('second');
 my $memcached = start_memcached('memcached');
 my $node = new_server('main', "include 'dogpile.conf'", 'log_statement = none');
 my $marker = 0;
+my $beside = '';
 
 # Settings of "shared", and a reload that running sessions have seen.
 sub configure
@@ -33,7 +34,9 @@ sub configure
 	$marker++;
 	unlink $file;
 	append_to_file(
-		$file, join("\n", "dogpile.regions = 'shared'", "test.marker = $marker",
+		$file, join("\n", "dogpile.regions = 'shared, beside'", "test.marker = $marker",
+			"dogpile_beside.backend = '" . ($beside eq '' ? 'null' : 'redis') . "'",
+			"dogpile_beside.servers = '$beside'",
 			(map { "dogpile_shared.$_ = '$settings{$_}'" } sort keys %settings), ''));
 	return;
 }
@@ -157,6 +160,18 @@ $session->query_safe('COMMIT');
 is($session->query_safe("SELECT dogpile_get('shared', 'pending', 0) + dogpile_get('shared', 'pending too', 0)"),
 	'2', 'transaction: what was pending is stored');
 is(count_sockets($pid), $with, 'transaction: one socket after its end');
+
+# Two regions share a connection; one of them moves.
+$beside = $first->address;
+reload($session);
+$session->query_safe("SELECT dogpile_set('shared', 'both', 1); SELECT dogpile_set('beside', 'both', 1)");
+is(count_sockets($pid), $with, 'two regions: one socket');
+reload($session, servers => $second->address);
+$session->query_safe("SELECT dogpile_set('beside', 'moved', 1); SELECT dogpile_set('shared', 'moved', 1)");
+like($second->cli('--scan'), qr/shared:moved/, 'two regions: what has moved is stored there');
+unlike($first->cli('--scan'), qr/shared:moved/, '... and not here');
+like($first->cli('--scan'), qr/beside:moved/, '... where the other one still is');
+is(count_sockets($pid), $with + 1, '... on two sockets');
 
 $session->quit;
 check_log($node, 'sockets');
