@@ -39,6 +39,7 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/shmem.h"
+#include "utils/formatting.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
@@ -287,7 +288,10 @@ dogpile_verdict_is_agreed(const DogpileVerdict *verdict)
  * --------------------------------------------------------------------
  */
 
-/* What tells the lines of a region from others: names and values, in their order. */
+/*
+ * What tells the lines of a region from others: names and values, in whatever order, for
+ * at start they come in another one than from the files.
+ */
 static uint64
 hash_lines(const DogpileLine *lines)
 {
@@ -295,11 +299,12 @@ hash_lines(const DogpileLine *lines)
 
 	for (; lines != NULL; lines = lines->next)
 	{
-		char	   *text = psprintf("%s=%s", lines->name, lines->value);
+		char	   *name = asc_tolower(lines->name, strlen(lines->name));
+		char	   *text = psprintf("%s=%s", name, lines->value);
 
-		hash = hash_combine64(hash, hash_bytes_extended((unsigned char *) text,
-														strlen(text), 0));
+		hash += hash_bytes_extended((unsigned char *) text, strlen(text), 0);
 		pfree(text);
+		pfree(name);
 	}
 	return hash != 0 ? hash : 1;
 }

@@ -273,6 +273,19 @@ reload(@good);
 wait_for($idle);
 is(result($idle, "SELECT dogpile_get('tenants', 'k')"), '', 'idle: mended');
 
+# It does if nothing of the region was different in between.
+configure(reverse @good);
+$node->restart;
+$idle->quit;
+$idle = open_session();
+is(settings_of($idle), $expected, 'idle since the start: before');
+reload(@good, "dogpile_default.vary = 'role'");
+reload($good[0], "dogpile_tenants.varry = 'app.tenant'");
+wait_for($idle);
+is(settings_of($_), $expected, 'idle since the start: as before, and as others') foreach $idle, open_session();
+reload(@good);
+wait_for($idle);
+
 # What a session has set for itself stays, also in a transaction.
 result($idle, "SET dogpile_tenants.expiration_time = '7min'");
 result($idle, 'BEGIN');
