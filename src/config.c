@@ -414,17 +414,34 @@ dogpile_config_find_region(const char *name, int name_len)
 	return region;
 }
 
+/* Is there a region of this name in lower case, though it was written otherwise? */
+static const char *
+find_lower_case(const char *name, int name_len)
+{
+	char		lower[DOGPILE_MAX_REGION_NAME + 1];
+	DogpileRegion *region;
+
+	if (name_len > DOGPILE_MAX_REGION_NAME)
+		return NULL;
+	for (int i = 0; i < name_len; i++)
+		lower[i] = pg_tolower((unsigned char) name[i]);
+	region = find_region(lower, name_len);
+	return region != NULL && region->active ? region->name : NULL;
+}
+
 /* There is no such region; perhaps because the list of regions is not valid. */
 pg_noreturn static void
 raise_unknown(const char *name, int name_len)
 {
 	const char *fault = dogpile_verdict_module_fault();
+	const char *similar = find_lower_case(name, name_len);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("cache region \"%.*s\" does not exist",
 					name_len, name),
 			 fault != NULL ? errdetail("%s", fault) : 0,
+			 similar != NULL ? errhint("Perhaps you mean the region \"%s\".", similar) :
 			 errhint("Add it to \"" PREFIX ".regions\".")));
 }
 

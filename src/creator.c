@@ -46,6 +46,7 @@ typedef struct CreationContext
 {
 	const char *region;
 	const char *key;
+	bool		is_preparing;	/* is it the query itself that is being analyzed? */
 } CreationContext;
 
 static void
@@ -55,6 +56,8 @@ creation_callback(void *arg)
 
 	/* It is called for errors that the query's functions catch, too. */
 	dogpile_depend_note_error(geterrcode());
+	if (context->is_preparing && geterrcode() == ERRCODE_UNDEFINED_PARAMETER)
+		errhint("Give values to $1, $2 and so on by \"params => ROW(...)\".");
 	errcontext("creation of cache entry \"%s\" of region \"%s\"",
 			   context->key, context->region);
 }
@@ -145,6 +148,43 @@ check_query(const CachedPlanSource *source)
 				 errdetail_internal("%s", reason)));
 }
 
+/* Find the parameter with the highest number in a query. */
+static bool
+find_last_param(Node *node, void *context)
+{
+	int		   *last = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+		*last = Max(*last, ((Param *) node)->paramid);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_last_param, context, 0);
+	return expression_tree_walker(node, find_last_param, context);
+}
+
+/*
+ * Warn of parameters that the query does not use: one or the other is likely to be
+ * wrong.  It is no error, as it is none for EXECUTE ... USING of PL/pgSQL.
+ */
+static void
+check_params(CachedPlanSource *source, int nparams)
+{
+	int			last = 0;
+
+	if (nparams == 0)
+		return;
+	(void) find_last_param((Node *) linitial_node(Query, source->query_list), &last);
+	if (last < nparams)
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg_plural("\"params\" has %d field, but the creator query uses fewer",
+							   "\"params\" has %d fields, but the creator query uses fewer",
+							   nparams, nparams),
+				 last == 0 ? errdetail("The query has no parameters.") :
+				 errdetail("The last parameter of the query is $%d.", last)));
+}
+
 /* The only statement of a prepared query, checked. */
 static CachedPlanSource *
 get_statement(SPIPlanPtr plan)
@@ -187,7 +227,8 @@ execute(SPIPlanPtr plan, ParamListInfo params, Tuplestorestate *rows,
 
 /* Within SPI: prepare, check, run. */
 static void
-run_query(DogpileCreator *creator, MemoryContext context, DogpileResult *result)
+run_query(DogpileCreator *creator, CreationContext *names, MemoryContext context,
+		  DogpileResult *result)
 {
 	ParamListInfo params = NULL;
 	Oid		   *types = NULL;
@@ -197,12 +238,15 @@ run_query(DogpileCreator *creator, MemoryContext context, DogpileResult *result)
 
 	if (creator->params)
 		params = make_params(creator->params, &types);
+	names->is_preparing = true;
 	plan = SPI_prepare_cursor(creator->query, params ? params->numParams : 0, types,
 							  CURSOR_OPT_PARALLEL_OK);
+	names->is_preparing = false;
 	if (plan == NULL)
 		elog(ERROR, "could not prepare creator query: %s",
 			 SPI_result_code_string(SPI_result));
 	source = get_statement(plan);
+	check_params(source, params ? params->numParams : 0);
 	creator->misfit = true;
 	dogpile_result_check_shape(source->resultDesc, creator->shape);
 	creator->misfit = false;
@@ -253,7 +297,7 @@ dogpile_creator_run(DogpileCreator *creator, const char *region,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	run_query(creator, context, result);
+	run_query(creator, &names, context, result);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
 	PopActiveSnapshot();

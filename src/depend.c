@@ -130,6 +130,14 @@ check_unknown(const DogpileCollection *collection)
 	if (collection->unknown == NULL ||
 		region->nondeterministic != DOGPILE_NONDETERMINISTIC_THROW)
 		return;
+	if (collection->is_session)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot tell here on what values of cache region \"%s\" depend",
+						region->name),
+				 errdetail_internal("%s", collection->unknown),
+				 errhint("The query need not be changed.  Use a region without \"depends\", or set \"dogpile_%s.nondeterministic\" to \"bypass\".",
+						 region->name)));
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("creator query of cache region \"%s\" is not deterministic",
@@ -399,10 +407,13 @@ void
 dogpile_depend_note_query(Query *query)
 {
 	DogpileCollection *collection = dogpile_depend_current;
+	const char *reason;
 
 	if (collection == NULL)
 		return;
-	note_unknown(collection, dogpile_determinism_check_session());
+	reason = dogpile_determinism_check_session();
+	collection->is_session |= reason != NULL && collection->unknown == NULL;
+	note_unknown(collection, reason);
 	note_unknown(collection,
 				 dogpile_determinism_check_query(query, collection->region->vary));
 	collection->types |= dogpile_typeuse_find(query);

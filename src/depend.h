@@ -36,6 +36,7 @@ typedef struct DogpileCollection
 	bool		is_reader;		/* has the session become a reader with it? */
 	bool		is_stale;		/* was it given what is outdated? */
 	char	   *unknown;		/* a sentence: what else it depends on; or NULL */
+	bool		is_session;		/* that is a matter of the session, not the query */
 } DogpileCollection;
 
 extern void dogpile_depend_init(void);
