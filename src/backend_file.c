@@ -36,6 +36,7 @@
 
 #include "backends.h"
 #include "clock.h"
+#include "file_io.h"
 #include "file_origin.h"
 #include "file_total.h"
 

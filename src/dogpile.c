@@ -36,6 +36,7 @@
 #include "definition.h"
 #include "depend.h"
 #include "durable.h"
+#include "file_start.h"
 #include "index.h"
 #include "hint.h"
 #include "lease.h"
@@ -78,6 +79,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(dogpile_server_shmem_size());
 	RequestAddinShmemSpace(dogpile_suspect_shmem_size());
 	RequestAddinShmemSpace(dogpile_durable_shmem_size());
+	RequestAddinShmemSpace(dogpile_file_start_shmem_size());
 	RequestAddinShmemSpace(dogpile_lease_shmem_size());
 	RequestAddinShmemSpace(dogpile_verdict_shmem_size());
 	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_INDEX_PARTITIONS);
@@ -133,6 +135,7 @@ startup_shmem(void)
 	dogpile_server_shmem_init();
 	dogpile_suspect_shmem_init();
 	dogpile_durable_shmem_init();
+	dogpile_file_start_shmem_init();
 	dogpile_lease_shmem_init();
 	dogpile_verdict_shmem_init();
 	LWLockRelease(AddinShmemInitLock);

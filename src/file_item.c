@@ -33,7 +33,9 @@
 #include "port/pg_crc32c.h"
 #include "utils/timestamp.h"
 
+#include "file_io.h"
 #include "file_item.h"
+#include "file_start.h"
 
 #define FILE_MAGIC		0x44504631	/* "DPF1", the version of the format, too */
 
@@ -51,7 +53,7 @@ typedef struct FileHeader
 	TimestampTz expires_at;		/* 0: never */
 	uint64		value_len;
 	uint32		name_len;
-	uint32		unused;
+	uint32		start_id;		/* of the server when it was written */
 } FileHeader;
 
 /* Where the file of an item is. */
@@ -69,53 +71,10 @@ dogpile_file_place(DogpileBytes name)
 	return place;
 }
 
-/* Open a folder within another; -1 and errno if that does not work. */
-int
-dogpile_file_open_folder(int fd, const char *name)
-{
-	return openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* Close, but leave errno alone. */
-void
-dogpile_file_close(int *fd)
-{
-	int			saved_errno = errno;
-
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-	errno = saved_errno;
-}
-
 /* --------------------------------------------------------------------
  * Reading a file
  * --------------------------------------------------------------------
  */
-
-/* Read so many bytes; false if there are fewer. */
-bool
-dogpile_file_read_all(int fd, void *data, size_t len)
-{
-	char	   *p = data;
-
-	while (len > 0)
-	{
-		ssize_t		n = read(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-		{
-			if (n == 0)
-				errno = 0;
-			return false;
-		}
-		p += n;
-		len -= n;
-	}
-	return true;
-}
 
 static pg_crc32c
 checksum(const FileHeader *header, const char *name, const char *value)
@@ -132,7 +91,7 @@ checksum(const FileHeader *header, const char *name, const char *value)
 	return crc;
 }
 
-/* Is this a whole file, with the right checksum, and not expired? */
+/* Is this a whole file, with the right checksum, of this server, and not expired? */
 static bool
 is_sound(const char *data, size_t size)
 {
@@ -145,6 +104,7 @@ is_sound(const char *data, size_t size)
 		header->name_len <= size - sizeof(FileHeader) &&
 		header->value_len == size - sizeof(FileHeader) - header->name_len &&
 		(header->expires_at == 0 || header->expires_at > GetCurrentTimestamp()) &&
+		dogpile_file_start_is_known(header->start_id) &&
 		checksum(header, name, name + header->name_len) == header->crc;
 }
 
@@ -257,28 +217,6 @@ dogpile_file_size(const DogpileBackendItem *item)
 	return sizeof(FileHeader) + item->name.len + item->value.len;
 }
 
-/* Write so many bytes; false and errno if that does not work. */
-bool
-dogpile_file_write_all(int fd, const void *data, size_t len)
-{
-	const char *p = data;
-
-	while (len > 0)
-	{
-		ssize_t		n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = ENOSPC;
-		if (n <= 0)
-			return false;
-		p += n;
-		len -= n;
-	}
-	return true;
-}
-
 /* What the file of an item begins with. */
 static FileHeader
 make_header(const DogpileBackendItem *item)
@@ -286,7 +224,8 @@ make_header(const DogpileBackendItem *item)
 	FileHeader	header = {
 		.magic = FILE_MAGIC,
 		.value_len = item->value.len,
-		.name_len = item->name.len
+		.name_len = item->name.len,
+		.start_id = dogpile_file_start_current()
 	};
 
 	if (item->ttl_ms > 0 && item->ttl_ms < PG_INT64_MAX / 4000)

@@ -37,10 +37,6 @@ typedef struct DogpileFileContent
 } DogpileFileContent;
 
 extern DogpileFilePlace dogpile_file_place(DogpileBytes name);
-extern int	dogpile_file_open_folder(int fd, const char *name);
-extern void dogpile_file_close(int *fd);
-extern bool dogpile_file_read_all(int fd, void *data, size_t len);
-extern bool dogpile_file_write_all(int fd, const void *data, size_t len);
 extern DogpileFileContent dogpile_file_read_item(int root_fd, DogpileBytes name);
 extern int	dogpile_file_read_name(int folder_fd, const char *file, char *name);
 extern int64 dogpile_file_size(const DogpileBackendItem *item);

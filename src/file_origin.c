@@ -10,6 +10,8 @@
  * for the machine's crash: the WAL was flushed to disk, and files of the cache
  * were not, nor was their removal.
  *
+ * (A copy that is put back into the same directory is a matter of file_start.c.)
+ *
  * So the directory has a file "origin" that tells which directory, by device and
  * number, it was made for, and since which start of the machine it has been in
  * use.  If that is not so, all that is in there is worth nothing.
@@ -30,6 +32,7 @@
 #include "common/file_perm.h"
 #include "port/pg_crc32c.h"
 
+#include "file_io.h"
 #include "file_origin.h"
 #include "file_total.h"
 

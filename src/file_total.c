@@ -29,6 +29,7 @@
 #include "common/file_perm.h"
 #include "port/pg_crc32c.h"
 
+#include "file_io.h"
 #include "file_total.h"
 
 #define SIZE_MAGIC		0x44505331
