@@ -119,16 +119,16 @@ SELECT dogpile_get('reports', 'tx order') IS DISTINCT FROM '6' AS not_revived,
 
 -- A value that is set and cannot be stored, or is not valid any more at COMMIT,
 -- takes the place of what was there all the same.
-SELECT dogpile_set('reports', 'tx lost 1', 'old'), dogpile_set('reports', 'tx lost 2', 'old');
-SELECT dogpile_set('reports', 'tx lost 1', repeat('x', 7500000));
+SELECT dogpile_set('sessions', 'tx lost 1', 'old'), dogpile_set('sessions', 'tx lost 2', 'old');
+SELECT dogpile_set('sessions', 'tx lost 1', repeat('x', 60000000));
 BEGIN;
-SELECT dogpile_set('reports', 'tx lost 2', 'new', tags => '{tx}'), dogpile_invalidate_tags('{tx}');
+SELECT dogpile_set('sessions', 'tx lost 2', 'new', tags => '{tx}'), dogpile_invalidate_tags('{tx}');
 COMMIT;
-SELECT dogpile_get('reports', 'tx lost 1') IS NULL AS gone,
-       dogpile_get('reports', 'tx lost 2') IS NULL AS gone;
-SELECT dogpile_get_or_create('reports', 'tx lost 3', 'SELECT ''old''::text');
-SELECT dogpile_set('reports', 'tx lost 3', repeat('x', 7500000));
-SELECT dogpile_get('reports', 'tx lost 3') IS NULL AS gone;
+SELECT dogpile_get('sessions', 'tx lost 1') IS NULL AS gone,
+       dogpile_get('sessions', 'tx lost 2') IS NULL AS gone;
+SELECT dogpile_get_or_create('sessions', 'tx lost 3', 'SELECT ''old''::text');
+SELECT dogpile_set('sessions', 'tx lost 3', repeat('x', 60000000));
+SELECT dogpile_get('sessions', 'tx lost 3') IS NULL AS gone;
 --
 -- Savepoints
 --
