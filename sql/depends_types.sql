@@ -194,12 +194,13 @@ CREATE FUNCTION by_cast() RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN RETUR
 CREATE FUNCTION by_sql() RETURNS text STABLE LANGUAGE sql AS $$ SELECT 1.6::num::text $$;
 CREATE FUNCTION by_row() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE p pair; BEGIN p := row(1, 'x'); RETURN row_to_json(p); END $$;
 CREATE FUNCTION by_rowtype() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE p pair%ROWTYPE; BEGIN SELECT 1, 'x' INTO p; RETURN row_to_json(p); END $$;
+CREATE FUNCTION by_field() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE p pair; BEGIN SELECT 1, 'x' INTO p; RETURN p.d; END $$;
 CREATE FUNCTION by_type() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE a amounts.amount%TYPE; BEGIN a := 1.6; RETURN a; END $$;
 CREATE FUNCTION by_dynamic() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE a text; BEGIN EXECUTE 'SELECT 1.6::num' INTO a; RETURN a; END $$;
 CREATE FUNCTION inside() RETURNS SETOF text LANGUAGE sql AS $$
   VALUES (look('by cast', 'SELECT by_cast()')), (look('by sql', 'SELECT by_sql()')),
          (look('by row', 'SELECT by_row()')), (look('by rowtype', 'SELECT by_rowtype()')),
-         (look('by dynamic', 'SELECT by_dynamic()'))
+         (look('by dynamic', 'SELECT by_dynamic()')), (look('by field', 'SELECT by_field()'))
 $$;
 SELECT inside();
 SELECT inside();
@@ -509,7 +510,7 @@ DROP VIEW pair_view, by_view;
 DROP OPERATOR FAMILY backward_ops USING btree CASCADE;
 DROP TYPE pair_type, mood, temper, span, backward CASCADE;
 DROP DOMAIN num, num_old, small, smaller, limited, later_type CASCADE;
-DROP FUNCTION computed, answer, look, rows, inside, by_variable, by_cast, by_sql, by_row, by_rowtype, by_type, by_dynamic,
+DROP FUNCTION computed, answer, look, rows, inside, by_variable, by_cast, by_sql, by_row, by_rowtype, by_field, by_type, by_dynamic,
   reverse_cmp, is_within, missing, n, lookups, outer_one, steady, later;
 DROP AGGREGATE total(numeric);
 DROP OPERATOR ## (numeric, numeric);
