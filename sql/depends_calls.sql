@@ -46,9 +46,9 @@ END $$;
 -- A function that only a plan within tells of: the statement is that of a built-in one
 --
 
-CREATE FUNCTION calls_words() RETURNS tsvector IMMUTABLE LANGUAGE sql AS $$ SELECT 'a b'::tsvector $$;
+CREATE FUNCTION calls_words() RETURNS tsvector STABLE LANGUAGE sql AS $$ SELECT 'a b'::tsvector $$;
 SELECT dogpile_get_or_create('auto_ignore', 'calls words', $$ SELECT count(*) FROM ts_stat('SELECT calls_words()') $$);
-CREATE OR REPLACE FUNCTION calls_words() RETURNS tsvector IMMUTABLE LANGUAGE sql AS $$ SELECT 'a b c'::tsvector $$;
+CREATE OR REPLACE FUNCTION calls_words() RETURNS tsvector STABLE LANGUAGE sql AS $$ SELECT 'a b c'::tsvector $$;
 SELECT dogpile_get_or_create('auto_ignore', 'calls words', $$ SELECT count(*) FROM ts_stat('SELECT calls_words()') $$);
 
 --
@@ -62,9 +62,22 @@ ALTER TABLE calls_other SET (parallel_workers = 0);
 ANALYZE calls_t;
 CREATE FUNCTION calls_reads(which int) RETURNS bigint STABLE PARALLEL SAFE LANGUAGE plpgsql
 AS $$ BEGIN RETURN (SELECT count(*) FROM calls_other WHERE id = which); END $$;
-CREATE FUNCTION calls_within(which int) RETURNS boolean STABLE PARALLEL SAFE LANGUAGE plpgsql
-AS $$ BEGIN RETURN which <= (SELECT max(id) FROM calls_other); END $$;
-CREATE DOMAIN calls_domain AS int CHECK (calls_within(VALUE));
+-- ... by comparing rows, whose columns are compared by functions that no plan names.
+CREATE TABLE calls_modulus (m int);
+INSERT INTO calls_modulus VALUES (2);
+CREATE TYPE calls_key AS (i int);
+CREATE TYPE calls_row AS (k calls_key, b boolean);
+CREATE FUNCTION calls_equal(calls_key, calls_key) RETURNS boolean IMMUTABLE PARALLEL SAFE LANGUAGE plpgsql
+AS $$ BEGIN RETURN (SELECT $1.i % m = $2.i % m FROM calls_modulus); END $$;
+CREATE FUNCTION calls_hash(calls_key) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE sql AS 'SELECT 1';
+CREATE OPERATOR =| (LEFTARG = calls_key, RIGHTARG = calls_key, FUNCTION = calls_equal, COMMUTATOR = =|, HASHES);
+CREATE OPERATOR CLASS calls_ops DEFAULT FOR TYPE calls_key USING hash AS OPERATOR 1 =| , FUNCTION 1 calls_hash(calls_key);
+CREATE FUNCTION calls_cmp(calls_key, calls_key) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE plpgsql
+AS $$ BEGIN RETURN (SELECT $1.i % m - $2.i % m FROM calls_modulus); END $$;
+CREATE OPERATOR CLASS calls_order DEFAULT FOR TYPE calls_key USING btree AS OPERATOR 3 =| , FUNCTION 1 calls_cmp(calls_key, calls_key);
+CREATE TABLE calls_rows AS SELECT row(row(i)::calls_key, true)::calls_row AS r FROM generate_series(1, 40) AS i;
+ALTER TABLE calls_rows SET (parallel_workers = 2);
+ANALYZE calls_rows;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
@@ -81,14 +94,15 @@ BEGIN
   END LOOP;
   RETURN found;
 END $$;
-SELECT has_workers('SELECT sum(calls_reads(id)) FROM calls_t'), has_workers('SELECT count((id % 3)::calls_domain) FROM calls_t');
-SELECT dogpile_get_or_create('auto', 'calls reads', 'SELECT sum(calls_reads(id)) FROM calls_t'),
-       dogpile_get_or_create('auto', 'calls checks', 'SELECT count((id % 3)::calls_domain) FROM calls_t');
+SELECT has_workers('SELECT sum(calls_reads(id)) FROM calls_t'), has_workers('SELECT count(*) FROM calls_rows AS a JOIN calls_rows AS b ON a.r = b.r');
+SELECT dogpile_get_or_create('auto', 'calls reads', 'SELECT sum(calls_reads(id)) FROM calls_t');
 INSERT INTO calls_other VALUES (3);
 SELECT dogpile_get_or_create('auto', 'calls reads', 'SELECT sum(calls_reads(id)) FROM calls_t');
 DELETE FROM calls_other WHERE id >= 2;
 SELECT dogpile_get_or_create('auto', 'calls reads', 'SELECT sum(calls_reads(id)) FROM calls_t');
-SELECT dogpile_get_or_create('auto', 'calls checks', 'SELECT count((id % 3)::calls_domain) FROM calls_t');
+SELECT dogpile_get_or_create('auto', 'calls compares', 'SELECT count(*) FROM calls_rows AS a JOIN calls_rows AS b ON a.r = b.r');
+UPDATE calls_modulus SET m = 4;
+SELECT dogpile_get_or_create('auto', 'calls compares', 'SELECT count(*) FROM calls_rows AS a JOIN calls_rows AS b ON a.r = b.r');
 RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
@@ -137,8 +151,12 @@ SELECT dogpile_get_or_create('auto', 'calls tagged', 'SELECT count(*) FROM calls
 COMMIT;
 SELECT dogpile_get_or_create('auto', 'calls tagged', 'SELECT count(*) FROM calls_other WHERE id = 1', tags => '{calls:1}');
 
-DROP DOMAIN calls_domain;
-DROP TABLE calls_t, calls_other;
+DROP TABLE calls_t, calls_other, calls_modulus, calls_rows;
+DROP OPERATOR FAMILY calls_ops USING hash;
+DROP OPERATOR FAMILY calls_order USING btree;
+DROP OPERATOR =| (calls_key, calls_key);
+DROP TYPE calls_row;
 DROP AGGREGATE calls_sum(int), calls_sum_step(int), calls_sum_end(int), calls_sum_both(int), calls_sum_moving(int),
   calls_sum_back(int), calls_sum_moving_end(int);
-DROP FUNCTION calls_step, calls_step_ok, calls_end, calls_both, calls_words, calls_reads, calls_within, has_workers;
+DROP FUNCTION calls_step, calls_step_ok, calls_end, calls_both, calls_words, calls_reads, calls_equal, calls_hash, calls_cmp, has_workers;
+DROP TYPE calls_key;

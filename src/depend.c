@@ -652,7 +652,6 @@ pass_on(const DogpileCollection *collection, DogpileCollection *outer)
 	outer->relations = list_concat_unique_oid(outer->relations, collection->relations);
 	outer->calls_functions |= collection->calls_functions;
 	outer->types |= collection->types;
-	outer->has_missed |= collection->has_missed;
 	outer->is_stale |= collection->is_stale;
 	for (int i = 0; i < collection->nslots; i++)
 		add_slot(outer, collection->slots[i]);

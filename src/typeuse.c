@@ -26,6 +26,7 @@
 
 #include "access/transam.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
@@ -83,6 +84,23 @@ has_own_comparison(Oid typid)
 		type->eq_opr >= FirstNormalObjectId;
 }
 
+/* The kinds of the columns of a row type, which are compared with the rows. */
+static int
+judge_columns(Oid typid)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_noerror(typid, -1, true);
+	int			bits = 0;
+
+	if (desc == NULL)
+		return 0;
+	check_stack_depth();
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			bits |= dogpile_typeuse_of_type(TupleDescAttr(desc, i)->atttypid);
+	ReleaseTupleDesc(desc);
+	return bits;
+}
+
 /*
  * The kinds that a type belongs to: DOGPILE_TYPES, DOGPILE_ROW_TYPES and
  * DOGPILE_TYPE_FUNCTIONS, or 0.
@@ -109,7 +127,10 @@ dogpile_typeuse_of_type(Oid typid)
 			if (has_calling_checks(typid))
 				bits |= DOGPILE_TYPE_FUNCTIONS;
 			return bits | dogpile_typeuse_of_type(getBaseType(typid));
-		default:				/* composite types, ranges of whatever */
+		case TYPTYPE_COMPOSITE:
+			bits |= DOGPILE_ROW_TYPES | judge_columns(typid);
+			break;
+		default:				/* ranges of whatever */
 			bits |= DOGPILE_ROW_TYPES;
 			break;
 	}
