@@ -120,6 +120,7 @@ CREATE FUNCTION rows() RETURNS SETOF text LANGUAGE sql AS $$
          (look('row of type', 'SELECT row_to_json(row(1, ''x'')::pair_type)')),
          (look('row of domain', 'SELECT row_to_json(row(1, ''x'')::pair_domain)')),
          (look('rows in array', 'SELECT to_json(ARRAY[row(1, ''x'')]::pair[])')),
+         (look('array', 'SELECT ''{"(1,x)"}''::pair[]')),
          (look('record', 'SELECT row_to_json(r) FROM json_populate_record(NULL::pair, ''{"a": 1, "b": "x"}'') AS r')),
          (look('recordset', 'SELECT count(r) FROM json_to_recordset(''[{"p": {"a": 1, "b": "x"}}]'') AS r(p pair)')),
          (look('field', 'SELECT (row(1, ''x'')::pair).b')),
@@ -194,13 +195,16 @@ CREATE FUNCTION by_cast() RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN RETUR
 CREATE FUNCTION by_sql() RETURNS text STABLE LANGUAGE sql AS $$ SELECT 1.6::num::text $$;
 CREATE FUNCTION by_row() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE p pair; BEGIN p := row(1, 'x'); RETURN row_to_json(p); END $$;
 CREATE FUNCTION by_rowtype() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE p pair%ROWTYPE; BEGIN SELECT 1, 'x' INTO p; RETURN row_to_json(p); END $$;
+CREATE FUNCTION by_statement() RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT row_to_json(row(1, 'x')::pair)); END $$;
+CREATE FUNCTION by_inlined() RETURNS json STABLE LANGUAGE sql AS $$ SELECT row_to_json(row(1, 'x')::pair) $$;
 CREATE FUNCTION by_field() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE p pair; BEGIN SELECT 1, 'x' INTO p; RETURN p.d; END $$;
 CREATE FUNCTION by_type() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE a amounts.amount%TYPE; BEGIN a := 1.6; RETURN a; END $$;
 CREATE FUNCTION by_dynamic() RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE a text; BEGIN EXECUTE 'SELECT 1.6::num' INTO a; RETURN a; END $$;
 CREATE FUNCTION inside() RETURNS SETOF text LANGUAGE sql AS $$
   VALUES (look('by cast', 'SELECT by_cast()')), (look('by sql', 'SELECT by_sql()')),
          (look('by row', 'SELECT by_row()')), (look('by rowtype', 'SELECT by_rowtype()')),
-         (look('by dynamic', 'SELECT by_dynamic()')), (look('by field', 'SELECT by_field()'))
+         (look('by dynamic', 'SELECT by_dynamic()')), (look('by field', 'SELECT by_field()')),
+         (look('by statement', 'SELECT by_statement()')), (look('by inlined', 'SELECT by_inlined()'))
 $$;
 SELECT inside();
 SELECT inside();
@@ -219,6 +223,11 @@ SELECT inside();
 \set SHOW_CONTEXT never
 SELECT look('by variable', 'SELECT by_variable()'), look('by type', 'SELECT by_type()');
 ALTER TABLE amounts ALTER amount TYPE numeric;
+\c -
+\pset tuples_only on
+\pset format unaligned
+\set SHOW_CONTEXT never
+SELECT look('by variable', 'SELECT by_variable()'), look('by type', 'SELECT by_type()');
 DROP DOMAIN num;
 CREATE DOMAIN num AS numeric;
 \c -
@@ -510,7 +519,7 @@ DROP VIEW pair_view, by_view;
 DROP OPERATOR FAMILY backward_ops USING btree CASCADE;
 DROP TYPE pair_type, mood, temper, span, backward CASCADE;
 DROP DOMAIN num, num_old, small, smaller, limited, later_type CASCADE;
-DROP FUNCTION computed, answer, look, rows, inside, by_variable, by_cast, by_sql, by_row, by_rowtype, by_field, by_type, by_dynamic,
+DROP FUNCTION computed, answer, look, rows, inside, by_variable, by_cast, by_sql, by_row, by_rowtype, by_field, by_statement, by_inlined, by_type, by_dynamic,
   reverse_cmp, is_within, missing, n, lookups, outer_one, steady, later;
 DROP AGGREGATE total(numeric);
 DROP OPERATOR ## (numeric, numeric);

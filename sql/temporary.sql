@@ -79,6 +79,7 @@ SELECT ask_all();
 SELECT dogpile_get('auto', 'table'), dogpile_get('auto', 'in sql'), dogpile_get('reports', 'table');
 SELECT ask_all();
 -- ... made in the transaction that has just stored a value.
+CREATE TEMP TABLE tmp_before (a int);
 BEGIN;
 INSERT INTO tmp_pair VALUES (1, 'one');
 SELECT dogpile_get_or_create('auto', 'pending', 'SELECT sum(x) FROM tmp_t');
@@ -160,6 +161,9 @@ SELECT query FROM named
 -- Also within a value that is stored otherwise.
 CREATE FUNCTION inner_temporary() RETURNS text STABLE LANGUAGE sql AS $$ SELECT dogpile_get_or_create('reports', 'inner temporary', 'SELECT ''sad''::tmp_mood') $$;
 SELECT dogpile_get_or_create('reports', 'outer temporary', 'SELECT ''x'' || inner_temporary()'), dogpile_exists('reports', 'outer temporary');
+CREATE FUNCTION inner_plain() RETURNS text STABLE LANGUAGE sql AS $$ SELECT dogpile_get_or_create('reports', 'inner plain', 'SELECT 1') $$;
+SELECT dogpile_get_or_create('reports', 'outer temporary', 'SELECT ''sad''::tmp_mood || inner_plain()'), dogpile_exists('reports', 'outer temporary'),
+       dogpile_exists('reports', 'inner plain');
 -- A transaction that only used a type may still be prepared.
 BEGIN;
 SELECT dogpile_get_or_create('reports', 'prepared temporary', 'SELECT ''sad''::tmp_mood');
@@ -173,4 +177,4 @@ SET client_min_messages = error;
 DROP TABLE tmp_t, tmp_pair, queries, named CASCADE;
 DROP DOMAIN tmp_num;
 DROP FUNCTION ask_all, forget, keep_plans, total, total_sql, rounded, rounded_sql, rounded_variable, rowed, rowed_sql, read_if_any,
-  tmp_calls, inner_temporary, folded, kept;
+  tmp_calls, inner_temporary, inner_plain, folded, kept;

@@ -91,10 +91,12 @@ static const Catalog catalogs[] =
 	{TSCONFIGOID, CATALOG_DATABASE},
 	{TSDICTOID, CATALOG_DATABASE},
 
-	/* The same, but there is room for so many callbacks only; see definition.c. */
+	/*
+	 * The same, but there is room for so many callbacks only; see definition.c.  An
+	 * operator class comes with operators or functions.
+	 */
 	{AMOPOPID, CATALOG_DATABASE, true},
 	{AMPROCNUM, CATALOG_DATABASE, true},
-	{CLAOID, CATALOG_DATABASE, true},
 	{CONVOID, CATALOG_DATABASE, true},
 	{LANGOID, CATALOG_DATABASE, true},
 	{TRFTYPELANG, CATALOG_DATABASE, true},
