@@ -137,15 +137,17 @@ dogpile_call_count_found(const DogpileCall *call, const DogpileLookup *found)
 }
 
 /*
- * The caller is told of a value.  If it is one of this transaction's own, what is
- * made of it must not be given to others before the transaction has committed.
+ * The caller is told of a value, or that there is none.  If that is of this
+ * transaction's own doing, what is made of it must not be given to others before the
+ * transaction has committed.
  *
  * Errors: none.
  */
 void
-dogpile_call_note_pending(const DogpileCall *call)
+dogpile_call_note_pending(const DogpileCall *call, const DogpileLookup *found)
 {
-	if (dogpile_xact_has_pending() && dogpile_xact_find_entry(&call->key) != NULL)
+	if (dogpile_xact_has_pending() &&
+		(found->is_invalidated || dogpile_xact_find_entry(&call->key) != NULL))
 		dogpile_call_npending++;
 }
 
@@ -159,7 +161,7 @@ void
 dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
 				  DogpileResult *result)
 {
-	dogpile_call_note_pending(call);
+	dogpile_call_note_pending(call, found);
 	if (dogpile_depend_current != NULL)
 	{
 		DogpileDeps deps;

@@ -34,7 +34,8 @@ extern void dogpile_call_count_found(const DogpileCall *call,
 									 const DogpileLookup *found);
 extern void dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
 							  DogpileResult *result);
-extern void dogpile_call_note_pending(const DogpileCall *call);
+extern void dogpile_call_note_pending(const DogpileCall *call,
+									  const DogpileLookup *found);
 extern char *dogpile_call_key_text(const DogpileCall *call);
 
 /* Add to a counter of the call's region.  Errors: none. */

@@ -200,6 +200,8 @@ find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey
 		return;
 	}
 	dogpile_deps_get(region, key, found->entry.tags, &deps);
+	found->is_invalidated = dogpile_xact_has_pending() &&
+		dogpile_xact_get_invalidation(&deps, 0) != DOGPILE_NOT_INVALIDATED;
 	found->freshness = judge(region, &deps, &found->entry, 0, call);
 	if (found->freshness != DOGPILE_ABSENT &&
 		(dogpile_change_affects(&deps) ||
@@ -305,6 +307,7 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape 
 			   const DogpileCallTime *call, DogpileLookup *found)
 {
 	found->needs_snapshot = false;
+	found->is_invalidated = false;
 	found->freshness = DOGPILE_ABSENT;
 
 	/* What the transaction has pending, and has changed, its leader alone knows. */

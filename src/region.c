@@ -117,6 +117,7 @@ dogpile_region_get(const text *region, const text *key, const DogpileShape *shap
 	if (found.freshness == DOGPILE_ABSENT)
 	{
 		note_question(&call);
+		dogpile_call_note_pending(&call, &found);
 		return false;
 	}
 	dogpile_call_give(&call, &found, result);
@@ -136,8 +137,8 @@ dogpile_region_exists(const text *region, const text *key)
 
 	dogpile_call_open(&call, region, key);
 	note_question(&call);
-	dogpile_call_note_pending(&call);
 	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
+	dogpile_call_note_pending(&call, &found);
 	return found.freshness != DOGPILE_ABSENT;
 }
 
@@ -159,9 +160,9 @@ dogpile_region_describe(const text *region, const text *key,
 
 	dogpile_call_open(&call, region, key);
 	note_question(&call);
-	dogpile_call_note_pending(&call);
 	metadata->key_is_locked = dogpile_lock_is_held(call.key.hash);
 	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
+	dogpile_call_note_pending(&call, &found);
 	if (found.freshness == DOGPILE_ABSENT)
 		return false;
 	metadata->created_at = found.entry.created_at;
