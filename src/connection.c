@@ -37,6 +37,9 @@
 #define MIN_PAUSE_US	50
 #define MAX_PAUSE_US	3200
 
+/* Less than so much of a password in a message is chance. */
+#define MIN_QUOTED		3
+
 /* What is in the place of a lock that was given up; no token is as short. */
 static const DogpileBytes nobody = {"-", 1};
 
@@ -45,6 +48,7 @@ typedef struct Base
 {
 	const DogpileBackend *backend;
 	void	   *connection;
+	const char *password;
 } Base;
 
 /* A connection as it is allocated. */
@@ -60,13 +64,51 @@ typedef struct Chain
  * --------------------------------------------------------------------
  */
 
+/*
+ * Take the password out of a message, which may quote what a server has said, and may
+ * have been cut.  Messages are shown, and written to the log.
+ */
+static void
+hide_password(const char *password, DogpileBackendError *error)
+{
+	size_t		len = strlen(password);
+	size_t		left;
+	char	   *found = error->message;
+
+	if (len < MIN_QUOTED)
+		return;
+	while ((found = strstr(found, password)) != NULL)
+	{
+		memset(found, '*', MIN_QUOTED);
+		found += MIN_QUOTED;
+		memmove(found, found + len - MIN_QUOTED, strlen(found + len - MIN_QUOTED) + 1);
+	}
+	left = strlen(error->message);
+	for (size_t part = Min(len - 1, left); part >= MIN_QUOTED; part--)
+		if (strncmp(error->message + left - part, password, part) == 0)
+		{
+			memset(error->message + left - part, '*', MIN_QUOTED);
+			error->message[left - part + MIN_QUOTED] = '\0';
+			return;
+		}
+}
+
+/* What the backend has answered, with nothing in the error that must not be told. */
+static DogpileBackendStatus
+answer(const Base *base, DogpileBackendStatus status, DogpileBackendError *error)
+{
+	if (status == DOGPILE_BACKEND_ERROR)
+		hide_password(base->password, error);
+	return status;
+}
+
 /* What a backend must have is called as it is. */
 static DogpileBackendStatus
 base_get(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	Base	   *base = link;
 
-	return base->backend->get(base->connection, items, nitems, error);
+	return answer(base, base->backend->get(base->connection, items, nitems, error), error);
 }
 
 static DogpileBackendStatus
@@ -74,7 +116,7 @@ base_set(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError 
 {
 	Base	   *base = link;
 
-	return base->backend->set(base->connection, items, nitems, error);
+	return answer(base, base->backend->set(base->connection, items, nitems, error), error);
 }
 
 static DogpileBackendStatus
@@ -83,7 +125,7 @@ base_remove(void *link, DogpileBackendItem *items, int nitems,
 {
 	Base	   *base = link;
 
-	return base->backend->remove(base->connection, items, nitems, error);
+	return answer(base, base->backend->remove(base->connection, items, nitems, error), error);
 }
 
 /* Store one item; its status is the answer. */
@@ -148,8 +190,8 @@ base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *
 	Base	   *base = link;
 
 	if (base->backend->increment != NULL)
-		return base->backend->increment(base->connection, name, delta, ttl_ms, result,
-										error);
+		return answer(base, base->backend->increment(base->connection, name, delta, ttl_ms,
+													 result, error), error);
 	for (int i = 0; i < MAX_ATTEMPTS; i++)
 	{
 		DogpileBackendStatus status = try_increment(link, name, delta, ttl_ms, result, error);
@@ -198,7 +240,7 @@ base_renew(void *link, const DogpileBackendLock *lock, DogpileBackendError *erro
 	DogpileBytes token = {lock->token, DOGPILE_LOCK_TOKEN_LEN};
 
 	if (base->backend->renew != NULL)
-		return base->backend->renew(base->connection, lock, error);
+		return answer(base, base->backend->renew(base->connection, lock, error), error);
 	return replace_token(link, lock, token, lock->lease_ms, error);
 }
 
@@ -212,7 +254,7 @@ base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *err
 	Base	   *base = link;
 
 	if (base->backend->unlock != NULL)
-		return base->backend->unlock(base->connection, lock, error);
+		return answer(base, base->backend->unlock(base->connection, lock, error), error);
 	return replace_token(link, lock, nobody, 1, error);
 }
 
@@ -257,7 +299,7 @@ base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
 	DogpileBackendStatus status;
 
 	if (base->backend->lock != NULL)
-		return base->backend->lock(base->connection, lock, error);
+		return answer(base, base->backend->lock(base->connection, lock, error), error);
 	status = place_token(link, lock, error);
 	if (status != DOGPILE_BACKEND_OK)
 		return status;
@@ -327,7 +369,7 @@ base_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
 	DogpileBackendStatus status = DOGPILE_BACKEND_KEPT;
 
 	if (base->backend->put != NULL)
-		return base->backend->put(base->connection, lock, item, error);
+		return answer(base, base->backend->put(base->connection, lock, item, error), error);
 	if (base_get(link, found, lengthof(found), error) != DOGPILE_BACKEND_OK)
 		return DOGPILE_BACKEND_ERROR;
 	if (!is_own(lock, &found[0]))
@@ -352,7 +394,7 @@ base_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
 	Base	   *base = link;
 
 	if (base->backend->flush != NULL)
-		return base->backend->flush(base->connection, prefix, error);
+		return answer(base, base->backend->flush(base->connection, prefix, error), error);
 	snprintf(error->message, sizeof(error->message),
 			 "this backend cannot tell what names there are");
 	return DOGPILE_BACKEND_ERROR;
@@ -366,7 +408,7 @@ base_stats(void *link, DogpileBackendFigure figure, void *arg,
 	Base	   *base = link;
 
 	if (base->backend->stats != NULL)
-		return base->backend->stats(base->connection, figure, arg, error);
+		return answer(base, base->backend->stats(base->connection, figure, arg, error), error);
 	return DOGPILE_BACKEND_OK;
 }
 
@@ -569,6 +611,7 @@ dogpile_connection_open(const char *backend, const char *wrap,
 	base = &chain->base;
 	chain->connection.functions = &base_functions;
 	chain->connection.link = base;
+	base->password = options->password;
 	base->backend = dogpile_backend_find(backend);
 	if (base->backend == NULL)
 		snprintf(error->message, sizeof(error->message),
@@ -577,6 +620,7 @@ dogpile_connection_open(const char *backend, const char *wrap,
 		base->connection = base->backend->open(options, error);
 	if (base->connection == NULL)
 	{
+		hide_password(options->password, error);
 		free(chain);
 		return NULL;
 	}

@@ -766,6 +766,7 @@ dogpile_redis_reply_report(const DogpileRedisReply *reply, const char *server,
 		"ERR max number of clients reached"
 	};
 	char		text[128];
+	char	   *arguments;
 
 	error->unreachable = false;
 	if (reply->type != REDIS_REPLY_ERROR)
@@ -779,6 +780,11 @@ dogpile_redis_reply_report(const DogpileRedisReply *reply, const char *server,
 		if (dogpile_redis_reply_is_error(reply, not_now[i]))
 			error->unreachable = true;
 	strlcpy(text, reply->str, sizeof(text));
+
+	/* A server that does not know a command repeats it: a value, or a password. */
+	arguments = strstr(text, ", with args");
+	if (arguments != NULL)
+		*arguments = '\0';
 	for (char *p = text; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';

@@ -17,12 +17,38 @@ my $redis = start_redis('redis');
 my $locked = start_redis('locked', requirepass => 'right');
 my $memcached = start_memcached('memcached');
 my $nowhere = StoreServer::free_address();
+
+# Servers that repeat what they have been sent, in words of their own.
+sub start_parrot
+{
+	my ($name, $answer) = @_;
+	my $address = StoreServer::free_address();
+
+	return StoreServer->new(
+		name => $name,
+		address => $address,
+		command => [ $^X, '-e', <<'EOS', $address, $answer ]);
+use IO::Socket::INET;
+my $listen = IO::Socket::INET->new(LocalAddr => $ARGV[0], Listen => 50, ReuseAddr => 1) or die;
+while (my $client = $listen->accept)
+{
+	syswrite($client, "$ARGV[1]\r\n" x 3) while sysread($client, my $buffer, 65536);
+}
+EOS
+}
+my $password = 'hush-' . 'abcdefgh' x 10;
+my %parrots = (
+	parrot => "-ERR unknown command `AUTH`, with args beginning with: `$password`, ",
+	babbler => "-ERR $password is not the password, but maybe $password is",
+	mumbler => '-ERR ' . ('x' x 70) . " $password");
+my %servers = map { $_ => start_parrot($_, $parrots{$_}) } sort keys %parrots;
 my %settings = (
 	up => "backend = 'redis' servers = '" . $redis->address . "'",
 	unlocked => "backend = 'redis' servers = '" . $redis->address . "' distributed_lock = 'off' database = '1'",
 	refused => "backend = 'redis' servers = '$nowhere'",
 	password => "backend = 'redis' servers = '" . $locked->address . "' password = 'wrong'",
 	none => "backend = 'redis'",
+	(map { $_ => "backend = 'redis' password = '$password' wrap = 'log' servers = '" . $servers{$_}->address . "'" } sort keys %parrots),
 	cached => "backend = 'memcached' servers = '" . $memcached->address . "'");
 my $node = new_server(
 	'main',
@@ -72,6 +98,19 @@ my (undef, undef, $stderr) = $node->psql('postgres', "SELECT dogpile_add('none',
 like($stderr, qr/ERROR:  cache region "none" cannot be used/, 'no servers: cannot be used');
 is(query("SELECT count(*) FROM dogpile_servers WHERE address = ''"), '0', '... and counts as no server');
 
+# What a server says of the password is told without it.
+foreach my $region (sort keys %parrots)
+{
+	my $address = $servers{$region}->address;
+
+	is(add($region, 'a'), 'unknown', "$region: nothing is added");
+	my (undef, undef, $error) = $node->psql('postgres', "SELECT dogpile_flush('$region')");
+	my $last = query("SELECT last_error FROM dogpile_servers WHERE address = '$address'");
+
+	like($last, qr/says: ERR/, "$region: there is an error");
+	unlike("$last$error", qr/hush|gha|abc/, "$region: ... without the password");
+}
+
 # Two takers of a lock, while the store goes down
 my $session = $node->background_psql('postgres');
 is($session->query_safe("SELECT dogpile_add('up', 'lock', 1)"), 't', 'a lock');
@@ -88,4 +127,5 @@ $session->quit;
 check_nothing_is_left($node, 'store down');
 
 $node->stop;
+unlike(slurp_file($node->logfile), qr/hush-|ghab/, 'no password is in the log');
 done_testing();
