@@ -76,7 +76,7 @@ static const Digest digests[] = {
 static void
 append_encoded(StringInfo out, const char *string, int len)
 {
-	char	   *utf8 = pg_server_to_any(string, len, PG_UTF8);
+	char	   *utf8 = pg_server_to_any(string, len, dogpile_outside_encoding());
 
 	if (utf8 != string)
 		len = strlen(utf8);
@@ -247,7 +247,7 @@ append_mangled(StringInfo out, const DogpileRegion *region, const char *text, in
 	for (int i = 0; i < lengthof(digests); i++)
 		if (pg_strcasecmp(region->key_mangler, digests[i].name) == 0)
 		{
-			char	   *utf8 = pg_server_to_any(text, len, PG_UTF8);
+			char	   *utf8 = pg_server_to_any(text, len, dogpile_outside_encoding());
 
 			append_digest(out, &digests[i], utf8, utf8 == text ? len : strlen(utf8));
 			return;

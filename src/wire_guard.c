@@ -19,7 +19,7 @@
  * things right.
  *
  * Send and receive functions convert strings to and from the encoding of the
- * client.  So that is UTF-8 meanwhile.
+ * client.  So that is the one of texts outside meanwhile.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -35,6 +35,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "item_name.h"
 #include "wire_guard.h"
 
 /* What has to be put back. */
@@ -65,13 +66,15 @@ can_be_survived(int sqlerrcode)
 		sqlerrcode != ERRCODE_INDEX_CORRUPTED;
 }
 
-/* Let send and receive functions use UTF-8. */
+/* Let send and receive functions use the encoding that texts have outside. */
 static void
 switch_encoding(void)
 {
+	int			encoding = dogpile_outside_encoding();
+
 	/* It is cheap when it was done before, as conversions are remembered. */
-	if (pg_get_client_encoding() == PG_UTF8 || SetClientEncoding(PG_UTF8) >= 0 ||
-		(PrepareClientEncoding(PG_UTF8) >= 0 && SetClientEncoding(PG_UTF8) >= 0))
+	if (pg_get_client_encoding() == encoding || SetClientEncoding(encoding) >= 0 ||
+		(PrepareClientEncoding(encoding) >= 0 && SetClientEncoding(encoding) >= 0))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -98,6 +98,12 @@ errmsg_internal(const char *format,...)
 	return 0;
 }
 
+int
+GetDatabaseEncoding(void)
+{
+	return PG_UTF8;
+}
+
 char *
 pg_server_to_any(const char *text, int len, int encoding)
 {
@@ -108,7 +114,7 @@ pg_server_to_any(const char *text, int len, int encoding)
 char *
 pg_any_to_server(const char *text, int len, int encoding)
 {
-	static char buffer[DOGPILE_MAX_TAG_LENGTH * 6 + 1];
+	static char buffer[PG_UINT16_MAX + 1];
 
 	if (len % 3 == 0)
 		return unconstify(char *, text);
