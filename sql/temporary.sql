@@ -58,7 +58,7 @@ INSERT INTO queries VALUES
   ('row type', 'SELECT row_to_json(row(1, ''x'')::tmp_pair)'), ('in plpgsql', 'SELECT total()'), ('in sql', 'SELECT total_sql()'),
   ('type in plpgsql', 'SELECT rounded()'), ('type in sql', 'SELECT rounded_sql()'), ('variable', 'SELECT rounded_variable()'),
   ('row in plpgsql', 'SELECT rowed()'), ('row in sql', 'SELECT rowed_sql()'), ('missing', 'SELECT read_if_any()'), ('folded', 'SELECT kept()'),
-  ('none', 'SELECT 42');
+  ('tmp none', 'SELECT 42');
 
 -- Without temporary objects; until functions have plans that they keep.
 SELECT ask_all();
