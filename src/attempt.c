@@ -25,6 +25,7 @@
 #include "change.h"
 #include "depend.h"
 #include "lock.h"
+#include "oversize.h"
 #include "stop.h"
 #include "temporary.h"
 #include "xact.h"
@@ -241,6 +242,14 @@ hand_over(const DogpileAttempt *attempt, const DogpileEntry *entry)
 		dogpile_lookup_copy(region, &attempt->call.key, entry);
 }
 
+/* A value is not stored because of its size. */
+static void
+note_too_large(const DogpileAttempt *attempt, DogpileSizeLimit limit, const DogpileEntry *entry)
+{
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+	dogpile_oversize_report(attempt->call.region, limit, entry->value.size, LOG);
+}
+
 /*
  * Publish a value in a store that other servers share.  Without a lease that is
  * not possible: the store could not be reached when the creation began.
@@ -262,7 +271,7 @@ publish_outside(const DogpileAttempt *attempt, const DogpileEntry *entry)
 		store->release(entry->lease);
 	}
 	if (status == DOGPILE_TOO_LARGE)
-		dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+		note_too_large(attempt, DOGPILE_LIMIT_BACKEND, entry);
 	if (hand_over(attempt, entry) || status == DOGPILE_OK || status == DOGPILE_KEPT)
 		return DOGPILE_OUTCOME_UNKNOWN;
 	return DOGPILE_OUTCOME_UNSTORED;
@@ -298,7 +307,7 @@ publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry
 	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared,
 							&reason);
 	if (status == DOGPILE_TOO_LARGE)
-		dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+		note_too_large(attempt, DOGPILE_LIMIT_MEMORY, entry);
 	if (status != DOGPILE_OK)
 		return DOGPILE_OUTCOME_UNSTORED;
 	(void) store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
@@ -333,7 +342,7 @@ store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
 								   (Size) attempt->call.region->max_value_size_kb * 1024,
 								   &entry->value))
 	{
-		dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+		note_too_large(attempt, DOGPILE_LIMIT_REGION, entry);
 		return DOGPILE_OUTCOME_UNSTORED;
 	}
 

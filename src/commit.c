@@ -42,6 +42,7 @@
 #include "config.h"
 #include "durable.h"
 #include "lease.h"
+#include "oversize.h"
 #include "prepared.h"
 #include "stats.h"
 #include "stop.h"
@@ -88,14 +89,11 @@ static void
 report_too_large(const DogpilePendingEntry *pending)
 {
 	dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
-	if (pending->mode == DOGPILE_PUBLISH_ALWAYS)
-		ereport(WARNING,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("value is too large for the store of cache region \"%s\"",
-						pending->region->name),
-				 errdetail("It is not stored; it has %zu bytes.",
-						   pending->entry.value.size),
-				 errhint("Increase \"dogpile.shared_memory\".")));
+	dogpile_oversize_report(pending->region,
+							pending->entry.lease != NULL ? DOGPILE_LIMIT_BACKEND :
+							DOGPILE_LIMIT_MEMORY,
+							pending->entry.value.size,
+							pending->mode == DOGPILE_PUBLISH_ALWAYS ? WARNING : LOG);
 }
 
 /* The store can never keep such a value, which it has counted and told the log. */
@@ -313,7 +311,7 @@ publish_or_abandon(DogpilePendingEntry *pending)
 	}
 	status = pending->store->publish(prepared, pending->mode, pending->entry.as_of);
 	if (status == DOGPILE_TOO_LARGE)
-		dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
+		report_too_large(pending);
 	return status;
 }
 

@@ -32,6 +32,7 @@
 #include "depend.h"
 #include "lease.h"
 #include "lock.h"
+#include "oversize.h"
 #include "region.h"
 #include "remote.h"
 #include "variant.h"
@@ -317,14 +318,7 @@ set_value(DogpileCall *call, const DogpileDatum *value,
 	if (!dogpile_value_encode_datum(value, max_size, &entry.value))
 	{
 		drop_value(call);
-		ereport(WARNING,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("value is too large for cache region \"%s\"",
-						call->region->name),
-				 errdetail("It is not stored; the limit is %d kB.",
-						   call->region->max_value_size_kb),
-				 errhint("Increase \"dogpile_%s.max_value_size\".",
-						 call->region->name)));
+		dogpile_oversize_report(call->region, DOGPILE_LIMIT_REGION, 0, WARNING);
 		return false;
 	}
 	if (call->region->store->note != NULL)

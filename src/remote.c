@@ -308,6 +308,15 @@ dogpile_remote_is_local(const DogpileRemote *remote)
 	return backend == NULL || backend->is_local;
 }
 
+/* Can its backend delete what it has by a prefix? */
+bool
+dogpile_remote_has_flush(const DogpileRemote *remote)
+{
+	const DogpileBackend *backend = dogpile_backend_find(remote->backend);
+
+	return backend == NULL || backend->flush != NULL;
+}
+
 /* --------------------------------------------------------------------
  * Calls
  * --------------------------------------------------------------------

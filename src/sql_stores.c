@@ -150,7 +150,8 @@ dogpile_server_stats(PG_FUNCTION_ARGS)
  * dogpile_flush(region)
  *
  * What is stored is worth nothing from the COMMIT on; outside it is deleted
- * besides, at once, where the store can tell what it has.
+ * besides, at once, where the store can tell what it has.  Where it cannot, that is no
+ * failure.
  */
 Datum
 dogpile_flush(PG_FUNCTION_ARGS)
@@ -160,7 +161,13 @@ dogpile_flush(PG_FUNCTION_ARGS)
 	DogpileItemName prefix;
 
 	dogpile_region_invalidate_all(dogpile_sql_get_text(fcinfo, 0, "region"), true);
-	if (remote != NULL)
+	if (remote != NULL && !dogpile_remote_has_flush(remote))
+		ereport(NOTICE,
+				(errmsg("values of cache region \"%s\" are invalidated, but not deleted",
+						region->name),
+				 errdetail("The backend \"%s\" cannot list what it has, and forgets them in time.",
+						   region->backend)));
+	else if (remote != NULL)
 	{
 		dogpile_item_name_prefix(region, &prefix);
 		if (dogpile_remote_flush(remote, dogpile_item_name_bytes(&prefix)) !=

@@ -212,10 +212,21 @@ is_new_reason(pg_atomic_uint64 *told, const char *reason)
 }
 
 /*
+ * Should the log be told of a reason why a region's values are not stored?  Each is
+ * told once in an hour by all sessions together.
+ *
+ * Errors: none.  Locks: as dogpile_stats_slot().
+ */
+bool
+dogpile_stats_is_new_reason(DogpileRegion *region, const char *reason)
+{
+	return is_new_reason(shared_stats->told[dogpile_stats_slot(region)], reason);
+}
+
+/*
  * Count a value that cannot be stored.
  *
- * Returns whether the log should be told of that reason: each is told once in an hour
- * by all sessions together.
+ * Returns whether the log should be told of that reason.
  *
  * Errors: none.  Locks: as dogpile_stats_slot().
  */
@@ -223,7 +234,7 @@ bool
 dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason)
 {
 	dogpile_stats_count(region, DOGPILE_COUNTER_UNSTORABLE, 1);
-	return is_new_reason(shared_stats->told[dogpile_stats_slot(region)], reason);
+	return dogpile_stats_is_new_reason(region, reason);
 }
 
 /* Note that the store has taken up an entry.  May be called under any lock. */

@@ -68,6 +68,7 @@ extern int	dogpile_stats_slot(DogpileRegion *region);
 extern void dogpile_stats_count(DogpileRegion *region, DogpileCounter counter,
 								uint64 n);
 extern void dogpile_stats_count_slot(int slot, DogpileCounter counter, uint64 n);
+extern bool dogpile_stats_is_new_reason(DogpileRegion *region, const char *reason);
 extern bool dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason);
 extern void dogpile_stats_entry_added(int slot, Size bytes);
 extern void dogpile_stats_entry_removed(int slot, Size bytes);
