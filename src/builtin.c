@@ -100,20 +100,13 @@ matches(const char *name, const char *family)
 		strcmp(name + len - end_len, star + 1) == 0;
 }
 
-/*
- * What does a function read besides its arguments and what the executor reads for it?
- *
- * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
- */
-DogpileBuiltin
-dogpile_builtin_reads(Oid function)
+/* The family that a function's name belongs to. */
+static DogpileBuiltin
+find_family(Oid function)
 {
-	HeapTuple	tuple;
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	DogpileBuiltin reads = DOGPILE_BUILTIN_NOTHING;
 
-	if (function >= FirstNormalObjectId)
-		return DOGPILE_BUILTIN_NOTHING;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(tuple))
 		return DOGPILE_BUILTIN_NOTHING;
 	for (int i = 0; i < lengthof(families) && reads == DOGPILE_BUILTIN_NOTHING; i++)
@@ -121,6 +114,28 @@ dogpile_builtin_reads(Oid function)
 			reads = families[i].reads;
 	ReleaseSysCache(tuple);
 	return reads;
+}
+
+/*
+ * What does a function read besides its arguments and what the executor reads for it?
+ *
+ * Each creation asks this of every function that its query calls, so the answer is kept
+ * for those whose numbers PostgreSQL's sources assign.
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+DogpileBuiltin
+dogpile_builtin_reads(Oid function)
+{
+	static uint8 known[FirstGenbkiObjectId];	/* one more than the answer; 0: not known */
+
+	if (function >= FirstNormalObjectId)
+		return DOGPILE_BUILTIN_NOTHING;
+	if (function >= FirstGenbkiObjectId)
+		return find_family(function);
+	if (known[function] == 0)
+		known[function] = find_family(function) + 1;
+	return known[function] - 1;
 }
 
 /*
