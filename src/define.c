@@ -200,10 +200,14 @@ take_secrets(DogpileRegion *region)
  *
  * PostgreSQL has kept some of them, and others not, such as one whose line is now
  * misspelt.  What a session has set for itself stays.
+ *
+ * Returns false if one of them cannot be set any more.
  */
-static void
+static bool
 restore_settings(DogpileRegion *region)
 {
+	bool		ok = true;
+
 	is_restoring = true;
 	for (int i = 0; i < dogpile_nsettings; i++)
 	{
@@ -216,11 +220,13 @@ restore_settings(DogpileRegion *region)
 		snprintf(name, sizeof(name), DOGPILE_PREFIX "_%s.%s", region->name, s->name);
 
 		/* In a parallel query, too: that is what GUC_ACTION_SAVE is for. */
-		(void) set_config_option(name, value != NULL ? value : dogpile_setting_default(s),
-								 PGC_SIGHUP, PGC_S_FILE, GUC_ACTION_SAVE, true, DEBUG5,
-								 false);
+		if (set_config_option(name, value != NULL ? value : dogpile_setting_default(s),
+							  PGC_SIGHUP, PGC_S_FILE, GUC_ACTION_SAVE, true, DEBUG5,
+							  false) == 0)
+			ok = false;
 	}
 	is_restoring = false;
+	return ok;
 }
 
 /* Note why a region cannot be used, if it cannot. */
@@ -232,16 +238,14 @@ note_fault(DogpileRegion *region)
 	region->fault = region->public_fault = NULL;
 	if (verdict->fault == NULL)
 		return;
-	if (!verdict->has_good)
+	if (verdict->has_good && !dogpile_verdict_is_agreed(verdict))
+		region->fault = region->public_fault =
+			"Other sessions have settings that this one has never seen, because a later reload was not valid.";
+	else if (!verdict->has_good || !restore_settings(region))
 	{
 		region->fault = verdict->fault;
 		region->public_fault = verdict->public_fault;
 	}
-	else if (!dogpile_verdict_is_agreed(verdict))
-		region->fault = region->public_fault =
-			"Other sessions have settings that this one has never seen, because a later reload was not valid.";
-	else
-		restore_settings(region);
 }
 
 /*
