@@ -88,6 +88,22 @@ SELECT dogpile_get_or_create('auto', 'pending', 'SELECT sum(x) FROM tmp_t');
 ROLLBACK;
 SELECT dogpile_get_or_create('auto', 'pending', 'SELECT sum(x) FROM tmp_t');
 
+-- ... made, dropped and undone, and that of others.
+SELECT dogpile_get('auto', 'row in plpgsql');
+BEGIN;
+SAVEPOINT a;
+CREATE TEMP TABLE tmp_pair (c int, d text);
+SELECT dogpile_get('auto', 'row in plpgsql') IS NULL AS hidden;
+ROLLBACK TO a;
+SELECT dogpile_get('auto', 'row in plpgsql') IS NULL AS hidden;
+CREATE TEMP TABLE tmp_pair (c int, d text);
+SELECT dogpile_get('auto', 'row in plpgsql') IS NULL AS hidden;
+DROP TABLE tmp_pair;
+SELECT dogpile_get('auto', 'row in plpgsql') IS NULL AS hidden;
+CREATE TEMP TABLE tmp_pair (c int, d text);
+ROLLBACK;
+SELECT dogpile_get('auto', 'row in plpgsql') IS NULL AS hidden;
+
 -- Nothing is stored yet: each object, and the plans that functions keep.
 CREATE FUNCTION forget() RETURNS bigint LANGUAGE sql AS $$
   SELECT count(dogpile_delete(region, name)) FROM queries, unnest('{reports,auto,auto_ignore}'::text[]) AS r(region)

@@ -101,6 +101,8 @@ static bool own_is_known = true;
 static uint32 *builtins = NULL;
 static int	nbuiltins = 0;
 
+uint64		dogpile_definition_count = 0;
+
 static object_access_hook_type prev_object_access = NULL;
 
 /* --------------------------------------------------------------------
@@ -231,7 +233,10 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 {
 	if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP) &&
 		IsTransactionState())
+	{
+		dogpile_definition_count++;
 		note_object(access, class, object, sub);
+	}
 	if (prev_object_access)
 		prev_object_access(access, class, object, sub, arg);
 }
@@ -512,6 +517,8 @@ dogpile_definition_has_rare(void)
 void
 dogpile_definition_end(void)
 {
+	if (notes != NULL || has_rare)
+		dogpile_definition_count++;
 	notes = NULL;
 	explained = NULL;
 	nexplained = 0;
@@ -520,10 +527,20 @@ dogpile_definition_end(void)
 	own_is_known = true;
 }
 
+/* What a subtransaction has defined is undone. */
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		dogpile_definition_count++;
+}
+
 /* Be told of objects that are made, altered and dropped.  Called once, at load. */
 void
 dogpile_definition_init(void)
 {
+	RegisterSubXactCallback(subxact_callback, NULL);
 	prev_object_access = object_access_hook;
 	object_access_hook = object_access;
 }

@@ -15,6 +15,9 @@
 
 #include "object.h"
 
+/* Counts whatever this session defines, drops or rolls back. */
+extern uint64 dogpile_definition_count;
+
 extern void dogpile_definition_init(void);
 extern void dogpile_definition_resolve(void);
 extern int	dogpile_definition_judge_type(uint32 hash);

@@ -50,6 +50,7 @@
 #include "store.h"
 #include "store_memory.h"
 #include "suspect.h"
+#include "temporary.h"
 #include "worker.h"
 
 PG_MODULE_MAGIC;
@@ -161,6 +162,7 @@ _PG_init(void)
 	dogpile_commit_init();
 	dogpile_definition_init();
 	dogpile_database_init();
+	dogpile_temporary_init();
 	dogpile_catalog_init();
 	dogpile_change_init();
 	dogpile_prepared_init();

@@ -53,10 +53,12 @@
 #include "storage/sinval.h"
 #include "utils/catcache.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/syscache.h"
 
+#include "definition.h"
 #include "determinism.h"
 #include "object.h"
 #include "temporary.h"
@@ -360,28 +362,58 @@ find_hidden_types(Oid relid)
 	return types;
 }
 
+/*
+ * What the temporary objects hide, as far as it is the same for all entries.  It is
+ * found anew when this session has defined anything, or anybody a type.
+ */
+static struct
+{
+	bool		is_known;
+	uint64		count;			/* of definitions, as of then */
+	bool		has_any;		/* temporary relations, or others */
+	int			types;			/* kinds of types that are hidden */
+}			hidden;
+
+static void
+forget_hidden(Datum arg, int cacheid, uint32 hash)
+{
+	hidden.is_known = false;
+}
+
+static void
+find_hidden(Oid schema)
+{
+	Contents	contents;
+	ListCell   *lc;
+	int			types = 0;
+	uint64		count = dogpile_definition_count;
+
+	if (hidden.is_known && hidden.count == count)
+		return;
+
+	/* Messages that arrive while it is found make it unknown, as an error does. */
+	hidden.is_known = true;
+	hidden.count = count - 1;
+	find_contents(schema, &contents);
+	foreach(lc, contents.relations)
+		types |= find_hidden_types(lfirst_oid(lc));
+	if (contents.has_others)
+		types = DOGPILE_TYPES | DOGPILE_ROW_TYPES;
+	hidden.types = types;
+	hidden.has_any = contents.has_others || contents.relations != NIL;
+	hidden.count = count;
+	list_free(contents.relations);
+}
+
 /* Do the temporary objects hide types that an entry may depend on? */
 static bool
 hides_types(Oid schema, const DogpileTags *tags)
 {
-	bool		has_missed = has_object(tags, dogpile_object_definitions());
-	int			types = 0;
-	Contents	contents;
-	ListCell   *lc;
-
-	if (has_object(tags, dogpile_object_types()))
-		types |= DOGPILE_TYPES;
-	if (has_object(tags, dogpile_object_row_types()))
-		types |= DOGPILE_ROW_TYPES;
-	if (types == 0 && !has_missed)
-		return false;
-	find_contents(schema, &contents);
-	if (contents.has_others || (has_missed && contents.relations != NIL))
-		return true;
-	foreach(lc, contents.relations)
-		if ((find_hidden_types(lfirst_oid(lc)) & types) != 0)
-			return true;
-	return false;
+	find_hidden(schema);
+	return ((hidden.types & DOGPILE_TYPES) && has_object(tags, dogpile_object_types())) ||
+		((hidden.types & DOGPILE_ROW_TYPES) &&
+		 has_object(tags, dogpile_object_row_types())) ||
+		(hidden.has_any && has_object(tags, dogpile_object_definitions()));
 }
 
 /*
@@ -403,4 +435,11 @@ dogpile_temporary_hides(const DogpileTags *tags)
 		if (hides_relation(schema, dogpile_tag_relation(tags, i)))
 			return true;
 	return hides_types(schema, tags);
+}
+
+/* Be told of types that others make or drop.  Called once, at load. */
+void
+dogpile_temporary_init(void)
+{
+	CacheRegisterSyscacheCallback(TYPEOID, forget_hidden, (Datum) 0);
 }

@@ -24,6 +24,7 @@ typedef struct DogpileTemporaryState
 	bool		was_used;
 } DogpileTemporaryState;
 
+extern void dogpile_temporary_init(void);
 extern void dogpile_temporary_begin(DogpileTemporaryState *state);
 extern bool dogpile_temporary_end(const DogpileTemporaryState *state);
 extern void dogpile_temporary_check_query(Query *query);
