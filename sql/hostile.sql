@@ -78,7 +78,8 @@ ALTER DOMAIN hostile.t ADD CHECK (VALUE <> '' AND hostile.checks(VALUE));
 ALTER DOMAIN hostile.folded ADD CHECK (hostile.folds(1) AND VALUE > 0);
 ALTER DOMAIN hostile.compared ADD CHECK (VALUE OPERATOR(hostile.===) 1);
 ALTER DOMAIN hostile.cast_away ADD CHECK (VALUE::hostile.box::int > 0);
-RESET ROLE;
+-- A session that knows nothing yet of these types, in its caches.
+\c -
 
 -- Read a value in every way but by its type, which is code that the reader has asked for.
 CREATE FUNCTION hostile_read(k hostile.keys) RETURNS text LANGUAGE plpgsql AS $$
@@ -145,6 +146,19 @@ SELECT dogpile_get('shared_all', 'from table'), dogpile_get('shared_all', 'row f
        dogpile_get('shared_all', 'row from table', NULL::hostile.tab);
 SELECT type FROM dogpile_metadata('shared_all', 'row from table');
 SELECT * FROM dogpile_query('shared_all', 'rows of table', 'SELECT * FROM hostile.tab', result_type => NULL::hostile.tab);
+SELECT is_called AS hostile_code_ran FROM hostile.runs;
+
+-- Nor to find out on what a query depends that reads the guest's tables.
+SET ROLE regress_hostile_guest;
+CREATE TABLE hostile.judged (f hostile.folded, c hostile.compared, p hostile.pair, dp hostile.dpair, r hostile.r, ds hostile.d[], ca hostile.cast_away);
+INSERT INTO hostile.judged VALUES (1, 1, ROW(1, 'x'), ROW(1, 'x')::hostile.pair, hostile.r(1, 5), '{1}', ROW(1)::hostile.box);
+\c -
+SELECT dogpile_get_or_create('auto', 'judged f', 'SELECT f FROM hostile.judged'), dogpile_get_or_create('auto', 'judged c', 'SELECT c FROM hostile.judged'),
+       dogpile_get_or_create('auto', 'judged p', 'SELECT p FROM hostile.judged'), dogpile_get_or_create('auto', 'judged r', 'SELECT r FROM hostile.judged'),
+       dogpile_get_or_create('auto', 'judged row', 'SELECT j FROM hostile.judged AS j');
+SELECT * FROM dogpile_query('auto', 'judged', 'SELECT * FROM hostile.judged ORDER BY f + 1', result_type => NULL::hostile.judged);
+SELECT * FROM dogpile_query('auto', 'judged', 'SELECT * FROM hostile.judged', result_type => NULL::hostile.judged);
+SELECT dogpile_get('auto', 'judged f'), dogpile_exists('auto', 'judged row');
 SELECT is_called AS hostile_code_ran FROM hostile.runs;
 
 -- Who asks for a domain has its constraints checked as in any other statement.

@@ -27,7 +27,6 @@
 #include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "nodes/execnodes.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -35,40 +34,22 @@
 
 #include "compat.h"
 #include "object.h"
+#include "trust.h"
 #include "typeuse.h"
 
-static bool
-is_user_function(Oid function, void *context)
-{
-	return function >= FirstNormalObjectId;
-}
-
-static bool
-calls_functions_walker(Node *node, void *context)
-{
-	return node != NULL &&
-		(check_functions_in_node(node, is_user_function, context) ||
-		 expression_tree_walker(node, calls_functions_walker, context));
-}
-
-/* Do the checks of a domain call functions that are not built in? */
+/*
+ * May the checks of a domain call functions that are not built in?  The type cache is not
+ * asked, for it would plan them, which calls functions; see trust.c.
+ */
 static bool
 has_calling_checks(Oid domain)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dogpile domain",
 												  ALLOCSET_SMALL_SIZES);
-	DomainConstraintRef *ref = MemoryContextAllocZero(context, sizeof(DomainConstraintRef));
-	bool		result = false;
-	ListCell   *lc;
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	bool		result = !dogpile_trust_domain(domain)->is_trusted;
 
-	InitDomainConstraintRef(domain, ref, context, false);
-	foreach(lc, ref->constraints)
-	{
-		DomainConstraintState *constraint = lfirst(lc);
-
-		if (calls_functions_walker((Node *) constraint->check_expr, NULL))
-			result = true;
-	}
+	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 	return result;
 }
