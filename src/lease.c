@@ -529,12 +529,12 @@ dogpile_lease_note_renewed(int i, const DogpileLeaseFacts *facts, bool is_answer
 	Row		   *row = &table->rows[i];
 	TimestampTz now = dogpile_clock_now();
 
+	/* If it was abandoned meanwhile, that is seen to when it is due again. */
 	SpinLockAcquire(&row->lock);
-	if (is_row_of(row, facts->token) &&
-		row->facts.is_abandoned == facts->is_abandoned)
+	if (is_row_of(row, facts->token))
 	{
 		row->facts.renewed_at = now;
-		row->facts.attempts += is_answered;
+		row->facts.attempts += facts->is_abandoned && is_answered;
 	}
 	SpinLockRelease(&row->lock);
 }
