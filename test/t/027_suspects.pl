@@ -26,6 +26,9 @@ my %common = (
 # Some share a connection, others have one of their own.
 my @many = map { "many$_" } 1 .. 12;
 my %regions = map { ($many[$_] => { %common, database => $_ % 4 }) } 0 .. $#many;
+my @probes = map { "probe$_" } 0 .. 3;
+
+$regions{ $probes[$_] } = { %common, database => $_ } foreach 0 .. 3;
 
 $regions{raced} = { %common, wrap => 'failing' };
 $regions{lost} = { %common, grace_time => '1h' };
@@ -65,7 +68,8 @@ sub count_suspects
 }
 
 # ---------------------------------------------------------------------------
-# Many regions at a time, and nobody who uses them on the server that knows.
+# Many regions at a time, and nobody who uses them on the server that knows.  Its worker
+# stands still until it can settle all of them in one go.
 
 sub check_many
 {
@@ -77,10 +81,23 @@ sub check_many
 		ask($one, "SELECT dogpile_set('$region', 'k', 'old'::text)");
 		is(found($two, $region), 'old', "$region: the other server finds the value");
 	}
+	my $worker = worker_of($one);
+
+	kill 'STOP', $worker;
 	$redis->pause;
 	ask($one, "BEGIN; INSERT INTO data VALUES (1); $invalidate COMMIT");
 	is(count_suspects($one), scalar @many, 'the store does not answer: all regions are suspect');
 	$redis->resume;
+	foreach my $probe (@probes)
+	{
+		wait_until(
+			sub {
+				ask($one,
+					"SELECT dogpile_get_or_create('$probe', 'k', 'SELECT 1'), dogpile_exists('$probe', 'k')") eq '1|t';
+			},
+			"$probe is used again");
+	}
+	kill 'CONT', $worker;
 	wait_until(sub { count_suspects($one) == 0 }, 'the worker has settled all regions');
 	@old = grep { found($two, $_) ne '' } @many;
 	is("@old", '', 'the other server gives none of what was invalidated');
