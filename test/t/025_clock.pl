@@ -124,6 +124,14 @@ is(state_of('lasting', 'before'), 'stale', 'a jump forward makes an entry older'
 create('lasting', 'ahead');
 shift_day(0);
 is(state_of('lasting', 'ahead'), 'fresh', 'one from before the clock was corrected is fresh');
+
+# One outside that is older than its time by the clock as it was is no younger
+# by the clock as it is.
+create('kept', 'moved');
+shift_day(5400);
+is(state_of('kept', 'moved'), 'stale', 'a jump forward makes one outside older');
+shift_day(0);
+is(state_of('kept', 'moved'), 'stale', 'and a correction back no younger');
 create('memory', 'corrected');
 ok(expires('memory', 'corrected'), 'and new ones expire');
 
