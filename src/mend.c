@@ -70,6 +70,42 @@ dogpile_mend_mark(DogpileRegion *region, const DogpileItemName *name,
 }
 
 /*
+ * Put another token in the place of a region's.
+ *
+ * Not in that of a mark: another transaction is about to commit, and what others
+ * would store until then is what they have computed without it.  As long as the mark is
+ * there nothing is worth anything, and once it is gone there is another token to be
+ * replaced.  Damaged bytes are replaced in any case, for nobody else would do so.
+ *
+ * Returns KEPT if that has to wait.
+ */
+static DogpileBackendStatus
+replace_region_token(DogpileRegion *region, DogpileRemote *remote,
+					 const DogpileItemName *region_version)
+{
+	DogpileBackendItem item = {.name = dogpile_item_name_bytes(region_version)};
+	DogpileToken token = {.name = *region_version};
+	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
+	bool		is_damaged;
+	DogpileBackendStatus status = dogpile_remote_get(remote, &item, 1);
+
+	if (status != DOGPILE_BACKEND_OK)
+		return status;
+	dogpile_token_read(token.text, &item);
+	if (dogpile_token_is_mark(token.text))
+		return DOGPILE_BACKEND_KEPT;
+	is_damaged = item.status == DOGPILE_BACKEND_OK && token.text[0] == '\0';
+	dogpile_token_make(text);
+	dogpile_token_note_wal(text);
+	dogpile_token_replace(dogpile_item_name_bytes(region_version), token.text, text,
+						  dogpile_token_ttl_ms(region), &item);
+	if (is_damaged)
+		item.mode = DOGPILE_BACKEND_ALWAYS;
+	status = dogpile_remote_set(remote, &item, 1);
+	return status == DOGPILE_BACKEND_OK ? item.status : status;
+}
+
+/*
  * If a region is suspect, try to make all that is stored in it worth nothing.
  *
  * Returns whether the region may be used.
@@ -80,8 +116,7 @@ bool
 dogpile_mend_region(DogpileRegion *region, DogpileRemote *remote,
 					const DogpileItemName *region_version)
 {
-	DogpileBackendItem item = {.mode = DOGPILE_BACKEND_ALWAYS};
-	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
+	DogpileBackendStatus status;
 	bool		is_held;
 	uint64		suspicion = dogpile_suspect_find(region_version, &is_held);
 	static DogpileRemote *failed_remote = NULL;
@@ -94,13 +129,10 @@ dogpile_mend_region(DogpileRegion *region, DogpileRemote *remote,
 	if (remote == failed_remote &&
 		dogpile_clock_now() < TimestampTzPlusMilliseconds(failed_at, SETTLE_PAUSE_MS))
 		return false;
-	dogpile_token_make(text);
-	dogpile_token_note_wal(text);
-	item.name = dogpile_item_name_bytes(region_version);
-	item.value.data = text;
-	item.value.len = DOGPILE_TOKEN_TEXT_LEN;
-	item.ttl_ms = dogpile_token_ttl_ms(region);
-	if (dogpile_remote_set(remote, &item, 1) != DOGPILE_BACKEND_OK)
+	status = replace_region_token(region, remote, region_version);
+	if (status == DOGPILE_BACKEND_KEPT)
+		return false;
+	if (status != DOGPILE_BACKEND_OK)
 	{
 		failed_remote = remote;
 		failed_at = dogpile_clock_now();
