@@ -76,6 +76,7 @@ struct DogpilePrepared
 	const char *secret;			/* of the region */
 	TimestampTz created_at;
 	int64		ttl_ms;
+	int64		lock_ms;		/* a lock's lease; 0: nobody has locks there */
 	StringInfoData bytes;
 };
 
@@ -592,14 +593,46 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	result->secret = pstrdup(region->secret);
 	result->created_at = outside.created_at;
 	result->ttl_ms = compute_ttl_ms(region, entry);
+	result->lock_ms = dogpile_remote_is_local(lease->remote) ? 0 : region->grace_time_ms;
 	*prepared = result;
 	return DOGPILE_OK;
 }
 
 /*
- * Store what the user has set, and let no creator overwrite it: who has the lock
- * loses it before, for he could store his value between the two.  Our own one,
- * which keeps others from adding a value, is given up when there is one.
+ * Store what the user has set where nobody has the lock of the entry.  To take the lock
+ * away from its creator is not enough, for another one could take it before the value is
+ * stored, look for that before, and store its own later.  So a lock of this session's
+ * takes its place, in the same call; items that belong together are stored in their order.
+ */
+static DogpileBackendStatus
+store_set_locked(DogpilePrepared *prepared, DogpileBackendItem *item)
+{
+	DogpileBackendLock lock = {
+		.name = name_bytes(&prepared->lock_name),
+		.entry = name_bytes(&prepared->entry_name)
+	};
+	DogpileBackendItem items[] = {
+		{
+			.name = name_bytes(&prepared->lock_name),
+			.value = {lock.token, DOGPILE_LOCK_TOKEN_LEN},
+			.mode = DOGPILE_BACKEND_ALWAYS,
+			.ttl_ms = prepared->lock_ms
+		},
+		*item
+	};
+	DogpileBackendStatus status;
+
+	make_lock_token(lock.token);
+	status = dogpile_remote_set(prepared->remote, items, lengthof(items));
+	*item = items[1];
+	if (status == DOGPILE_BACKEND_OK)
+		(void) dogpile_remote_unlock(prepared->remote, &lock);
+	return status;
+}
+
+/*
+ * Store what the user has set, and let no creator overwrite it.  Our own lock, which keeps
+ * others from adding a value, is given up when there is one.
  */
 static DogpileBackendStatus
 store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
@@ -608,8 +641,8 @@ store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
 	bool		is_ours = dogpile_lease_is_held(&prepared->lock_name);
 	DogpileBackendStatus status;
 
-	if (!is_ours)
-		(void) dogpile_remote_remove(prepared->remote, &lock, 1);
+	if (!is_ours && prepared->lock_ms > 0)
+		return store_set_locked(prepared, item);
 	status = dogpile_remote_set(prepared->remote, item, 1);
 	if (is_ours && status == DOGPILE_BACKEND_OK)
 		(void) dogpile_remote_remove(prepared->remote, &lock, 1);
