@@ -100,14 +100,16 @@ TEST_MODULES = $(dir $(wildcard test/modules/*/Makefile))
 EXTRA_CLEAN  = tmp_check tmp_check_regress tmp_check_iso results output_iso log
 
 # These install what is missing first, so they must work without pg_config.
-ifneq ($(filter check check-majors demo bench,$(MAKECMDGOALS)),)
+ifneq ($(filter check check-majors demo bench model,$(MAKECMDGOALS)),)
 check demo:
 	@test/$@.sh
 check-majors:
 	@test/majors.sh
 bench:
 	@bench/run.sh
-.PHONY: check check-majors demo bench
+model:
+	@test/model/run.sh --long
+.PHONY: check check-majors demo bench model
 else
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

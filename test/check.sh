@@ -27,6 +27,8 @@ count "includes only lower layers" as_user test/layers.sh
 count "exports only its own symbols" as_user test/symbols.sh
 count "the decoder stands damaged entries" as_user env PG_CONFIG="$PG_CONFIG" \
 	test/fuzz/run.sh
+count "the tests that show what is promised are there" as_user test/guarantees.sh
+count_lines model as_user test/model/run.sh
 run_suite regress ISOLATION= TAP_TESTS=
 run_suite isolation REGRESS= TAP_TESTS=
 run_suite tap REGRESS= ISOLATION=

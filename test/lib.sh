@@ -10,7 +10,7 @@ CHROOT=""
 
 # What building and testing need, besides the server.
 BUILD_PACKAGES="gcc make libc6-dev pkg-config libipc-run-perl openssl libhiredis-dev
-	libmemcached-dev libssl-dev memcached redis-server redis-sentinel redis-tools"
+	libmemcached-dev libssl-dev memcached redis-server redis-sentinel redis-tools spin"
 
 # Run a command as root, directly or by sudo.
 as_root() {

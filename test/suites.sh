@@ -34,6 +34,24 @@ count_missing() {
 	note_broken "$1: not tested, $2"
 }
 
+# Count the lines "ok" and "not ok" of a command: count_lines NAME COMMAND...
+count_lines() {
+	local name=$1 log status=0 ok bad
+	shift
+	log=$WORK/$name.log
+	echo "== $name"
+	"$@" > "$log" 2>&1 || status=$?
+	grep -v '^ok' "$log" || true
+	ok=$(grep -c '^ok' "$log" || true)
+	bad=$(grep -c '^not ok' "$log" || true)
+	if [ "$bad" = 0 ] && { [ "$status" != 0 ] || [ "$ok" = 0 ]; }; then
+		bad=1
+	fi
+	echo "== $name: $ok passed, $bad failed"
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+}
+
 # Build with assertions, and let no warning pass.
 builds_without_warnings() {
 	build EXTRA_CFLAGS="-Werror -DUSE_ASSERT_CHECKING" with_llvm=no "$@" &&
