@@ -433,6 +433,13 @@ is(result($session, "SELECT dogpile_get('outside', 'k')"), 'x', 'secret: fits ag
 
 $session->quit;
 
+# Nor does PostgreSQL itself have them, which everything else in the server could ask.
+reload("dogpile.regions = 'outside, spy'", @secret[ 1 .. 3 ], "dogpile_spy.vary = 'dogpile_outside.secret, dogpile_outside.password'");
+$node->safe_psql('postgres', "SELECT dogpile_set('spy', 'k', 1)");
+is($node->safe_psql('postgres', "SELECT count(*), count(*) FILTER (WHERE variant ~ 'hush') FROM dogpile_entries WHERE region = 'spy'"),
+	'1|0', 'secret: PostgreSQL does not have it');
+reload(@secret);
+
 my $statements = <<'EOT';
 SHOW dogpile_%s;
 SELECT current_setting('dogpile_%s', true);

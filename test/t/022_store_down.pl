@@ -15,6 +15,7 @@ use Test::More;
 
 my $redis = start_redis('redis');
 my $locked = start_redis('locked', requirepass => 'right');
+my $weak = start_redis('weak');
 my $memcached = start_memcached('memcached');
 my $nowhere = StoreServer::free_address();
 
@@ -47,6 +48,7 @@ my %settings = (
 	unlocked => "backend = 'redis' servers = '" . $redis->address . "' distributed_lock = 'off' database = '1'",
 	refused => "backend = 'redis' servers = '$nowhere'",
 	password => "backend = 'redis' servers = '" . $locked->address . "' password = 'wrong'",
+	weak => "backend = 'redis' servers = '" . $weak->address . "' user = 'weak' password = 'weak'",
 	none => "backend = 'redis'",
 	(map { $_ => "backend = 'redis' password = '$password' wrap = 'log' servers = '" . $servers{$_}->address . "'" } sort keys %parrots),
 	cached => "backend = 'memcached' servers = '" . $memcached->address . "'");
@@ -110,6 +112,15 @@ foreach my $region (sort keys %parrots)
 	like($last, qr/says: ERR/, "$region: there is an error");
 	unlike("$last$error", qr/hush|gha|abc/, "$region: ... without the password");
 }
+
+# A server that answers, but does nothing.
+is(query("SELECT state FROM dogpile_servers WHERE address = '" . $weak->address . "'"), '', 'weak: not asked yet');
+$weak->cli(qw(ACL SETUSER weak on >weak +ping));
+is(add('weak', 'a'), 'unknown', 'weak: nothing is added');
+is(query("SELECT state FROM dogpile_servers WHERE address = '" . $weak->address . "'"), 'failing', 'weak: failing');
+$weak->cli(qw(ACL SETUSER weak on >weak ~* &* +@all));
+is(add('weak', 'a'), 'true', 'weak: strong again');
+is(query("SELECT state FROM dogpile_servers WHERE address = '" . $weak->address . "'"), 'up', '... and up');
 
 # Two takers of a lock, while the store goes down
 my $session = $node->background_psql('postgres');
