@@ -99,6 +99,10 @@ read_clock(int64 *lag)
 	struct timespec since_boot;
 	TimestampTz now;
 
+	/* Some callers note the time before they find that dogpile was not preloaded. */
+	*lag = 0;
+	if (unlikely(dogpile_clock_state == NULL))
+		return day;
 	clock_gettime(CLOCK_MONOTONIC, &since_boot);
 	now = dogpile_clock_combine(day, dogpile_clock_us(&since_boot));
 	*lag = now - day;

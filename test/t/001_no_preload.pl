@@ -23,6 +23,7 @@ my %arguments = (
 	'bigint' => '1',
 	'interval' => "'1 s'::interval",
 	'record' => 'ROW(1)',
+	'dogpile_literal' => "'x'",
 	'regclass' => "'pg_class'::regclass",
 	'anyelement' => '1::int');
 
@@ -38,6 +39,7 @@ SELECT p.proname || '|' || p.prorettype::regtype ||
 FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND
 	d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dogpile') AND
+	p.proname !~ '^dogpile_literal_' AND
 	p.proname NOT IN ('dogpile_key', 'dogpile_note_time', 'dogpile_unwatch', 'dogpile_watch_arguments', 'dogpile_watch_changes')
 ORDER BY 1
 EOT

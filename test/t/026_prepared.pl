@@ -26,7 +26,7 @@ sub statements
 	my ($node) = @_;
 
 	return $node->safe_psql('postgres', <<'EOT');
-SELECT string_agg(regexp_replace(query, '''.*''', '...'), '; ' ORDER BY query)
+SELECT string_agg(regexp_replace(query, '''.*''|\$1', '...'), '; ' ORDER BY query)
 FROM pg_stat_statements JOIN pg_roles ON pg_roles.oid = userid
 WHERE rolname = 'guest' AND calls = 1
 EOT

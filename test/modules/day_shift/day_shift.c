@@ -48,6 +48,9 @@ get_shift(void)
 	return shift ? *shift : 0;
 }
 
+/* Modules hide their symbols from PostgreSQL 16 on. */
+#pragma GCC visibility push(default)
+
 int
 clock_gettime(clockid_t clock, struct timespec *ts)
 {
@@ -83,3 +86,5 @@ time(time_t *result)
 		*result = ts.tv_sec;
 	return ts.tv_sec;
 }
+
+#pragma GCC visibility pop
