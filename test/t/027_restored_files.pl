@@ -205,7 +205,42 @@ sub check_many_starts
 	return;
 }
 
+# Change the last byte of a file.
+sub damage
+{
+	my ($file) = @_;
+	my $content = slurp_file($file);
+
+	substr($content, -1) ^= chr(1);
+	open my $out, '>', $file or die "$file: $!";
+	binmode $out;
+	print $out $content;
+	close $out or die "$file: $!";
+	return;
+}
+
+# Another start of the machine, and files that are torn.
+sub check_damage
+{
+	my $folder = "$data/dogpile/files";
+
+	cache('k');
+	$node->stop;
+	damage("$folder/origin");
+	$node->start;
+	is(cached('k'), '', 'what is of another start of the machine is not served');
+	cache('k');
+	isnt(cached('k'), '', '... and values can be cached again');
+	my @files = grep { m{/[0-9a-f]{2}/\w+$} } files_of($folder);
+
+	damage("$folder$_") foreach @files;
+	is(cached('k'), '', 'what is damaged is not served');
+	cmp_ok(scalar(grep { -e "$folder$_" } @files), '<', scalar @files, '... and is removed');
+	return;
+}
+
 check_many_starts();
+check_damage();
 unlike(slurp_file($node->logfile), qr/PANIC: |TRAP: |could not write file|terminated by signal/,
 	'the log tells of nothing that has gone wrong');
 $node->stop;
