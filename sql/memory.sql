@@ -137,6 +137,17 @@ BEGIN;
 SELECT growth('UPDATE watched SET id = 1 WHERE $1 > 0', 400) < 1000 AS ok;
 ROLLBACK;
 
+-- In a session with temporary relations, plans are made anew for each creation that calls
+-- functions, but not without end; after that their values are not stored.
+CREATE TEMP TABLE mine (id int);
+BEGIN;
+SELECT growth($$ SELECT dogpile_get_or_create('auto', 'mine' || $1, 'SELECT plus_one($1)', ROW($1)) $$, 400) < 1000 AS ok;
+SELECT dogpile_exists('auto', 'mine1') AS first, dogpile_exists('auto', 'mine500') AS last;
+COMMIT;
+SELECT dogpile_get_or_create('auto', 'mine500', 'SELECT plus_one($1)', ROW(500));
+SELECT dogpile_exists('auto', 'mine500') AS last;
+DROP TABLE mine;
+
 -- A value that replaces another in an outer level is kept beside it until it is known
 -- which of them stays.
 BEGIN;

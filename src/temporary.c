@@ -17,7 +17,8 @@
  * Types of other kinds, functions, operators and so on are opened by nobody.  In the
  * query itself they are looked for.  What functions do with them is not to be seen; so
  * if there are any in pg_temp, which is rare, no value is stored of a query that calls
- * functions.
+ * functions.  Nor is one when plans were made anew very often in a transaction, since
+ * each time takes memory that only its end frees.
  *
  * None of this costs anything in a session without temporary objects, but a look at a
  * variable.
@@ -64,8 +65,17 @@
 #include "temporary.h"
 #include "typeuse.h"
 
+/*
+ * So often in a transaction plans are made anew: what PL/pgSQL then looks up takes
+ * memory to the end of the transaction.
+ */
+#define MAX_RENEWALS	100
+
 /* Has the query that is running used what nobody else has? */
 static bool is_used = false;
+
+/* How often plans were made anew in this transaction. */
+static int	nrenewals = 0;
 
 /* The schema of temporary objects, or InvalidOid: the session has never made any. */
 static Oid
@@ -277,11 +287,16 @@ dogpile_temporary_check_query(Query *query)
 					 (dogpile_typeuse_find(query) & DOGPILE_TYPE_FUNCTIONS) != 0))
 		return;
 	find_contents(schema, &contents);
-	is_used = contents.has_others;
-	foreach(lc, contents.relations)
-		forget_relation(lfirst_oid(lc));
+	is_used = contents.has_others ||
+		(contents.relations != NIL && nrenewals == MAX_RENEWALS);
+	if (!is_used && contents.relations != NIL)
+	{
+		foreach(lc, contents.relations)
+			forget_relation(lfirst_oid(lc));
+		ResetPlanCache();
+		nrenewals++;
+	}
 	list_free(contents.relations);
-	ResetPlanCache();
 }
 
 /*
@@ -437,9 +452,18 @@ dogpile_temporary_hides(const DogpileTags *tags)
 	return hides_types(schema, tags);
 }
 
+/* The memory that plans have taken goes with the transaction. */
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		nrenewals = 0;
+}
+
 /* Be told of types that others make or drop.  Called once, at load. */
 void
 dogpile_temporary_init(void)
 {
 	CacheRegisterSyscacheCallback(TYPEOID, forget_hidden, (Datum) 0);
+	RegisterXactCallback(xact_callback, NULL);
 }
