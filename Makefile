@@ -94,7 +94,6 @@ REGRESS_OPTS   += --temp-instance=tmp_check_regress --temp-config=test/dogpile.c
 ISOLATION_OPTS += --temp-instance=tmp_check_iso --temp-config=test/dogpile.conf
 endif
 TAP_TESTS    = 1
-PROVE_FLAGS ?= -I test/perl
 PROVE_TESTS ?= test/t/*.pl
 TEST_MODULES = $(dir $(wildcard test/modules/*/Makefile))
 EXTRA_CLEAN  = tmp_check tmp_check_regress tmp_check_iso results output_iso log

@@ -3,6 +3,9 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+
 use DogpileTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
