@@ -36,13 +36,22 @@
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 
-/* Invalidate all entries of a database in shared memory, at COMMIT. */
+/*
+ * Invalidate all entries of a database in shared memory, at COMMIT.
+ *
+ * Only regions that have been used can have any, and nobody is connected to the database
+ * now.  To take all that there might be would hit the slots of one in sixteen regions of
+ * other databases, by hash.
+ */
 static void
 invalidate_entries(Oid database)
 {
+	int			nslots;
+
 	if (!OidIsValid(database) || dogpile_version_table == NULL)
 		return;
-	for (int i = 0; i < DOGPILE_STATS_SLOTS; i++)
+	nslots = dogpile_stats_count_slots();
+	for (int i = 0; i < nslots; i++)
 		dogpile_xact_invalidate(dogpile_version_region_slot(database, i), true);
 }
 

@@ -155,6 +155,22 @@ dogpile_stats_slot(DogpileRegion *region)
 }
 
 /*
+ * How many slots regions have had since the server started: they are numbered from 0.
+ *
+ * Errors: none.  Locks: takes the lock of the names.
+ */
+int
+dogpile_stats_count_slots(void)
+{
+	int			count;
+
+	LWLockAcquire(shared_stats->lock, LW_SHARED);
+	count = shared_stats->nslots;
+	LWLockRelease(shared_stats->lock);
+	return count == OVERFLOW_SLOT ? DOGPILE_STATS_SLOTS : count;
+}
+
+/*
  * Count n occurrences, or n microseconds.
  *
  * Errors: none.  Locks: none, but see dogpile_stats_slot().

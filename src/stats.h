@@ -65,6 +65,7 @@ typedef struct DogpileStatsRow
 extern Size dogpile_stats_shmem_size(void);
 extern void dogpile_stats_shmem_init(void);
 extern int	dogpile_stats_slot(DogpileRegion *region);
+extern int	dogpile_stats_count_slots(void);
 extern void dogpile_stats_count(DogpileRegion *region, DogpileCounter counter,
 								uint64 n);
 extern void dogpile_stats_count_slot(int slot, DogpileCounter counter, uint64 n);
