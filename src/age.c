@@ -66,7 +66,7 @@ dogpile_age_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 }
 
 /*
- * For how many seconds an entry of that lifetime is kept at all; negative: for ever.
+ * For how many seconds an entry of that lifetime is kept at all; negative: without limit.
  *
  * Errors: none.
  */

@@ -288,9 +288,16 @@ copies_types(const char *source)
 	return false;
 }
 
-/* ... in that of a function in PL/pgSQL. */
+/* Is this the symbol of one of our own functions? */
 static bool
-function_copies_types(HeapTuple tuple)
+is_our_symbol(const char *symbol)
+{
+	return strncmp(symbol, "dogpile_", strlen("dogpile_")) == 0;
+}
+
+/* Does this hold for a function's source, or for the symbol of one in C? */
+static bool
+source_satisfies(HeapTuple tuple, bool (*condition) (const char *source))
 {
 	bool		isnull;
 	Datum		datum = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
@@ -300,25 +307,8 @@ function_copies_types(HeapTuple tuple)
 	if (isnull)
 		return false;
 	source = TextDatumGetCString(datum);
-	result = copies_types(source);
+	result = condition(source);
 	pfree(source);
-	return result;
-}
-
-/* Is it a function in C that is one of ours, by the name of its symbol? */
-static bool
-is_our_own(HeapTuple tuple)
-{
-	bool		isnull;
-	Datum		datum = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-	char	   *symbol;
-	bool		result;
-
-	if (isnull)
-		return false;
-	symbol = TextDatumGetCString(datum);
-	result = strncmp(symbol, "dogpile_", strlen("dogpile_")) == 0;
-	pfree(symbol);
 	return result;
 }
 
@@ -342,7 +332,7 @@ dogpile_callee_types(Oid function)
 		language == SQLlanguageId)
 		types = 0;
 	else if (*place == &plugin &&
-			 language == get_language_oid("plpgsql", true) && !function_copies_types(tuple))
+			 language == get_language_oid("plpgsql", true) && !source_satisfies(tuple, copies_types))
 		types = 0;
 	ReleaseSysCache(tuple);
 	return types;
@@ -369,7 +359,7 @@ dogpile_callee_may_keep_plans(Oid function)
 	else if (language == SQLlanguageId)
 		result = DOGPILE_SQL_FUNCTIONS_KEEP_PLANS_COMPAT;
 	else if (language == ClanguageId)
-		result = !is_our_own(tuple);
+		result = !source_satisfies(tuple, is_our_symbol);
 	else
 		result = language != get_language_oid("plpgsql", true);
 	ReleaseSysCache(tuple);

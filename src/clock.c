@@ -153,7 +153,7 @@ dogpile_clock_from_day(TimestampTz day)
  * What the clock showed when an entry was made that has come from outside.
  *
  * day: the time of day, by the clock of whichever server has made it.
- * kept_s: how long such entries are kept; negative: for ever.
+ * kept_s: how long such entries are kept; negative: without limit.
  * time: set to that, or to an earlier time.
  *
  * Returns false if it comes from the future, so that nobody can say.

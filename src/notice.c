@@ -172,7 +172,7 @@ dogpile_notice_add(DogpileRegion *region, const DogpileItemName *name, bool hard
 	a->hard |= hard;
 	a->mark_ms = Min(a->mark_ms, region->grace_time_ms);
 
-	/* 0 is for ever. */
+	/* 0 means without limit. */
 	a->ttl_ms = a->ttl_ms == 0 || ttl_ms == 0 ? 0 : Max(a->ttl_ms, ttl_ms);
 	return a;
 }

@@ -167,7 +167,7 @@ marks_catalogs(const LockInstanceData *lock)
  * whatever a query's snapshot; or if there is no such transaction.
  */
 static TransactionId
-add_locked(const char *gid)
+note_locks(const char *gid)
 {
 	TransactionId xid = find_prepared(gid);
 	LockData   *locks;
@@ -215,7 +215,7 @@ begin_commit(const char *gid)
 	TransactionId xid;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	xid = add_locked(gid);
+	xid = note_locks(gid);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
