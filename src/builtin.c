@@ -30,9 +30,11 @@
 #include "access/transam.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "builtin.h"
 
@@ -139,19 +141,15 @@ dogpile_builtin_reads(Oid function)
 }
 
 /*
- * Are the texts of a type's values names that catalogs give to numbers?  Those of text
- * search are left out, as all entries go when these objects change.
+ * Are the texts of a built-in type's values names that catalogs give to numbers?  Those of
+ * text search are left out, as all entries go when these objects change.
  *
- * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ * Errors, locks: none.
  */
 bool
-dogpile_builtin_is_named_by_catalogs(Oid typid)
+dogpile_builtin_is_name(Oid typid)
 {
-	Oid			element;
-
-	typid = getBaseType(typid);
-	element = get_element_type(typid);
-	switch (OidIsValid(element) ? getBaseType(element) : typid)
+	switch (typid)
 	{
 		case REGPROCOID:
 		case REGPROCEDUREOID:
@@ -169,10 +167,46 @@ dogpile_builtin_is_named_by_catalogs(Oid typid)
 	}
 }
 
+/* Does a row type have a column of names? */
+static bool
+row_has_names(Oid type)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_noerror(type, -1, true);
+	bool		found = false;
+
+	check_stack_depth();
+	for (int i = 0; desc != NULL && i < desc->natts && !found; i++)
+		found = !TupleDescAttr(desc, i)->attisdropped &&
+			dogpile_builtin_is_named_by_catalogs(TupleDescAttr(desc, i)->atttypid);
+	if (desc != NULL)
+		ReleaseTupleDesc(desc);
+	return found;
+}
+
+/*
+ * Are values of a type such names, or do they have some within them?
+ *
+ * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
+ */
+bool
+dogpile_builtin_is_named_by_catalogs(Oid typid)
+{
+	Oid			element;
+
+	typid = getBaseType(typid);
+	element = get_element_type(typid);
+	if (OidIsValid(element))
+		typid = getBaseType(element);
+	if (typid >= FirstNormalObjectId && get_typtype(typid) == TYPTYPE_COMPOSITE)
+		return row_has_names(typid);
+	return dogpile_builtin_is_name(typid);
+}
+
 /*
  * Does a built-in function make texts of its arguments, whatever their type?
  *
- * Not format(), with which statements are made of names: what these then read is found.
+ * Not format(), with which statements are made of names: what these then read is found,
+ * and such a value goes when a type is changed or a table renamed (typeuse.c).
  *
  * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
  */

@@ -192,7 +192,7 @@ find_source(Oid function)
 
 /*
  * Judge a conversion to or from text of what catalogs give names to.  A literal such as
- * 'x'::regclass is none: it is a constant by now, and a dependency (object.c).
+ * 'x'::regclass is none: it is a constant by now, and a dependency (typeuse.c).
  */
 static void
 judge_conversion(Search *search, Oid from, Oid to)
@@ -204,21 +204,31 @@ judge_conversion(Search *search, Oid from, Oid to)
 								  format_type_be(typid), typid == from ? "to" : "from");
 }
 
+/* Judge expressions of which texts are made, also as fields of a row. */
+static void
+judge_texts(Search *search, List *expressions)
+{
+	ListCell   *lc;
+
+	foreach(lc, expressions)
+	{
+		Node	   *expression = lfirst(lc);
+
+		if (search->reason != NULL)
+			return;
+		if (IsA(expression, RowExpr))
+			judge_texts(search, ((RowExpr *) expression)->args);
+		else
+			judge_conversion(search, exprType(expression), TEXTOID);
+	}
+}
+
 /* Judge a call of a built-in function that may make texts of such arguments. */
 static void
 judge_arguments(Search *search, Oid function, List *args)
 {
-	ListCell   *lc;
-
-	if (!dogpile_builtin_makes_text(function))
-		return;
-	foreach(lc, args)
-	{
-		Oid			typid = exprType(lfirst(lc));
-
-		if (search->reason == NULL && dogpile_builtin_is_named_by_catalogs(typid))
-			judge_conversion(search, typid, TEXTOID);
-	}
+	if (dogpile_builtin_makes_text(function))
+		judge_texts(search, args);
 }
 
 /* The arguments of an aggregate, without their names for sorting. */
@@ -425,6 +435,12 @@ judge_node(Search *search, Node *node)
 		case T_CoerceViaIO:
 			judge_conversion(search, exprType((Node *) ((CoerceViaIO *) node)->arg),
 							 ((CoerceViaIO *) node)->resulttype);
+			if (IsA(((CoerceViaIO *) node)->arg, RowExpr))
+				judge_texts(search, list_make1(((CoerceViaIO *) node)->arg));
+			break;
+		case T_XmlExpr:
+			judge_texts(search, ((XmlExpr *) node)->named_args);
+			judge_texts(search, ((XmlExpr *) node)->args);
 			break;
 		case T_Aggref:
 			judge_aggregate(search, ((Aggref *) node)->aggfnoid);

@@ -28,10 +28,12 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
 
+#include "builtin.h"
 #include "compat.h"
 #include "object.h"
 #include "trust.h"
@@ -132,12 +134,35 @@ judge_types(const List *types)
 	return bits;
 }
 
-/* The value of a constant may be a type itself. */
+/*
+ * Do the types of arguments, or of columns, stand for objects by their names?  Most of these
+ * are tables, whose row types are renamed and dropped with them, and types.
+ *
+ * list: expressions or, if is_typed is set, numbers of types.
+ */
+static int
+judge_names(const List *list, bool is_typed)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+		if (dogpile_builtin_is_named_by_catalogs(is_typed ? lfirst_oid(lc) :
+												 exprType(lfirst(lc))))
+			return DOGPILE_TYPES | DOGPILE_ROW_TYPES;
+	return 0;
+}
+
+/*
+ * The value of a constant may be a type itself, or another object that had this name
+ * when the query was analyzed.
+ */
 static int
 judge_constant(const Const *constant)
 {
 	int			bits = dogpile_typeuse_of_type(constant->consttype);
 
+	if (!constant->constisnull && dogpile_builtin_is_name(constant->consttype))
+		bits |= DOGPILE_TYPES | DOGPILE_ROW_TYPES;
 	if (constant->consttype == REGTYPEOID && !constant->constisnull)
 		bits |= dogpile_typeuse_of_type(DatumGetObjectId(constant->constvalue));
 	return bits;
@@ -206,13 +231,19 @@ find_walker(Node *node, void *context)
 	if (IsA(node, Const))
 		*bits |= judge_constant((Const *) node);
 	else if (IsA(node, RangeTblFunction))
-		*bits |= judge_types(((RangeTblFunction *) node)->funccoltypes);
+		*bits |= judge_types(((RangeTblFunction *) node)->funccoltypes) |
+			judge_names(((RangeTblFunction *) node)->funccoltypes, true);
 	else if (IsA(node, TableFunc))
-		*bits |= judge_types(((TableFunc *) node)->coltypes);
+		*bits |= judge_types(((TableFunc *) node)->coltypes) |
+			judge_names(((TableFunc *) node)->coltypes, true);
 	else if (IsA(node, SortGroupClause))
 		*bits |= judge_sorting((SortGroupClause *) node);
 	else if (dogpile_typeuse_has_type(node))
+	{
 		*bits |= dogpile_typeuse_of_type(exprType(node));
+		if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_FORMAT_TEXT_ANY)
+			*bits |= judge_names(((FuncExpr *) node)->args, false);
+	}
 	return expression_tree_walker(node, find_walker, context);
 }
 
