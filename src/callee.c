@@ -39,6 +39,7 @@
 #include "callee.h"
 #include "compat.h"
 #include "object.h"
+#include "timeword.h"
 #include "typeuse.h"
 
 #define ANY_TYPE	(DOGPILE_TYPES | DOGPILE_ROW_TYPES)
@@ -50,7 +51,9 @@ static void func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function);
 
 static void func_end(PLpgSQL_execstate *estate, PLpgSQL_function *function);
 
-static PLpgSQL_plugin plugin = {.func_beg = func_beg,.func_end = func_end};
+static void stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt);
+
+static PLpgSQL_plugin plugin = {.func_beg = func_beg,.func_end = func_end,.stmt_beg = stmt_beg};
 
 /* Where PL/pgSQL looks for its plugin. */
 static PLpgSQL_plugin **place = NULL;
@@ -155,7 +158,23 @@ push_running(const PLpgSQL_execstate *estate, Oid function, bool is_seen)
 		note_unseen(function);
 }
 
-/* Tell of the variables of a function. */
+/*
+ * Does PL/pgSQL turn a literal into a time?  It evaluates one by itself, as a text, and
+ * converts it to the type of the variable or result.
+ *
+ * expr: what is evaluated, or NULL.
+ *
+ * Returns a sentence in CurrentMemoryContext, or NULL.
+ */
+static char *
+find_time(const PLpgSQL_expr *expr, Oid type)
+{
+	if (expr == NULL || !dogpile_timeword_has_times(type))
+		return NULL;
+	return dogpile_timeword_check_literal(expr->query, strspn(expr->query, " \t\n\r"), type);
+}
+
+/* Tell of the variables of a function, and of what they begin with. */
 static void
 note_variables(const PLpgSQL_function *function)
 {
@@ -166,7 +185,30 @@ note_variables(const PLpgSQL_function *function)
 	last = function;
 	for (int i = 0; i < function->ndatums; i++)
 		types |= judge_datum(function->datums[i]);
-	(void) note(types, false);
+	(void) note(types, false, NULL);
+	for (int i = 0; i < function->ndatums; i++)
+		if (function->datums[i]->dtype == PLPGSQL_DTYPE_VAR)
+		{
+			const PLpgSQL_var *var = (const PLpgSQL_var *) function->datums[i];
+
+			(void) note(0, false, find_time(var->default_val, var->datatype->typoid));
+		}
+}
+
+/* A statement begins, which may return a literal. */
+static void
+stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	const PLpgSQL_expr *expr = NULL;
+
+	if (note == NULL)
+		return;
+	if (stmt->cmd_type == PLPGSQL_STMT_RETURN)
+		expr = ((PLpgSQL_stmt_return *) stmt)->expr;
+	else if (stmt->cmd_type == PLPGSQL_STMT_RETURN_NEXT)
+		expr = ((PLpgSQL_stmt_return_next *) stmt)->expr;
+	if (expr != NULL)
+		(void) note(0, false, find_time(expr, estate->func->fn_rettype));
 }
 
 /* A function begins. */
@@ -175,7 +217,7 @@ func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 {
 	CalledFunction *known = find_called(function->fn_oid, false);
 	bool		is_seen = note != NULL &&
-		note(known ? known->types : 0, known && (known->is_unseen || known->is_opaque));
+		note(known ? known->types : 0, known && (known->is_unseen || known->is_opaque), NULL);
 
 	push_running(estate, function->fn_oid, is_seen);
 	if (is_seen)

@@ -14,10 +14,11 @@
 #define DOGPILE_CALLEE_H
 
 /*
- * Told of a function that is called: kinds of types that it uses, as of typeuse.h, and
- * whether it is not known what it has prepared.  Returns whether anybody takes notes.
+ * Told of a function that is called: kinds of types that it uses, as of typeuse.h,
+ * whether it is not known what it has prepared, and why it depends on the time, or
+ * NULL.  Returns whether anybody takes notes.
  */
-typedef bool (*DogpileCalleeNote) (int types, bool unknown);
+typedef bool (*DogpileCalleeNote) (int types, bool unknown, const char *reason);
 
 extern void dogpile_callee_init(void);
 extern void dogpile_callee_begin(DogpileCalleeNote callback);

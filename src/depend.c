@@ -494,13 +494,14 @@ dogpile_depend_note_types(int types)
 
 /* PL/pgSQL calls a function. */
 static bool
-note_callee(int types, bool unknown)
+note_callee(int types, bool unknown, const char *reason)
 {
 	if (dogpile_depend_current == NULL)
 		return false;
 	if (unknown)
 		renew_for_function(dogpile_depend_current);
 	dogpile_depend_note_types(types);
+	note_unknown(dogpile_depend_current, reason);
 	return true;
 }
 
@@ -556,10 +557,8 @@ dogpile_depend_begin(DogpileCollection *collection, const DogpileRegion *region)
 	collection->is_reader = !is_reader;
 	dogpile_depend_current = collection;
 	if (!is_reader)
-	{
 		dogpile_version_begin_read();
-		dogpile_callee_begin(note_callee);
-	}
+	dogpile_callee_begin(note_callee);
 	is_reader = true;
 }
 

@@ -18,9 +18,9 @@
  * happens: the planner is given a call of our own function around it.  An SQL
  * function with such a conversion is not inlined meanwhile.
  *
- * Nobody looks into functions in C, what other languages do without SQL, and
- * texts that PL/pgSQL itself or a function in C turns into times: an assignment
- * of a text variable to one of type timestamptz, json_populate_record().
+ * Nobody looks into functions in C, what other languages do without SQL, and texts that
+ * PL/pgSQL itself turns into times other than literals (callee.c): those that INTO, or
+ * a loop, puts into a variable of another type.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -47,6 +47,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -138,6 +139,54 @@ makes_time(Node *node)
 		dogpile_timeword_has_times(((CoerceViaIO *) node)->resulttype);
 }
 
+/* Is there a type with times among these? */
+static bool
+have_times(const List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		if (dogpile_timeword_has_times(lfirst_oid(lc)))
+			return true;
+	return false;
+}
+
+/*
+ * Which argument of a function is a document in JSON that becomes a row with times?
+ *
+ * columns: types of the columns that the call lists, or NIL.
+ *
+ * Returns its number, or -1.
+ */
+static int
+find_document(Node *node, const List *columns)
+{
+	if (!IsA(node, FuncExpr))
+		return -1;
+	switch (((FuncExpr *) node)->funcid)
+	{
+		case F_JSON_POPULATE_RECORD:
+		case F_JSON_POPULATE_RECORDSET:
+		case F_JSONB_POPULATE_RECORD:
+		case F_JSONB_POPULATE_RECORDSET:
+			return have_times(columns) || dogpile_timeword_has_times(exprType(node)) ? 1 : -1;
+		case F_JSON_TO_RECORD:
+		case F_JSON_TO_RECORDSET:
+		case F_JSONB_TO_RECORD:
+		case F_JSONB_TO_RECORDSET:
+			return have_times(columns) ? 0 : -1;
+		default:
+			return -1;
+	}
+}
+
+/* Does XMLTABLE make times? */
+static bool
+reads_times(Node *node)
+{
+	return IsA(node, TableFunc) && have_times(((TableFunc *) node)->coltypes);
+}
+
 static bool
 makes_times_walker(Node *node, void *context)
 {
@@ -145,7 +194,12 @@ makes_times_walker(Node *node, void *context)
 		return false;
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, makes_times_walker, context, 0);
-	return makes_time(node) || expression_tree_walker(node, makes_times_walker, context);
+	if (IsA(node, RangeTblFunction) &&
+		find_document(((RangeTblFunction *) node)->funcexpr,
+					  ((RangeTblFunction *) node)->funccoltypes) >= 0)
+		return true;
+	return makes_time(node) || reads_times(node) || find_document(node, NIL) >= 0 ||
+		expression_tree_walker(node, makes_times_walker, context);
 }
 
 /* Our function in this database, whatever its schema; InvalidOid: there is none. */
@@ -166,29 +220,53 @@ find_guard(void)
 	return result;
 }
 
+/* A call of our function for an expression that becomes a value of a type. */
+static Node *
+make_guard(Oid guard, Node *expression, Oid type)
+{
+	return (Node *)
+		makeFuncExpr(guard, exprType(expression),
+					 list_make2(expression,
+								makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+										  ObjectIdGetDatum(type), false, true)),
+					 exprCollation(expression), InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* Put one around a document that becomes a row with times, unless it is there. */
+static void
+guard_document(Oid guard, Node *node, const List *columns)
+{
+	int			i = find_document(node, columns);
+	ListCell   *lc;
+
+	if (i < 0)
+		return;
+	lc = list_nth_cell(((FuncExpr *) node)->args, i);
+	if (!IsA(lfirst(lc), FuncExpr) || lfirst_node(FuncExpr, lc)->funcid != guard)
+		lfirst(lc) = make_guard(guard, lfirst(lc), RECORDOID);
+}
+
 /* Put a call of our function around each text that becomes a time. */
 static Node *
 guard_mutator(Node *node, void *context)
 {
 	Oid			guard = *(Oid *) context;
-	CoerceViaIO *coerce;
-	Oid			type;
 
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Query))
 		return (Node *) query_tree_mutator((Query *) node, guard_mutator, context, 0);
 	node = expression_tree_mutator(node, guard_mutator, context);
-	if (!makes_time(node))
-		return node;
-	coerce = (CoerceViaIO *) node;
-	type = exprType((Node *) coerce->arg);
-	coerce->arg = (Expr *)
-		makeFuncExpr(guard, type,
-					 list_make2(coerce->arg,
-								makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
-										  ObjectIdGetDatum(coerce->resulttype), false, true)),
-					 exprCollation((Node *) coerce->arg), InvalidOid, COERCE_EXPLICIT_CALL);
+	if (IsA(node, RangeTblFunction))
+		guard_document(guard, ((RangeTblFunction *) node)->funcexpr,
+					   ((RangeTblFunction *) node)->funccoltypes);
+	else if (reads_times(node))
+		((TableFunc *) node)->docexpr = make_guard(guard, ((TableFunc *) node)->docexpr, RECORDOID);
+	else if (makes_time(node))
+		((CoerceViaIO *) node)->arg = (Expr *)
+			make_guard(guard, (Node *) ((CoerceViaIO *) node)->arg, ((CoerceViaIO *) node)->resulttype);
+	else
+		guard_document(guard, node, NIL);
 	return node;
 }
 
@@ -216,8 +294,8 @@ guard_texts(Query *query)
 /*
  * dogpile_note_time(value anyelement, type oid) → anyelement
  *
- * Returns the value, a string in whatever type, having looked whether what it
- * means as a value of the other type depends on the time.
+ * Returns the value, a string in whatever type or a document, having looked whether
+ * what it means as a value of the other type depends on the time.
  */
 Datum
 dogpile_note_time(PG_FUNCTION_ARGS)
@@ -226,14 +304,18 @@ dogpile_note_time(PG_FUNCTION_ARGS)
 
 	if (dogpile_depend_current != NULL)
 	{
+		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 		Oid			output;
 		bool		is_varlena;
 		char	   *text;
 
-		getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, 0), &output, &is_varlena);
+		getTypeOutputInfo(type, &output, &is_varlena);
 		text = OidOutputFunctionCall(output, value);
-		dogpile_depend_note_unknown(dogpile_timeword_check(text, strlen(text),
-														   PG_GETARG_OID(1)));
+		if (type == JSONOID || type == JSONBOID || type == XMLOID)
+			dogpile_depend_note_unknown(dogpile_timeword_check_document(text));
+		else
+			dogpile_depend_note_unknown(dogpile_timeword_check(text, strlen(text),
+															   PG_GETARG_OID(1)));
 		pfree(text);
 	}
 	PG_RETURN_DATUM(value);

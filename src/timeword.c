@@ -130,6 +130,43 @@ dogpile_timeword_check(const char *text, int len, Oid type)
 	return NULL;
 }
 
+/* Count the words of a text, up to its end. */
+static int
+count_words(const char *text, const char *end)
+{
+	int			count = 0;
+
+	for (; text < end; text++)
+		if (isalpha((unsigned char) *text) && (text + 1 == end || !isalpha((unsigned char) text[1])))
+			count++;
+	return count;
+}
+
+/*
+ * May one of the strings in a JSON or XML document be such a text?
+ *
+ * It is not known which of them become times.  So prose is told from a time by the number of
+ * its words, of which a time has one more at most: that of a zone, or "pm".
+ *
+ * Returns a sentence in CurrentMemoryContext, or NULL.
+ *
+ * Errors: out of memory.
+ */
+char *
+dogpile_timeword_check_document(const char *text)
+{
+	while (*text != '\0')
+	{
+		const char *end = text + strcspn(text, "\"<>");
+		const char *word = find_word(text, end);
+
+		if (word != NULL && count_words(text, end) <= 2)
+			return psprintf("Text '%s' depends on the time.", word);
+		text = *end == '\0' ? end : end + 1;
+	}
+	return NULL;
+}
+
 /*
  * Find where a literal ends.
  *

@@ -15,6 +15,7 @@
 
 extern bool dogpile_timeword_has_times(Oid type);
 extern char *dogpile_timeword_check(const char *text, int len, Oid type);
+extern char *dogpile_timeword_check_document(const char *text);
 extern char *dogpile_timeword_check_literal(const char *source, int location, Oid type);
 
 #endif							/* DOGPILE_TIMEWORD_H */
