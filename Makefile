@@ -85,10 +85,10 @@ HEADERS_dogpile = src/backend.h
 # The suites.  The module must be preloaded, so the tests start servers of
 # their own, unless TEMP_INSTANCE=no.
 REGRESS        = $(patsubst sql/%.sql,%,$(filter-out $(DATA),$(sort $(wildcard sql/*.sql))))
-REGRESS_OPTS   = --load-extension=$(EXTENSION)
+REGRESS_OPTS   = --load-extension=$(EXTENSION) --encoding=UTF8
 ISOLATION_DIR  = test/isolation
 ISOLATION      = $(patsubst $(ISOLATION_DIR)/specs/%.spec,%,$(sort $(wildcard $(ISOLATION_DIR)/specs/*.spec)))
-ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=$(ISOLATION_DIR)
+ISOLATION_OPTS = --load-extension=$(EXTENSION) --encoding=UTF8 --inputdir=$(ISOLATION_DIR)
 ifneq ($(TEMP_INSTANCE),no)
 REGRESS_OPTS   += --temp-instance=tmp_check_regress --temp-config=test/dogpile.conf
 ISOLATION_OPTS += --temp-instance=tmp_check_iso --temp-config=test/dogpile.conf
