@@ -36,13 +36,14 @@ our @EXPORT = qw(
   check_log
 );
 
-# A server that preloads the extension, not yet started.
+# A server that preloads the extension, not yet started; in UTF-8, whatever the
+# environment says.
 sub new_server
 {
 	my ($name, @lines) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init;
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 	$node->append_conf('postgresql.conf',
 		join("\n", "shared_preload_libraries = 'dogpile'", @lines, ''));
 	return $node;
