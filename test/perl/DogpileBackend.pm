@@ -134,8 +134,8 @@ EOT
 	return;
 }
 
-# Run statements in one session: each with the output that it must have and a
-# name.
+# Run statements in one session: each with the output that it must have, a name,
+# and a pattern for the warning that it must raise, if any.
 sub run_statements
 {
 	my ($node, $prefix, @statements) = @_;
@@ -152,6 +152,10 @@ sub run_statements
 
 		chomp $output;
 		is($output, $statements[$i][1], "$prefix: $statements[$i][2]");
+	}
+	foreach my $pattern (grep { defined } map { $_->[3] } @statements)
+	{
+		ok($stderr =~ s/^psql:\S+ WARNING:  $pattern\n?//m, "$prefix: it is warned of");
 	}
 	is($stderr, '', "$prefix: no errors");
 	return;
@@ -244,7 +248,8 @@ sub check_sizes
 		[ "SELECT length(dogpile_get_or_create('$region', 'huge', \$\$ SELECT string_agg(md5(i::text), '') FROM generate_series(1, $facts{limit} / 32) AS i \$\$)) > $facts{limit} - 32",
 			't', 'what is too large is returned' ],
 		[ "SELECT dogpile_exists('$region', 'huge')", 'f', '... not stored' ],
-		[ "SELECT dogpile_set('$region', 'large', repeat('x', $facts{limit}), tags => '{huge}')", '', 'set to what is too large' ],
+		[ "SELECT dogpile_set('$region', 'large', repeat('x', $facts{limit}), tags => '{huge}')", '', 'set to what is too large',
+			qr/value is too large for the store of cache region "$region"\nDETAIL:  It is not stored; the backend "\w+" does not take its \d+ bytes\.(?:\nHINT:  [^\n]*)?/ ],
 		[ "SELECT dogpile_exists('$region', 'large')", 'f', '... the old value is gone' ],
 		[ "SELECT too_large > 0 FROM dogpile_stats WHERE region = '$region'", 't', '... and counted' ]);
 	return;
