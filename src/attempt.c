@@ -268,7 +268,6 @@ publish_outside(const DogpileAttempt *attempt, const DogpileEntry *entry)
 								&prepared, &reason);
 		if (status == DOGPILE_OK)
 			status = store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
-		store->release(entry->lease);
 	}
 	if (status == DOGPILE_TOO_LARGE)
 		note_too_large(attempt, DOGPILE_LIMIT_BACKEND, entry);
@@ -318,8 +317,6 @@ publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry
 static void
 give_up(const DogpileAttempt *attempt)
 {
-	if (attempt->lease)
-		attempt->call.region->store->release(attempt->lease);
 	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
 	dogpile_xact_report_full(attempt->call.region, LOG);
 }
@@ -369,10 +366,16 @@ store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
 
 /*
  * Stop being the creator, having told the waiters what they have to know.
+ *
+ * The lock outside is given up here at the latest: a value that is not stored must not
+ * keep other servers waiting until this transaction ends, and if it waited for one of
+ * those who wait, nobody would see the deadlock.
  */
 static void
 finish_creation(DogpileAttempt *attempt, DogpileOutcomeKind kind)
 {
+	if (attempt->lease)
+		attempt->call.region->store->release(attempt->lease);
 	if (!attempt->is_creator)
 		return;
 	dogpile_stop(DOGPILE_STOP_PUBLISHED);

@@ -83,6 +83,30 @@ foreach my $region (@regions)
 	$session->quit;
 	is(found($two, $region, 'k'), 'new', "$region: ... nor does it store its own");
 
+	# A value that is computed but not stored keeps nobody waiting, though the transaction
+	# goes on: made of what is not yet committed, outdated by its own query, or too large.
+	my %unstored = (
+		pending => "SELECT dogpile_get('$region', 'inner')",
+		outdated => "SELECT ''x''::text FROM (SELECT dogpile_invalidate(''$region'', ''outdated'')) AS t",
+		large => "SELECT repeat(''x'', 20000000)");
+
+	$unstored{pending} =~ s/'/''/g;
+	foreach my $key (sort keys %unstored)
+	{
+		$session = $one->background_psql('postgres');
+		$session->query_safe("BEGIN; SELECT dogpile_set('$region', 'inner', 'x'::text)");
+		is( $session->query_safe(
+				"SELECT left(dogpile_get_or_create('$region', '$key', '$unstored{$key}'), 1)"),
+			'x',
+			"$region, $key: a value that is not stored");
+		is( ask($_, "SET dogpile_$region.lock_timeout = '2s'; SELECT dogpile_get_or_create('$region', '$key', 'SELECT 2')"),
+			2,
+			"$region, $key: ... keeps nobody waiting on server " . $_->name)
+		  foreach $one, $two;
+		$session->query_safe('ROLLBACK');
+		$session->quit;
+	}
+
 	# A lock that was taken in a savepoint that was released goes with that around it.
 	$session = $one->background_psql('postgres');
 	$session->query_safe("BEGIN; SAVEPOINT outer_one; SAVEPOINT inner_one; SELECT dogpile_add('$region', 'locked', 1); RELEASE inner_one");
