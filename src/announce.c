@@ -62,6 +62,7 @@
 #include "config.h"
 #include "lease.h"
 #include "notice.h"
+#include "stop.h"
 
 /* Most items in one call. */
 #define BATCH			512
@@ -191,20 +192,32 @@ dogpile_announce_tag(DogpileBytes tag, bool hard)
 }
 
 /*
- * The token that will take the place of one that this transaction invalidates,
- * for entries that the transaction stores after doing so; NULL if it does not.
+ * What will be in the place of a token when this transaction has committed, for entries
+ * that it has made: if it invalidates the token, the successor, under which nobody else
+ * stores anything.
+ *
+ * noted: as it was noted when the entry was made.
+ * remote: the entry's.
+ *
+ * Others may have changed something that the entry has not seen.  Then it must be worth
+ * nothing, and they are known by what is in the token's place: another token or a mark
+ * when ours is put there, or a mark that they have joined when it is replaced, for which
+ * see deliver_own_marks().
+ *
+ * Returns a text that lives as long as the transaction or "noted", or NULL: the entry is
+ * worth nothing.
  *
  * Errors: none.
  */
 const char *
-dogpile_announce_successor(const DogpileItemName *name)
+dogpile_announce_follow(const DogpileToken *noted, const DogpileRemote *remote)
 {
-	const DogpileNoticeName *named = dogpile_notice_find(name);
+	const DogpileNoticeName *named = dogpile_notice_find(&noted->name);
 
 	for (const DogpileNotice *a = named ? named->first : NULL; a != NULL; a = a->next_of_name)
-		if (a->hard)
-			return named->successor;
-	return NULL;
+		if (a->hard && a->group->remote == remote)
+			return a->is_sent && strcmp(a->seen, noted->text) == 0 ? named->successor : NULL;
+	return noted->text;
 }
 
 /* --------------------------------------------------------------------
@@ -265,9 +278,9 @@ has_entry(const DogpileNotice *a)
 }
 
 static bool
-is_soft(const DogpileNotice *a)
+needs_softening(const DogpileNotice *a)
 {
-	return !a->hard;
+	return !a->hard && !a->is_left;
 }
 
 /*
@@ -492,8 +505,8 @@ dogpile_announce_send(void)
  */
 
 /*
- * Replace own marks by the tokens that follow them.  Most probably nobody has joined
- * them.  Returns false if the store has failed.
+ * Replace marks that nobody has joined, as most are, by their successors; nobody else
+ * has committed under them.  Returns false if the store has failed.
  */
 static bool
 deliver_own_marks(DogpileNoticeGroup *group)
@@ -509,6 +522,7 @@ deliver_own_marks(DogpileNoticeGroup *group)
 			DogpileNotice *a = batch.notices[i];
 
 			strcpy(a->seen, a->mark);
+			dogpile_token_note_wal(a->named->successor);
 			replace(i, a->named->successor, a->ttl_ms);
 		}
 		ok = dogpile_remote_set(batch.remote, batch.items, batch.count) == DOGPILE_BACKEND_OK;
@@ -520,7 +534,12 @@ deliver_own_marks(DogpileNoticeGroup *group)
 	return true;
 }
 
-/* What has to take the place of what is there now?  False: nothing. */
+/*
+ * What has to take the place of what is there now?  False: nothing.
+ *
+ * Others may have committed since our mark was put there.  So it is not the successor:
+ * what this transaction has made has not seen what they have changed.
+ */
 static bool
 choose_rest(DogpileNotice *a, char *text)
 {
@@ -532,7 +551,7 @@ choose_rest(DogpileNotice *a, char *text)
 		case DOGPILE_MARK_SHARED:
 			return true;
 		case DOGPILE_MARK_GONE:
-			strcpy(text, a->named->successor);
+			dogpile_token_make_next(text);
 			return true;
 	}
 	return false;
@@ -570,6 +589,7 @@ leave_marks(void)
 static void
 deliver_slowly(DogpileNoticeGroup *group)
 {
+	dogpile_stop(DOGPILE_STOP_LEAVING);
 	for (int try = 0; try < TRIES; try++)
 	{
 		DogpileNotice *from = group->first;
@@ -587,8 +607,6 @@ deliver_slowly(DogpileNoticeGroup *group)
 static void
 deliver_marks(DogpileNoticeGroup *group)
 {
-	for (DogpileNotice *a = group->first; a != NULL; a = a->next)
-		dogpile_token_note_wal(a->named->successor);
 	if (deliver_own_marks(group))
 		deliver_slowly(group);
 	for (DogpileNotice *a = group->first; a != NULL; a = a->next)
@@ -603,50 +621,61 @@ deliver_marks(DogpileNoticeGroup *group)
 }
 
 /*
- * Replace the soft part of the tokens of the batch.  One that does not exist needs
- * none.  Returns false if the store has failed.
+ * Replace the soft part of the tokens of the batch.  One that does not exist, or is
+ * about to be replaced as a whole, needs none.  Returns false if the store has failed.
  */
 static bool
 soften(void)
 {
 	int			kept = 0;
+	bool		ok;
 
 	if (!look())
 		return false;
 	for (int i = 0; i < batch.count; i++)
 	{
-		const char *seen = batch.notices[i]->seen;
+		DogpileNotice *a = batch.notices[i];
 
-		if (seen[0] == '\0' || dogpile_token_is_mark(seen))
+		a->is_left = a->seen[0] == '\0' || dogpile_token_is_mark(a->seen);
+		if (a->is_left)
 			continue;
-		strcpy(batch.texts[kept], seen);
+		strcpy(batch.texts[kept], a->seen);
 		dogpile_token_make_soft(batch.texts[kept]);
 		dogpile_token_note_wal(batch.texts[kept]);
-		keep_in_batch(&kept, batch.notices[i]);
+		keep_in_batch(&kept, a);
 	}
 	batch.count = kept;
+	if (kept == 0)
+		return true;
 	for (int i = 0; i < kept; i++)
 		replace(i, batch.texts[i], batch.notices[i]->ttl_ms);
-
-	/* If one has changed meanwhile, somebody else has done as much. */
-	return kept == 0 ||
-		dogpile_remote_set(batch.remote, batch.items, kept) == DOGPILE_BACKEND_OK;
+	dogpile_stop(DOGPILE_STOP_SOFTENING);
+	ok = dogpile_remote_set(batch.remote, batch.items, kept) == DOGPILE_BACKEND_OK;
+	for (int i = 0; i < kept; i++)
+		batch.notices[i]->is_left = batch.items[i].status == DOGPILE_BACKEND_OK;
+	return ok;
 }
 
+/*
+ * The same for all of a group.  Where somebody else has been faster, he may have done so
+ * for a commit before ours, which a standby may have replayed already.
+ */
 static void
 deliver_soft(DogpileNoticeGroup *group)
 {
-	DogpileNotice *from = group->first;
-
-	while (next_batch(group, &from, is_soft))
+	for (int try = 0; try < TRIES; try++)
 	{
-		/* Later batches are not tried if one has failed. */
-		if (soften())
-			continue;
-		for (DogpileNotice *a = group->first; a != NULL; a = a->next)
-			if (is_soft(a))
-				dogpile_notice_doubt(a);
-		return;
+		DogpileNotice *from = group->first;
+
+		while (next_batch(group, &from, needs_softening))
+			if (!soften())
+			{
+				/* Later batches are not tried if one has failed. */
+				for (DogpileNotice *a = group->first; a != NULL; a = a->next)
+					if (needs_softening(a))
+						dogpile_notice_doubt(a);
+				return;
+			}
 	}
 }
 
@@ -717,8 +746,9 @@ take_back(DogpileNoticeGroup *group)
 			strcpy(batch.texts[i], a->mark);
 			is_last = dogpile_token_leave_mark(a->mark, a->mark, batch.texts[i])
 				== DOGPILE_MARK_GONE;
-			replace(i, is_last ? a->named->successor : batch.texts[i],
-					is_last ? a->ttl_ms : a->mark_ms);
+			if (is_last)
+				dogpile_token_make_next(batch.texts[i]);
+			replace(i, batch.texts[i], is_last ? a->ttl_ms : a->mark_ms);
 		}
 		if (dogpile_remote_set(batch.remote, batch.items, batch.count) != DOGPILE_BACKEND_OK)
 			return;

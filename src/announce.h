@@ -32,7 +32,8 @@ extern void dogpile_announce_region(DogpileRegion *region, bool hard);
 extern void dogpile_announce_database(DogpileRegion *region, const char *database);
 extern void dogpile_announce_tag(DogpileBytes tag, bool hard);
 extern void dogpile_announce_send(void);
-extern const char *dogpile_announce_successor(const DogpileItemName *name);
+extern const char *dogpile_announce_follow(const DogpileToken *noted,
+										  const DogpileRemote *remote);
 extern void dogpile_announce_commit(void);
 extern void dogpile_announce_abort(void);
 

@@ -148,3 +148,16 @@ dogpile_durable_ensure(void)
 	if (needed > GetFlushRecPtr(NULL))
 		XLogFlush(needed);
 }
+
+/*
+ * The end of the last commit record, among those of transactions that others have seen
+ * and whose XACT_EVENT_COMMIT has come: as far as WAL was written at least, and further
+ * if some did not wait for that.
+ *
+ * Errors: none.
+ */
+XLogRecPtr
+dogpile_durable_last_commit(void)
+{
+	return Max(GetXLogWriteRecPtr(), pg_atomic_read_u64(&durable->last));
+}

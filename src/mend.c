@@ -57,10 +57,7 @@ dogpile_mend_mark(DogpileRegion *region, const DogpileItemName *name,
 	if (care != DOGPILE_MARK_RENEW)
 		is_last = dogpile_token_leave_mark(token.text, mark, next) == DOGPILE_MARK_GONE;
 	if (is_last)
-	{
-		dogpile_token_make(next);
-		dogpile_token_note_wal(next);
-	}
+		dogpile_token_make_next(next);
 	dogpile_token_replace(dogpile_item_name_bytes(name), token.text, next,
 						  is_last ? dogpile_token_ttl_ms(region) : lease_ms, &item);
 	(void) dogpile_remote_set(remote, &item, 1);
@@ -95,8 +92,7 @@ replace_region_token(DogpileRegion *region, DogpileRemote *remote,
 	if (dogpile_token_is_mark(token.text))
 		return DOGPILE_BACKEND_KEPT;
 	is_damaged = item.status == DOGPILE_BACKEND_OK && token.text[0] == '\0';
-	dogpile_token_make(text);
-	dogpile_token_note_wal(text);
+	dogpile_token_make_next(text);
 	dogpile_token_replace(dogpile_item_name_bytes(region_version), token.text, text,
 						  dogpile_token_ttl_ms(region), &item);
 	if (is_damaged)

@@ -41,7 +41,8 @@ typedef struct DogpileNotice
 	int			row;			/* of the mark, see lease.h */
 	int64		mark_ms;
 	int64		ttl_ms;
-	char		seen[DOGPILE_TOKEN_TEXT_LEN + 1];	/* last, in its place */
+	char		seen[DOGPILE_TOKEN_TEXT_LEN + 1];	/* last, in its place; of a mark,
+												 * what it has replaced */
 	char		mark[DOGPILE_TOKEN_TEXT_LEN + 1];
 	struct DogpileNotice *next;	/* in its group */
 	struct DogpileNotice *next_of_name;	/* in another store */

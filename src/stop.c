@@ -44,6 +44,8 @@ static const char *const names[DOGPILE_NSTOPS] = {
 	[DOGPILE_STOP_TOLD] = "told",
 	[DOGPILE_STOP_TICKED] = "ticked",
 	[DOGPILE_STOP_UNMARKED] = "unmarked",
+	[DOGPILE_STOP_LEAVING] = "leaving",
+	[DOGPILE_STOP_SOFTENING] = "softening",
 };
 
 /* The number of the advisory lock to wait for at each place; 0: do not stop. */

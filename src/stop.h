@@ -25,6 +25,8 @@ typedef enum DogpileStop
 	DOGPILE_STOP_TOLD,			/* others were told of changed catalogs; no tick yet */
 	DOGPILE_STOP_TICKED,		/* invalidations entered; marks still there */
 	DOGPILE_STOP_UNMARKED,		/* marks gone; pending values not yet published */
+	DOGPILE_STOP_LEAVING,		/* a mark outside is shared; not yet looked at again */
+	DOGPILE_STOP_SOFTENING,		/* tokens outside looked at; not yet made soft */
 	DOGPILE_NSTOPS
 } DogpileStop;
 

@@ -521,20 +521,22 @@ compute_ttl_ms(const DogpileRegion *region, const DogpileEntry *entry)
 }
 
 /*
- * The tokens of an entry: those that its creator noted, or in their place those
- * of what this transaction has invalidated before, once it has committed.
+ * The tokens of an entry: those that its creator noted, or what follows them if this
+ * transaction invalidates them.
+ *
+ * Returns false if the entry would be worth nothing.
  */
-static int
+static bool
 collect_tokens(const DogpileLease *lease, DogpileBytes *tokens)
 {
 	for (int i = 0; i < lease->ntokens; i++)
 	{
-		const char *successor = dogpile_announce_successor(&lease->tokens[i].name);
-
-		tokens[i].data = successor ? successor : lease->tokens[i].text;
+		tokens[i].data = dogpile_announce_follow(&lease->tokens[i], lease->remote);
 		tokens[i].len = DOGPILE_TOKEN_LEN;
+		if (tokens[i].data == NULL)
+			return false;
 	}
-	return lease->ntokens;
+	return true;
 }
 
 /*
@@ -569,7 +571,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	DogpileEntry outside = *entry;
 	DogpilePrepared *result;
 
-	if (lease->is_void)
+	if (lease->is_void || !collect_tokens(lease, tokens))
 		return DOGPILE_FULL;
 
 	/* Servers have nothing but the time of day in common. */
@@ -577,7 +579,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 
 	result = palloc0(sizeof(DogpilePrepared));
 	initStringInfo(&result->bytes);
-	if (!dogpile_wire_encode(&outside, tokens, collect_tokens(lease, tokens),
+	if (!dogpile_wire_encode(&outside, tokens, lease->ntokens,
 							 name_bytes(&lease->entry_name), region->secret,
 							 &result->bytes, reason))
 	{

@@ -39,6 +39,7 @@
 #include "replication/walreceiver.h"
 #include "utils/timestamp.h"
 
+#include "durable.h"
 #include "tag.h"
 #include "token.h"
 
@@ -101,8 +102,10 @@ dogpile_token_make(char *text)
 
 /*
  * Note how far a server must have got to see what was changed before a token was
- * put in place: now, which is after the COMMIT.  That may not have been written
- * yet, if it is asynchronous.  A standby has nothing to note.
+ * put in place.  A standby has nothing to note.
+ *
+ * This must come after the COMMIT, and after having seen what the token is going to
+ * replace: others may have committed before they put that there.
  *
  * Errors: none.
  */
@@ -110,7 +113,19 @@ void
 dogpile_token_note_wal(char *text)
 {
 	if (!RecoveryInProgress())
-		put_wal(text, Max(GetXLogWriteRecPtr(), XactLastCommitEnd));
+		put_wal(text, dogpile_durable_last_commit());
+}
+
+/*
+ * Make a token for the place of something that was seen there.
+ *
+ * Errors: none.
+ */
+void
+dogpile_token_make_next(char *text)
+{
+	dogpile_token_make(text);
+	dogpile_token_note_wal(text);
 }
 
 /*

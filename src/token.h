@@ -47,6 +47,7 @@ typedef enum DogpileMarkState
 
 extern void dogpile_token_make(char *text);
 extern void dogpile_token_note_wal(char *text);
+extern void dogpile_token_make_next(char *text);
 extern bool dogpile_token_is_replayed(const char *text);
 extern void dogpile_token_make_mark(const char *before, char *mark);
 extern DogpileMarkState dogpile_token_leave_mark(const char *now, const char *mine,

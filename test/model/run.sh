@@ -86,7 +86,9 @@ check commit "-DWAITERS" CALL_TIME
 check commit "-DTAG_WAITERS" CALL_CLOCK
 check servers "-DMARKS" OUTSIDE_MARK TOKEN_FIRST RENEW
 check servers "-DMARKS -DWRITERS=2" MARK_COUNT
+check servers "-DOWN" OWN_NOTED OWN_ALONE JOINED
 check servers "-DSTANDBY" WAL
+check servers "-DSTANDBY -DWRITERS=2" WAL_LATE JOINED
 check servers "-DFORGET" FRESH
 check servers "-DFAULTS=1" SUSPECT HOLD
 check servers "-DFAULTS=1 -DCRASH" DURABLE

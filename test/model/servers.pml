@@ -23,7 +23,10 @@
  *	suspect_add, ...		suspect.c: dogpile_suspect_add(), ..._release(), ..._remove()
  *	settle					announce.c: dogpile_announce_settle()
  *	Writer					xact.c: xact_callback(); announce.c: dogpile_announce_commit(),
- *							dogpile_announce_abort(); at its end, worker.c: tend()
+ *							dogpile_announce_abort(); at its end, worker.c: tend().
+ *							With -DOWN, it stores a value that it has computed:
+ *							store_remote.c: collect_tokens(), announce.c:
+ *							dogpile_announce_follow(), choose_rest()
  *	Creator					store_remote.c: remote_begin(), note_tokens(),
  *							remote_publish(); token.c: dogpile_token_create_missing(),
  *							make_first(), dogpile_token_is_replayed()
@@ -43,7 +46,7 @@
  * a mark (it would be worth nothing), and that a commit without a mark makes its region
  * suspect once more at its end (held to that end, it is suspect anyway).
  *
- * A scenario is chosen by one of -DMARKS, -DFAULTS=n, -DFORGET, -DSETS, -DLOCKS, with
+ * A scenario is chosen by one of -DMARKS, -DOWN, -DFAULTS=n, -DFORGET, -DSETS, -DLOCKS, with
  * or without -DCRASH; run.sh has the list, and that of the guards which each of them
  * needs, to be left out by -DNO_....
  */
@@ -77,15 +80,20 @@ typedef Token
 	byte kind;
 	byte id;
 	byte n;						/* how far one must have replayed; or who needs the mark */
+	byte joined;				/* who has joined the mark last */
 };
 
-#define SAME(one, other)	(one.kind == other.kind && one.id == other.id && one.n == other.n)
-#define COPY(to, from)		to.kind = from.kind; to.id = from.id; to.n = from.n
+#define SAME(one, other)	\
+	(one.kind == other.kind && one.id == other.id && one.n == other.n && \
+	 one.joined == other.joined)
+#define COPY(to, from)		\
+	to.kind = from.kind; to.id = from.id; to.n = from.n; to.joined = from.joined
 /* What no longer matters: fewer states. */
-#define FORGET_TOKEN(t)		t.kind = 0; t.id = 0; t.n = 0
+#define FORGET_TOKEN(t)		COPY(t, no_token)
 #define MAX(a, b)			((a) > (b) -> (a) : (b))
 
 /* The data. */
+Token no_token;
 byte db;						/* the last change; visible on the primary */
 byte replayed;					/* ... and on the standby */
 byte acknowledged;
@@ -190,6 +198,36 @@ settled:
  * --------------------------------------------------------------------
  */
 
+/* Is what this transaction has computed still worth something? */
+inline follow(replaced)
+{
+#if defined(OWN) && !defined(NO_OWN_NOTED)
+	has_own = has_own && SAME(replaced, noted)
+#else
+	skip
+#endif
+}
+
+/* The token that takes the place of what was seen there. */
+inline make_next(seen)
+{
+	next.kind = TOKEN;
+	next.joined = 0;
+	if
+#if defined(OWN) && !defined(NO_OWN_ALONE)
+	:: has_own && SAME(seen, mark) && mark.n == 1 -> next.id = own_id
+#elif defined(OWN)
+	:: has_own -> next.id = own_id
+#endif
+	:: else -> last_id++; next.id = last_id
+	fi;
+#ifndef NO_WAL_LATE
+	next.n = db
+#else
+	next.n = position
+#endif
+}
+
 /* PRE_COMMIT */
 inline put_mark()
 {
@@ -211,11 +249,20 @@ inline put_mark()
 #else
 			last_id++; mark.kind = MARK; mark.id = last_id; mark.n = 1
 #endif
+#ifndef NO_JOINED
+			;
+			last_id++;
+			mark.joined = last_id
+#endif
 		};
 		if
 		:: atomic {
 			if
-			:: SAME(now, token) -> COPY(token, mark); is_sent = true; had_forgotten = forgot
+			:: SAME(now, token) ->
+				COPY(token, mark);
+				is_sent = true;
+				had_forgotten = forgot;
+				follow(now)
 			:: else
 			fi
 		   }
@@ -250,6 +297,9 @@ inline put_mark()
 inline leave_mark(only_if_same)
 {
 	tries = TRIES + 1;
+#ifdef NO_WAL_LATE
+	position = db;
+#endif
 	do
 	:: tries == 0 || is_left -> break
 	:: tries > 0 && !is_left ->
@@ -265,7 +315,7 @@ inline leave_mark(only_if_same)
 			:: !(only_if_same && !SAME(now, mark)) && IS_SHARED(now, mark) ->
 				COPY(next, now);
 				next.n--
-			:: else -> last_id++; next.kind = TOKEN; next.id = last_id; next.n = db
+			:: else -> make_next(now)
 			fi
 		};
 		if
@@ -290,8 +340,20 @@ proctype Writer(bool commits)
 	Token now, mark, next;
 	byte mine, tries;
 	bool is_sent, is_left_there, is_left, is_held, had_forgotten;
+#ifdef NO_WAL_LATE
+	byte position;
+#endif
+#ifdef OWN
+	Token noted;
+	byte own_id, own_seen;
+	bool has_own;
+#endif
 
 	{
+#ifdef OWN
+		atomic { COPY(noted, token); has_own = noted.kind == TOKEN };
+		atomic { own_seen = db; last_id++; own_id = last_id };
+#endif
 #ifndef NO_OUTSIDE_MARK
 		put_mark();
 #else
@@ -313,6 +375,13 @@ proctype Writer(bool commits)
 			commits ->
 			db++;
 			mine = db;
+#ifdef OWN
+			/* What others have changed meanwhile it has not seen. */
+			if
+			:: own_seen == mine - 1 -> own_seen = mine
+			:: else
+			fi;
+#endif
 			if
 			:: is_sent && had_forgotten == forgot -> told = MAX(told, mine)
 			:: else
@@ -337,6 +406,13 @@ proctype Writer(bool commits)
 		:: is_held -> holders--
 		:: else
 		fi;
+#endif
+#ifdef OWN
+		if
+		:: atomic { has_own && mine > 0 -> there = true; entry_id = own_id; entry_seen = own_seen }
+		:: else
+		fi;
+		atomic { FORGET_TOKEN(noted); own_id = 0; own_seen = 0; has_own = false };
 #endif
 		acknowledged = MAX(acknowledged, mine);
 
@@ -572,9 +648,9 @@ proctype Expiry()
 {
 end:
 	do
-	:: atomic { crashed && token.kind == MARK -> token.kind = NOTHING; token.id = 0; token.n = 0 }
+	:: atomic { crashed && token.kind == MARK -> FORGET_TOKEN(token) }
 #ifdef NO_RENEW
-	:: atomic { token.kind == MARK -> token.kind = NOTHING; token.id = 0; token.n = 0 }
+	:: atomic { token.kind == MARK -> FORGET_TOKEN(token) }
 #endif
 	:: atomic { crashed && lock % 2 == 1 -> lock = 0 }
 #ifdef SETS
@@ -611,9 +687,18 @@ init
 #elif defined(STANDBY)
 		run Writer(true);
 		run Creator(2, B);
+		run Replay();
+#if WRITERS > 1
+		run Writer(true);
+		run Monitor();
+#else
 		run Reader(B);
 		run Reader(A);
-		run Replay();
+#endif
+#elif defined(OWN)
+		run Writer(true);
+		run Writer(true);
+		run Monitor();
 #elif defined(CRASH)
 		run Writer(true);
 		run Crash();

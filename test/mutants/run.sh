@@ -21,13 +21,14 @@ build_and_install() {
 		install_extension "${makeargs[@]}" >> "$WORK/build.log" 2>&1
 }
 
-# Run a test: regress/NAME, iso/NAME, stops/NAME or tap/FILE.
+# Run a test: regress/NAME, iso/NAME, stops/NAME, or stops/FILE and tap/FILE.
 run_test() {
 	local name=${1#*/}
 	local args=(REGRESS= ISOLATION= TAP_TESTS=)
 	case $1 in
 		regress/*) args=("REGRESS=$name" ISOLATION= TAP_TESTS=) ;;
 		iso/*) args=(REGRESS= "ISOLATION=$name" TAP_TESTS=) ;;
+		stops/*.pl) args=(REGRESS= ISOLATION= "PROVE_TESTS=test/stops/t/$name") ;;
 		stops/*) args=(REGRESS= "ISOLATION=$name" TAP_TESTS= "ISOLATION_DIR=test/stops/isolation") ;;
 		tap/*) args=(REGRESS= ISOLATION= "PROVE_TESTS=test/t/$name") ;;
 		*) echo "no such suite: $1" >&2; return 2 ;;

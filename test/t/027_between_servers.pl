@@ -107,6 +107,21 @@ foreach my $region (@regions)
 		$session->quit;
 	}
 
+	# What a transaction computes of its own invalidation goes with what another server has
+	# invalidated since, but before it commits; otherwise it is stored.
+	foreach my $between ([], [$two])
+	{
+		$session = $one->background_psql('postgres');
+		$session->query_safe("BEGIN; SELECT dogpile_invalidate('$region', 'own')");
+		$session->query_safe("SELECT dogpile_get_or_create('$region', 'own', 'SELECT 1')");
+		ask($_, "SELECT dogpile_invalidate('$region', 'own')") foreach @$between;
+		$session->query_safe('COMMIT');
+		$session->quit;
+		is( ask($one, "SELECT dogpile_get('$region', 'own')"),
+			@$between ? '' : 1,
+			"$region: what was invalidated " . (@$between ? 'meanwhile is not stored' : 'before is'));
+	}
+
 	# A lock that was taken in a savepoint that was released goes with that around it.
 	$session = $one->background_psql('postgres');
 	$session->query_safe("BEGIN; SAVEPOINT outer_one; SAVEPOINT inner_one; SELECT dogpile_add('$region', 'locked', 1); RELEASE inner_one");
