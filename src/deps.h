@@ -14,6 +14,7 @@
 #define DOGPILE_DEPS_H
 
 #include "config.h"
+#include "key.h"
 #include "tag.h"
 
 #define DOGPILE_OWN_DEPS	2	/* slots that every entry has: region and key */

@@ -54,6 +54,7 @@
 
 #include "item_name.h"
 #include "variant.h"
+#include "wire_encoding.h"
 
 /* What is in braces is no longer than this, which leaves room for the rest. */
 #define MAX_BRACES		130
@@ -76,7 +77,7 @@ static const Digest digests[] = {
 static void
 append_encoded(StringInfo out, const char *string, int len)
 {
-	char	   *utf8 = pg_server_to_any(string, len, dogpile_outside_encoding());
+	char	   *utf8 = pg_server_to_any(string, len, dogpile_wire_encoding());
 
 	if (utf8 != string)
 		len = strlen(utf8);
@@ -247,7 +248,7 @@ append_mangled(StringInfo out, const DogpileRegion *region, const char *text, in
 	for (int i = 0; i < lengthof(digests); i++)
 		if (pg_strcasecmp(region->key_mangler, digests[i].name) == 0)
 		{
-			char	   *utf8 = pg_server_to_any(text, len, dogpile_outside_encoding());
+			char	   *utf8 = pg_server_to_any(text, len, dogpile_wire_encoding());
 
 			append_digest(out, &digests[i], utf8, utf8 == text ? len : strlen(utf8));
 			return;

@@ -14,9 +14,8 @@
 #define DOGPILE_ITEM_NAME_H
 
 #include "backend.h"
+#include "key.h"
 #include "setting.h"
-
-#include "mb/pg_wchar.h"
 
 /* What a name is for. */
 typedef enum DogpileItemKind
@@ -47,17 +46,6 @@ extern void dogpile_item_name_prefix(const DogpileRegion *region,
 									 DogpileItemName *name);
 extern void dogpile_item_name_of_tag(const DogpileRegion *region,
 									 DogpileBytes tag, DogpileItemName *name);
-
-/*
- * The encoding of texts outside: UTF-8, but for what comes from a database of
- * encoding SQL_ASCII.  Nobody knows in which one the texts are there, so they go as they
- * are; for others, what is not valid in UTF-8 then is a miss.
- */
-static inline int
-dogpile_outside_encoding(void)
-{
-	return GetDatabaseEncoding() == PG_SQL_ASCII ? PG_SQL_ASCII : PG_UTF8;
-}
 
 /* A name as backends take it. */
 static inline DogpileBytes

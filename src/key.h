@@ -13,11 +13,10 @@
 #ifndef DOGPILE_KEY_H
 #define DOGPILE_KEY_H
 
+#include "setting.h"
+
 /* Longest key text that a user may give, in bytes. */
 #define DOGPILE_MAX_KEY_TEXT		1024
-
-/* Longest region name, in bytes, without the terminating zero. */
-#define DOGPILE_MAX_REGION_NAME		32
 
 /* Longest variant; variant.c digests what would be longer. */
 #define DOGPILE_MAX_VARIANT			512

@@ -15,7 +15,6 @@
 
 #include "utils/guc_tables.h"
 
-#include "key.h"
 #include "line.h"
 #include "vary.h"
 
@@ -26,6 +25,9 @@
  */
 #define DOGPILE_MAX_EXPIRATION_S	1000000000
 #define DOGPILE_MAX_HARD_FACTOR		1000
+
+/* Longest region name, in bytes, without the terminating zero. */
+#define DOGPILE_MAX_REGION_NAME		32
 
 /* Longest prefix of names in a store outside, in bytes. */
 #define DOGPILE_MAX_KEY_PREFIX		40

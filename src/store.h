@@ -19,6 +19,7 @@
 #define DOGPILE_STORE_H
 
 #include "config.h"
+#include "key.h"
 #include "result.h"
 #include "tag.h"
 

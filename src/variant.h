@@ -14,6 +14,7 @@
 #define DOGPILE_VARIANT_H
 
 #include "config.h"
+#include "key.h"
 
 #include "lib/stringinfo.h"
 

@@ -41,8 +41,8 @@
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
-#include "item_name.h"
 #include "wire.h"
+#include "wire_encoding.h"
 #include "wire_guard.h"
 #include "wire_rows.h"
 
@@ -177,7 +177,7 @@ write_tags(StringInfo out, const DogpileTags *tags)
 		char	   *utf8;
 
 		p = dogpile_tag_next(tags, p, &text, &len);
-		utf8 = pg_server_to_any(text, len, dogpile_outside_encoding());
+		utf8 = pg_server_to_any(text, len, dogpile_wire_encoding());
 		if (utf8 != text)
 			len = strlen(utf8);
 		pq_sendint16(out, len);
@@ -376,7 +376,7 @@ read_tags(DogpileBytes *bytes, DogpileWireHead *head)
 
 		/* How long it may be is known when it is converted. */
 		if (!take_uint16(bytes, &len) || !take(bytes, len, &head->tags[i].data) ||
-			pg_encoding_verifymbstr(dogpile_outside_encoding(), head->tags[i].data, len) != len)
+			pg_encoding_verifymbstr(dogpile_wire_encoding(), head->tags[i].data, len) != len)
 			return false;
 		head->tags[i].len = len;
 	}
@@ -491,7 +491,7 @@ convert_tags(void *arg)
 	for (int i = 0; i < head->ntags; i++)
 	{
 		DogpileBytes *tag = &head->tags[i];
-		char	   *text = pg_any_to_server(tag->data, (int) tag->len, dogpile_outside_encoding());
+		char	   *text = pg_any_to_server(tag->data, (int) tag->len, dogpile_wire_encoding());
 
 		if (text != tag->data)
 		{

@@ -35,7 +35,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "item_name.h"
+#include "wire_encoding.h"
 #include "wire_guard.h"
 
 /* What has to be put back. */
@@ -70,7 +70,7 @@ can_be_survived(int sqlerrcode)
 static void
 switch_encoding(void)
 {
-	int			encoding = dogpile_outside_encoding();
+	int			encoding = dogpile_wire_encoding();
 
 	/* It is cheap when it was done before, as conversions are remembered. */
 	if (pg_get_client_encoding() == encoding || SetClientEncoding(encoding) >= 0 ||

@@ -32,7 +32,7 @@
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 
-#include "item_name.h"
+#include "wire_encoding.h"
 #include "wire_reg.h"
 
 #define NONE	"-"
@@ -156,7 +156,7 @@ dogpile_wire_write_reg(StringInfo out, Oid typid, Oid value)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("a value of type %s has no name that other servers know",
 						format_type_be(typid))));
-	appendStringInfoString(out, pg_server_to_any(name, strlen(name), dogpile_outside_encoding()));
+	appendStringInfoString(out, pg_server_to_any(name, strlen(name), dogpile_wire_encoding()));
 }
 
 /*
@@ -168,7 +168,7 @@ Oid
 dogpile_wire_read_reg(Oid typid, const char *data, int len)
 {
 	char	   *utf8 = pnstrdup(data, len);
-	char	   *name = pg_any_to_server(utf8, len, dogpile_outside_encoding());
+	char	   *name = pg_any_to_server(utf8, len, dogpile_wire_encoding());
 
 	if (strcmp(name, NONE) == 0)
 		return InvalidOid;

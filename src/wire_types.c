@@ -53,8 +53,8 @@
 #include "utils/rangetypes.h"
 #include "utils/syscache.h"
 
-#include "item_name.h"
 #include "trust.h"
+#include "wire_encoding.h"
 #include "wire_types.h"
 
 /* --------------------------------------------------------------------
@@ -194,7 +194,7 @@ dogpile_wire_set_desc(DogpileWireTypes *types, DogpileWireType *type, TupleDesc 
 static void
 write_string(DogpileWireWriter *writer, const char *string)
 {
-	char	   *utf8 = pg_server_to_any(string, strlen(string), dogpile_outside_encoding());
+	char	   *utf8 = pg_server_to_any(string, strlen(string), dogpile_wire_encoding());
 	size_t		len = strlen(utf8);
 
 	pq_sendint16(writer->out, len);

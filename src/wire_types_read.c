@@ -34,7 +34,7 @@
 #include "utils/rangetypes.h"
 #include "utils/syscache.h"
 
-#include "item_name.h"
+#include "wire_encoding.h"
 #include "wire_types.h"
 
 /*
@@ -136,7 +136,7 @@ read_string(DogpileWireReader *reader)
 {
 	int			len = dogpile_wire_get_uint16(reader);
 	const char *utf8 = dogpile_wire_get(reader, len);
-	char	   *string = pg_any_to_server(utf8, len, dogpile_outside_encoding());
+	char	   *string = pg_any_to_server(utf8, len, dogpile_wire_encoding());
 
 	return string == utf8 ? pnstrdup(utf8, len) : string;
 }
