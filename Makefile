@@ -11,7 +11,7 @@ endif
 # Does this run build or install anything?
 BUILDS := $(if $(MAKECMDGOALS),$(filter all install $(EXTENSION).so,$(MAKECMDGOALS)),all)
 
-# Stores that need a client library are files of their own, built when
+# Stores that need a client library are folders of their own, built when
 # pkg-config finds the library; WITH_MEMCACHED=yes|no and WITH_REDIS=yes|no
 # decide otherwise.
 PKG_CONFIG     ?= pkg-config
@@ -22,9 +22,10 @@ HAVE_REDIS     := $(call have,hiredis)
 HAVE_TLS       := $(call have,hiredis_ssl)
 WITH_MEMCACHED ?= $(HAVE_MEMCACHED)
 WITH_REDIS     ?= $(HAVE_REDIS)
-MEMCACHED_SRCS  = $(sort $(wildcard src/backend_memcached.c src/memcached_*.c src/guard.c src/probe.c))
-REDIS_SRCS      = $(sort $(wildcard src/backend_redis.c src/redis_*.c))
-COMMON_SRCS     = $(filter-out $(MEMCACHED_SRCS) $(REDIS_SRCS),$(sort $(wildcard src/*.c)))
+MEMCACHED_SRCS  = $(sort $(wildcard src/backend/memcached/*.c))
+REDIS_SRCS      = $(sort $(wildcard src/backend/redis/*.c))
+COMMON_SRCS     = $(filter-out $(MEMCACHED_SRCS) $(REDIS_SRCS),$(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c)))
+SRC_HEADERS     = $(wildcard src/*/*.h src/*/*/*.h)
 
 # why(WITH_..., library, Debian's package): why something is left out.
 why = $(if $(filter-out file undefined,$(origin $(1))),$(1)=$($(1)),$(if $(have_pkgconfig),the development files of $(2) are not there ($(3) on Debian),$(PKG_CONFIG) is not there (package pkg-config on Debian)))
@@ -74,13 +75,13 @@ endif
 endif
 
 OBJS        = $(WIN32RES) $(patsubst %.c,%.o,$(COMMON_SRCS))
-PG_CPPFLAGS = $(STORE_CPPFLAGS)
+PG_CPPFLAGS = -I$(srcdir)/src $(STORE_CPPFLAGS)
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement \
 	-Werror=implicit-function-declaration $(EXTRA_CFLAGS)
 
 # For modules that bring a backend of their own.
-HEADERS_dogpile = src/backend.h
+HEADERS_dogpile = src/backend/backend.h
 
 # The suites.  The module must be preloaded, so the tests start servers of
 # their own, unless TEMP_INSTANCE=no.
@@ -151,5 +152,5 @@ clean-test-modules:
 .PHONY: test-modules clean-test-modules
 
 # Debian builds PostgreSQL without dependency tracking.
-$(OBJS) $(patsubst %.o,%.bc,$(filter %.o,$(OBJS))): $(wildcard src/*.h)
+$(OBJS) $(patsubst %.o,%.bc,$(filter %.o,$(OBJS))): $(SRC_HEADERS)
 endif

@@ -23,7 +23,7 @@ count "installs with assertions" installs_with_assertions
 run_suite stops REGRESS= ISOLATION_DIR=test/stops/isolation PROVE_TESTS='test/stops/t/*.pl'
 count "builds" build
 count "installs" install_extension
-count "includes only lower layers" as_user test/layers.sh
+count "includes only lower floors" as_user test/layers.sh
 count "exports only its own symbols" as_user test/symbols.sh
 count "the decoder stands damaged entries" as_user env PG_CONFIG="$PG_CONFIG" \
 	test/fuzz/run.sh

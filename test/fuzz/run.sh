@@ -20,7 +20,7 @@ build() {
 	"$compiler" -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv -Wno-ignored-attributes \
 		-fsanitize="$sanitizers" -fno-sanitize-recover=undefined "$@" \
 		-DUSE_ASSERT_CHECKING -Isrc -I"$("$pg_config" --includedir-server)" \
-		-o "$out/$name" test/fuzz/wire_fuzz.c src/wire.c \
+		-o "$out/$name" test/fuzz/wire_fuzz.c src/wire/wire.c \
 		-L"$("$pg_config" --pkglibdir)" -L"$("$pg_config" --libdir)" \
 		-lpgcommon -lpgport -lcrypto -lm
 }

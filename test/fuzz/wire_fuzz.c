@@ -38,9 +38,9 @@
 #include "port/pg_bswap.h"
 #include "port/pg_crc32c.h"
 
-#include "wire.h"
-#include "wire_guard.h"
-#include "wire_rows.h"
+#include "wire/wire.h"
+#include "wire/wire_guard.h"
+#include "wire/wire_rows.h"
 
 #define INPUT_SIZE	4096
 #define NAME		"dogpile:e:region:0123456789abcdef"

@@ -18,7 +18,7 @@
 
 #include "fmgr.h"
 
-#include "backends.h"
+#include "backend/backends.h"
 
 PG_MODULE_MAGIC;
 

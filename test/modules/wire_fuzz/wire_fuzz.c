@@ -52,8 +52,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "wire.h"
-#include "wire_rows.h"
+#include "wire/wire.h"
+#include "wire/wire_rows.h"
 
 PG_MODULE_MAGIC;
 

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * address.h
+ *	  Addresses of servers, as the settings have them.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/backend/address.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_ADDRESS_H
+#define DOGPILE_ADDRESS_H
+
+#include "backend/backend.h"
+
+/* Where a server listens. */
+typedef struct DogpileAddress
+{
+	char		host[256];		/* a name, a number, or the path of a socket */
+	int			port;			/* 0: a socket */
+} DogpileAddress;
+
+extern int	dogpile_address_parse(const char *text, int default_port,
+								  DogpileAddress **addresses,
+								  DogpileBackendError *error);
+
+#endif							/* DOGPILE_ADDRESS_H */

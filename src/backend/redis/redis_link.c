@@ -1,0 +1,793 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis_link.c
+ *	  A connection to one Redis server.
+ *
+ * Commands are queued, sent in one go, and answered in their order.  hiredis
+ * speaks the protocol, but it never waits for long: we wait for its socket with
+ * the session's latch, so that a cancel or a timeout ends the wait.  This is the
+ * only file that knows hiredis.
+ *
+ * A wait with the latch costs several system calls, and most answers come at
+ * once.  So the first read after a request waits by itself for a moment: see
+ * set_patience().
+ *
+ * A link that was left in the middle of something, by an error raised while it
+ * waited, is "busy".  Nobody knows what its next bytes belong to, so it connects
+ * anew at its next use.  The same goes for all failures.
+ *
+ * What a link cannot know is whether a command that got no answer was executed,
+ * nor whether it may be sent again: that is for redis_route.c to say.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/backend/redis/redis_link.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <limits.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+#include "backend/redis/redis_link.h"
+#include "backend/redis/redis_tls.h"
+#include "backend/resolve.h"
+
+/* hiredis reads so much at once. */
+#define READ_SIZE			(16 * 1024)
+
+/* No array of an answer has more elements. */
+#define MAX_ARRAY			1000000
+
+/* Longest wait without the latch; interrupts are seen so much later. */
+#define QUICK_WAIT_MS		1
+
+/* The socket may block while a request of at most this size is written. */
+#define MAX_QUICK_WRITE		(16 * 1024)
+
+struct DogpileRedisLink
+{
+	const DogpileBackendOptions *options;
+	DogpileRedisLinkKind kind;
+	DogpileAddress address;
+	char		name[sizeof(((DogpileAddress *) 0)->host) + 16];
+	redisContext *context;		/* NULL: not connected */
+	DogpileRedisTls *tls;		/* NULL: none yet */
+	int			generation;		/* how often it has connected */
+	int			flags;			/* of this use */
+	bool		busy;			/* in the middle of something */
+	bool		idle;			/* was it connected before this use? */
+	bool		broken;			/* nothing can be sent any more */
+	bool		drained;		/* has the last read taken all there was? */
+	bool		answered;		/* has anything come since the last send? */
+	bool		patient;		/* does the socket block for a moment? */
+	bool		expectant;		/* is the next read the first since the send? */
+	bool		stale;			/* see dogpile_redis_link_was_stale() */
+	TimestampTz deadline;		/* of this use */
+	DogpileRedisCommand *first; /* the queue */
+	DogpileRedisCommand *last;
+	int			nqueued;
+	redisReply **kept;			/* answers, valid until the next call */
+	int			nkept;
+	int			max_kept;
+	DogpileBackendError error;	/* of the last failure */
+};
+
+/*
+ * Note why something did not work, and hang up.  Always returns false.
+ *
+ * unreachable: is it likely that the next one will fare no better?
+ */
+static bool
+fail(DogpileRedisLink *link, bool unreachable, const char *what)
+{
+	link->error.unreachable = unreachable;
+	snprintf(link->error.message, sizeof(link->error.message),
+			 "Redis server %.120s: %.110s", link->name, what);
+	dogpile_redis_link_disconnect(link);
+	return false;
+}
+
+/* The same, of what hiredis has to say. */
+static bool
+fail_context(DogpileRedisLink *link)
+{
+	int			code = link->context->err;
+	char		what[128];
+
+	/*
+	 * An idle connection that is gone: the server restarted, or closed it.  The
+	 * buffer may still have earlier answers in it, which have been read.
+	 */
+	link->stale = link->idle && !link->answered &&
+		link->context->reader->pos == link->context->reader->len &&
+		(code == REDIS_ERR_EOF || code == REDIS_ERR_IO);
+	strlcpy(what, link->context->errstr, sizeof(what));
+	for (char *p = what; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return fail(link, code != REDIS_ERR_OOM, what[0] == '\0' ? "connection lost" : what);
+}
+
+/* The server has nothing to say in time, or we cannot tell it more. */
+static bool
+fail_timeout(DogpileRedisLink *link)
+{
+	link->stale = false;
+	return fail(link, true, "timeout");
+}
+
+/* Make a link; it does not connect yet.  NULL if there is no memory. */
+DogpileRedisLink *
+dogpile_redis_link_create(const DogpileBackendOptions *options,
+						  DogpileRedisLinkKind kind,
+						  const DogpileAddress *address)
+{
+	DogpileRedisLink *link = calloc(1, sizeof(DogpileRedisLink));
+
+	if (link == NULL)
+		return NULL;
+	link->options = options;
+	link->kind = kind;
+	if (address != NULL)
+		dogpile_redis_link_set_address(link, address);
+	return link;
+}
+
+/* Get rid of a link and of all answers it gave; NULL is none. */
+void
+dogpile_redis_link_destroy(DogpileRedisLink *link)
+{
+	if (link == NULL)
+		return;
+	dogpile_redis_link_begin(link);
+	dogpile_redis_link_disconnect(link);
+	dogpile_redis_tls_destroy(link->tls);
+	free(link->kept);
+	free(link);
+}
+
+/* Hang up, if it is connected, and go to another server from now on. */
+void
+dogpile_redis_link_set_address(DogpileRedisLink *link,
+							   const DogpileAddress *address)
+{
+	dogpile_redis_link_disconnect(link);
+	link->address = *address;
+	if (address->port == 0)
+		snprintf(link->name, sizeof(link->name), "%s", address->host);
+	else if (strchr(address->host, ':') != NULL)
+		snprintf(link->name, sizeof(link->name), "[%s]:%d", address->host, address->port);
+	else
+		snprintf(link->name, sizeof(link->name), "%s:%d", address->host, address->port);
+}
+
+const DogpileAddress *
+dogpile_redis_link_address(const DogpileRedisLink *link)
+{
+	return &link->address;
+}
+
+/* "host:port", for people. */
+const char *
+dogpile_redis_link_name(const DogpileRedisLink *link)
+{
+	return link->name;
+}
+
+/* How often it has connected: the server may be another one, or empty. */
+int
+dogpile_redis_link_generation(const DogpileRedisLink *link)
+{
+	return link->generation;
+}
+
+/*
+ * Is there something to read, or the end of it?  Nothing is, while we expect
+ * no answer, unless the server has closed the connection.
+ */
+static bool
+is_dead(DogpileRedisLink *link)
+{
+	char		byte;
+	ssize_t		n = recv(link->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/*
+ * Is the link connected, as far as one can tell?  Before commands that must not
+ * be sent twice we look closely, since most of those that are not sound have
+ * been closed by the server long ago.
+ */
+bool
+dogpile_redis_link_alive(DogpileRedisLink *link, int flags)
+{
+	if (link->busy)
+		dogpile_redis_link_disconnect(link);
+	if (link->context != NULL && (flags & DOGPILE_REDIS_REPEATABLE) == 0 &&
+		is_dead(link))
+		dogpile_redis_link_disconnect(link);
+	link->flags = flags;
+	link->idle = true;
+	return link->context != NULL;
+}
+
+/* Hang up.  Answers stay valid. */
+void
+dogpile_redis_link_disconnect(DogpileRedisLink *link)
+{
+	if (link->context != NULL)
+		redisFree(link->context);
+	link->context = NULL;
+	link->busy = false;
+	link->patient = false;
+	link->first = link->last = NULL;
+	link->nqueued = 0;
+}
+
+/* A call begins: forget what was left of the last one. */
+void
+dogpile_redis_link_begin(DogpileRedisLink *link)
+{
+	for (int i = 0; i < link->nkept; i++)
+		freeReplyObject(link->kept[i]);
+	link->nkept = 0;
+	link->first = link->last = NULL;
+	link->nqueued = 0;
+}
+
+/* Queue a command. */
+void
+dogpile_redis_link_add(DogpileRedisLink *link, DogpileRedisCommand *command)
+{
+	command->reply = NULL;
+	command->sent = false;
+	command->next = NULL;
+	command->link = link;
+	if (link->last != NULL)
+		link->last->next = command;
+	else
+		link->first = command;
+	link->last = command;
+	link->nqueued++;
+}
+
+/* Make room for the answers to all that is queued. */
+static bool
+reserve_kept(DogpileRedisLink *link)
+{
+	int			needed = link->nkept + link->nqueued;
+	redisReply **kept;
+
+	if (needed <= link->max_kept)
+		return true;
+	needed = Max(needed, 16);
+	kept = realloc(link->kept, needed * sizeof(redisReply *));
+	if (kept == NULL)
+		return false;
+	link->kept = kept;
+	link->max_kept = needed;
+	return true;
+}
+
+/*
+ * Write all that is in the buffer.  If the server has closed the connection it
+ * may still have said why, which is for receive() to find out; so that is no
+ * failure here.
+ */
+static bool
+write_buffer(DogpileRedisLink *link)
+{
+	int			done = 0;
+
+	for (;;)
+	{
+		if (redisBufferWrite(link->context, &done) == REDIS_ERR)
+		{
+			link->broken = true;
+			return true;
+		}
+		if (done)
+			return true;
+		if (!dogpile_backend_wait(link->context->fd, WL_SOCKET_WRITEABLE, link->deadline))
+			return fail_timeout(link);
+	}
+}
+
+/*
+ * Let the socket block for a moment, or not at all, as it does at first.
+ *
+ * Servers answer within some tens of microseconds mostly, a fraction of what it
+ * takes to set up a wait, be it without the latch.  So a read that waits by
+ * itself is by far the fastest.  A signal ends it.  A large request is written to
+ * a socket that does not block, since there each part of it could take a moment;
+ * and TLS is not made for sockets that block only sometimes.
+ */
+static void
+set_patience(DogpileRedisLink *link, bool patient)
+{
+	struct timeval moment = {.tv_usec = QUICK_WAIT_MS * 1000};
+	int			fd = link->context->fd;
+	int			flags;
+
+	if (patient == link->patient)
+		return;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof(moment)) < 0 ||
+		fcntl(fd, F_SETFL, patient ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) < 0)
+		return;
+	link->patient = patient;
+}
+
+/*
+ * Send all that is queued.  The time for the answers begins.
+ *
+ * Returns false, with dogpile_redis_link_error(), if that does not work.
+ */
+bool
+dogpile_redis_link_send(DogpileRedisLink *link)
+{
+	link->busy = true;
+	link->broken = false;
+	link->answered = false;
+	link->stale = false;
+	link->drained = true;
+	if (!reserve_kept(link))
+		return fail(link, false, "out of memory");
+	for (DogpileRedisCommand *command = link->first; command != NULL; command = command->next)
+	{
+		if (redisAppendCommandArgv(link->context, command->argc, command->argv,
+								   command->argv_len) != REDIS_OK)
+			return fail(link, false, "out of memory");
+	}
+	for (DogpileRedisCommand *command = link->first; command != NULL; command = command->next)
+		command->sent = true;
+	set_patience(link, link->tls == NULL && (link->flags & DOGPILE_REDIS_INTERRUPTIBLE) == 0 &&
+				 sdslen(link->context->obuf) <= MAX_QUICK_WRITE);
+	link->expectant = link->patient;
+	link->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 link->options->operation_timeout_ms);
+	return write_buffer(link);
+}
+
+/* Wait until there is something to read, unless the read is to do so. */
+static bool
+wait_readable(DogpileRedisLink *link)
+{
+	if (link->expectant)
+	{
+		link->expectant = false;
+		return true;
+	}
+	return dogpile_backend_wait(link->context->fd, WL_SOCKET_READABLE, link->deadline);
+}
+
+/* Take in some bytes. */
+static bool
+read_some(DogpileRedisLink *link)
+{
+	size_t		before;
+	size_t		n;
+
+	if (link->drained && !link->broken && !wait_readable(link))
+		return fail_timeout(link);
+	if (link->broken)
+	{
+		/* Only what has come already; why we could not write we know. */
+		int			err = link->context->err;
+
+		before = link->context->reader->len;
+		link->context->err = 0;
+		if (redisBufferRead(link->context) != REDIS_OK ||
+			link->context->reader->len == before)
+		{
+			link->context->err = err;
+			return fail_context(link);
+		}
+		return true;
+	}
+
+	before = link->context->reader->len;
+	if (redisBufferRead(link->context) != REDIS_OK)
+		return fail_context(link);
+	n = link->context->reader->len - before;
+	link->drained = n < READ_SIZE;
+	return true;
+}
+
+/*
+ * Get the answers to all that was sent, in their order.
+ *
+ * Returns false, with dogpile_redis_link_error(), if one is missing; those that
+ * came before it are there.
+ */
+bool
+dogpile_redis_link_receive(DogpileRedisLink *link)
+{
+	bool		is_incomplete = false;
+
+	while (link->first != NULL)
+	{
+		DogpileRedisCommand *command = link->first;
+		void	   *reply = NULL;
+
+		if (redisGetReplyFromReader(link->context, &reply) != REDIS_OK)
+			return fail_context(link);
+		if (reply == NULL)
+		{
+			/* It may go on for ever, and never keep us waiting. */
+			if (is_incomplete && GetCurrentTimestamp() > link->deadline)
+				return fail_timeout(link);
+			if (!read_some(link))
+				return false;
+			is_incomplete = true;
+			continue;
+		}
+		is_incomplete = false;
+		link->answered = true;
+		link->kept[link->nkept++] = reply;
+		command->reply = reply;
+		link->first = command->next;
+	}
+	link->last = NULL;
+	link->nqueued = 0;
+	link->busy = false;
+	if (link->broken || link->context->reader->pos < link->context->reader->len)
+		dogpile_redis_link_disconnect(link);	/* it says more than we asked */
+	return true;
+}
+
+/* Why the last thing that failed did. */
+const DogpileBackendError *
+dogpile_redis_link_error(const DogpileRedisLink *link)
+{
+	return &link->error;
+}
+
+/*
+ * After a failure: was it only that a connection that had been idle turned out
+ * to be closed?  A new one may well do.
+ */
+bool
+dogpile_redis_link_was_stale(const DogpileRedisLink *link)
+{
+	return link->stale;
+}
+
+/*
+ * Make an array, unless no answer that we ask for can be as long: hiredis would
+ * get memory for as many elements as a broken server says there are.
+ */
+#if HIREDIS_MAJOR >= 1
+#define ARRAY_LENGTH	size_t
+#else
+#define ARRAY_LENGTH	int
+#endif
+static redisReplyObjectFunctions hiredis_functions;
+
+static void *
+create_array(const redisReadTask *task, ARRAY_LENGTH length)
+{
+	if (length > MAX_ARRAY)
+		return NULL;
+	return hiredis_functions.createArray(task, length);
+}
+
+/* Let a connection make its arrays so, and no program that we execute have it. */
+static void
+adjust_context(redisContext *context)
+{
+	static redisReplyObjectFunctions functions;
+
+	if (functions.createArray == NULL)
+	{
+		functions = hiredis_functions = *context->reader->fn;
+		functions.createArray = create_array;
+	}
+	context->reader->fn = &functions;
+	(void) fcntl(context->fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Let hiredis begin to connect to one address of the host. */
+static bool
+start_connect(DogpileRedisLink *link, const DogpilePlace *place)
+{
+	char		number[NI_MAXHOST];
+
+	if (link->address.port == 0)
+		link->context = redisConnectUnixNonBlock(link->address.host);
+	else if (getnameinfo((const struct sockaddr *) &place->address, place->len, number,
+						 sizeof(number), NULL, 0, NI_NUMERICHOST) == 0)
+		link->context = redisConnectNonBlock(number, link->address.port);
+	if (link->context == NULL)
+		return fail(link, false, "out of memory");
+	if (link->context->err != 0)
+		return fail_context(link);
+	adjust_context(link->context);
+	return true;
+}
+
+/* Wait for what start_connect() has begun. */
+static bool
+finish_connect(DogpileRedisLink *link)
+{
+	int			code = 0;
+	socklen_t	len = sizeof(code);
+
+	if (!dogpile_backend_wait(link->context->fd, WL_SOCKET_WRITEABLE, link->deadline))
+		return fail_timeout(link);
+	if (getsockopt(link->context->fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0)
+		code = errno;
+	if (code != 0)
+	{
+		char		what[128];
+
+		return fail(link, true, strerror_r(code, what, sizeof(what)));
+	}
+	if (strcmp(link->options->tls, "off") != 0)
+	{
+		char		what[128];
+
+		if (!dogpile_redis_tls_start(&link->tls, link->options, &link->address,
+									 link->context, link->deadline, what, sizeof(what)))
+			return fail(link, true, what);
+	}
+	return true;
+}
+
+/* Connect to the first address of the host that can be connected to. */
+static bool
+connect_any(DogpileRedisLink *link)
+{
+	DogpilePlace places[DOGPILE_MAX_PLACES];
+	char		what[128];
+	int			n = dogpile_resolve(&link->address, link->deadline, places, what,
+									sizeof(what));
+
+	if (n == 0)
+		return fail(link, true, what);
+	for (int i = 0; i < n; i++)
+	{
+		link->busy = true;
+		if (start_connect(link, &places[i]) && finish_connect(link))
+			return true;
+		if (GetCurrentTimestamp() >= link->deadline)
+			break;
+	}
+	return false;
+}
+
+/* Is what a command of the greeting got an answer to go on with? */
+static bool
+greeting_is_right(DogpileRedisLink *link, const DogpileRedisCommand *command)
+{
+	const DogpileRedisReply *reply = command->reply;
+
+	if (strcmp(command->argv[0], "ROLE") != 0)
+	{
+		if (reply->type == REDIS_REPLY_STATUS)
+			return true;
+	}
+	else
+	{
+		/* Who may not ask for the role, or whom, can still use it. */
+		if (dogpile_redis_reply_is_error(reply, "NOPERM") ||
+			dogpile_redis_reply_is_error(reply, "ERR unknown command"))
+			return true;
+		if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
+			reply->element[0]->type == REDIS_REPLY_STRING)
+			return strcmp(reply->element[0]->str, "master") == 0 ||
+				fail(link, true, "it is a replica, not the master");
+	}
+	if (reply->type != REDIS_REPLY_ERROR)
+		return fail(link, true, "this is not the answer of a Redis server");
+	dogpile_redis_reply_report(reply, link->name, &link->error);
+	link->error.unreachable = true;
+	dogpile_redis_link_disconnect(link);
+	return false;
+}
+
+/* Log in, choose the database, and ask for the role, all at once. */
+static bool
+greet(DogpileRedisLink *link)
+{
+	const DogpileBackendOptions *options = link->options;
+	char		database[16];
+	const char *auth_argv[3] = {"AUTH"};
+	const char *select_argv[2] = {"SELECT", database};
+	const char *role_argv[1] = {"ROLE"};
+	DogpileRedisCommand commands[3];
+	int			n = 0;
+	bool		complete;
+
+	memset(commands, 0, sizeof(commands));
+	snprintf(database, sizeof(database), "%d", options->database);
+	if (options->password[0] != '\0' || options->user[0] != '\0')
+	{
+		int			argc = 1;
+
+		if (options->user[0] != '\0')
+			auth_argv[argc++] = options->user;
+		auth_argv[argc++] = options->password;
+		commands[n].argc = argc;
+		commands[n++].argv = auth_argv;
+	}
+	if (options->database != 0 && link->kind != DOGPILE_REDIS_NODE)
+	{
+		commands[n].argc = 2;
+		commands[n++].argv = select_argv;
+	}
+	if (link->kind == DOGPILE_REDIS_MASTER)
+	{
+		commands[n].argc = 1;
+		commands[n++].argv = role_argv;
+	}
+	if (n == 0)
+		return true;
+
+	for (int i = 0; i < n; i++)
+		dogpile_redis_link_add(link, &commands[i]);
+	complete = dogpile_redis_link_send(link) && dogpile_redis_link_receive(link);
+	for (int i = 0; i < n && commands[i].reply != NULL; i++)
+		if (!greeting_is_right(link, &commands[i]))
+			return false;
+	return complete;
+}
+
+/*
+ * Connect, and greet the server.
+ *
+ * Returns false, with dogpile_redis_link_error(), if that does not work.  Takes
+ * at most connect_timeout_ms and then operation_timeout_ms for the greeting.
+ */
+bool
+dogpile_redis_link_connect(DogpileRedisLink *link, int flags)
+{
+	dogpile_redis_link_disconnect(link);
+	link->flags = flags;
+	link->idle = false;
+	link->stale = false;
+	link->answered = false;
+	link->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 link->options->connect_timeout_ms);
+	link->busy = true;
+	if (!connect_any(link))
+		return false;
+	link->generation++;
+	if (link->kind != DOGPILE_REDIS_SENTINEL && !greet(link))
+		return false;
+	link->busy = false;
+	if (link->context == NULL)
+		return fail(link, true, "this is not the answer of a Redis server");
+	return true;
+}
+
+/* Can the options for encryption be right? */
+bool
+dogpile_redis_link_check_tls(const DogpileBackendOptions *options,
+							 DogpileBackendError *error)
+{
+	if (strcmp(options->tls, "off") == 0)
+		return true;
+	if (!dogpile_redis_tls_is_built())
+	{
+		snprintf(error->message, sizeof(error->message), "%s",
+				 "this build of dogpile has no TLS for Redis: hiredis is older than 1.0");
+		return false;
+	}
+	if (options->tls_ca_file[0] != '\0' && access(options->tls_ca_file, R_OK) != 0)
+	{
+		snprintf(error->message, sizeof(error->message),
+				 "TLS: the file \"%.128s\" cannot be read: %s", options->tls_ca_file,
+				 strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+DogpileRedisReplyKind
+dogpile_redis_reply_kind(const DogpileRedisReply *reply)
+{
+	switch (reply->type)
+	{
+		case REDIS_REPLY_STRING:
+			return DOGPILE_REDIS_STRING;
+		case REDIS_REPLY_STATUS:
+			return DOGPILE_REDIS_STATUS;
+		case REDIS_REPLY_INTEGER:
+			return DOGPILE_REDIS_INTEGER;
+		case REDIS_REPLY_NIL:
+			return DOGPILE_REDIS_NIL;
+		case REDIS_REPLY_ARRAY:
+			return DOGPILE_REDIS_ARRAY;
+		case REDIS_REPLY_ERROR:
+			return DOGPILE_REDIS_ERROR;
+	}
+	return DOGPILE_REDIS_OTHER;
+}
+
+/* The bytes of a string, status or error; a zero follows them. */
+DogpileBytes
+dogpile_redis_reply_text(const DogpileRedisReply *reply)
+{
+	DogpileBytes text = {reply->str, reply->len};
+
+	return text;
+}
+
+int64
+dogpile_redis_reply_integer(const DogpileRedisReply *reply)
+{
+	return reply->integer;
+}
+
+/* How many elements an array has; 0 if it is none. */
+int
+dogpile_redis_reply_count(const DogpileRedisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ARRAY ? (int) Min(reply->elements, INT_MAX) : 0;
+}
+
+const DogpileRedisReply *
+dogpile_redis_reply_element(const DogpileRedisReply *reply, int i)
+{
+	return reply->element[i];
+}
+
+/* Is it an error whose first word is this? */
+bool
+dogpile_redis_reply_is_error(const DogpileRedisReply *reply, const char *code)
+{
+	size_t		len = strlen(code);
+
+	return reply->type == REDIS_REPLY_ERROR && reply->len >= len &&
+		memcmp(reply->str, code, len) == 0 &&
+		(reply->str[len] == ' ' || reply->str[len] == '\0');
+}
+
+/* Describe an answer that is an error, or not what was asked for. */
+void
+dogpile_redis_reply_report(const DogpileRedisReply *reply, const char *server,
+						   DogpileBackendError *error)
+{
+	static const char *const not_now[] = {
+		"LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "DENIED", "NOAUTH",
+		"ERR max number of clients reached"
+	};
+	char		text[128];
+	char	   *arguments;
+
+	error->unreachable = false;
+	if (reply->type != REDIS_REPLY_ERROR)
+	{
+		error->unreachable = true;
+		snprintf(error->message, sizeof(error->message),
+				 "Redis server %.120s: this is not the answer of a Redis server", server);
+		return;
+	}
+	for (int i = 0; i < lengthof(not_now); i++)
+		if (dogpile_redis_reply_is_error(reply, not_now[i]))
+			error->unreachable = true;
+	strlcpy(text, reply->str, sizeof(text));
+
+	/* A server that does not know a command repeats it: a value, or a password. */
+	arguments = strstr(text, ", with args");
+	if (arguments != NULL)
+		*arguments = '\0';
+	for (char *p = text; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	snprintf(error->message, sizeof(error->message), "Redis server %.100s says: %s",
+			 server, text);
+}

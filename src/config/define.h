@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * define.h
+ *	  PostgreSQL's variables for the settings of a region.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/config/define.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_DEFINE_H
+#define DOGPILE_DEFINE_H
+
+#include "config/verdict.h"
+
+extern void dogpile_define_region(DogpileRegion *region);
+extern void dogpile_define_refresh(DogpileRegion *region);
+extern bool dogpile_define_is_fresh(const DogpileRegion *region);
+
+#endif							/* DOGPILE_DEFINE_H */

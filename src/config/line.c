@@ -1,0 +1,235 @@
+/*-------------------------------------------------------------------------
+ *
+ * line.c
+ *	  What was written of our settings, and where.
+ *
+ * PostgreSQL tells a module the value that a setting has, not what was written
+ * and could not be taken: at start, a line that is not valid is a warning, and the
+ * setting has its default.  So the lines are read once more here, when PostgreSQL
+ * has just read them.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/config/line.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_db_role_setting.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
+#include "utils/rel.h"
+
+#include "config/line.h"
+#include "lib/compat.h"
+
+/* Could this be the name of one of our settings, or have been meant to be? */
+bool
+dogpile_line_is_ours(const char *name)
+{
+	return pg_strncasecmp(name, DOGPILE_PREFIX, strlen(DOGPILE_PREFIX)) == 0;
+}
+
+/* Make a line in CurrentMemoryContext; file may be NULL. */
+static DogpileLine *
+make_line(DogpileLineOrigin origin, const char *name, const char *value,
+		  const char *file, int number)
+{
+	DogpileLine *line = palloc0(sizeof(DogpileLine));
+
+	line->origin = origin;
+	line->name = pstrdup(name);
+	line->value = pstrdup(value != NULL ? value : "");
+	line->file = file != NULL ? pstrdup(file) : NULL;
+	line->number = number;
+	return line;
+}
+
+/* Copy a line, without what follows it, into CurrentMemoryContext. */
+DogpileLine *
+dogpile_line_copy(const DogpileLine *line)
+{
+	return make_line(line->origin, line->name, line->value, line->file, line->number);
+}
+
+/* Append a line to a list; an earlier one of the same name goes. */
+void
+dogpile_line_append(DogpileLine **list, DogpileLine *line)
+{
+	DogpileLine **link = list;
+
+	while (*link != NULL)
+		if (pg_strcasecmp((*link)->name, line->name) == 0)
+			*link = (*link)->next;
+		else
+			link = &(*link)->next;
+	*link = line;
+}
+
+/*
+ * Read our lines of the configuration files, as they are now.
+ *
+ * Of what is wrong with the form of the files, PostgreSQL itself has just told.
+ *
+ * Returns a list in CurrentMemoryContext.
+ *
+ * Errors: out of memory.
+ */
+DogpileLine *
+dogpile_line_read_files(void)
+{
+	ConfigVariable *head = NULL;
+	ConfigVariable *tail = NULL;
+	DogpileLine *lines = NULL;
+
+	(void) ParseConfigFile(ConfigFileName, true, NULL, 0, 0, DEBUG5, &head, &tail);
+	(void) ParseConfigFile(PG_AUTOCONF_FILENAME, false, NULL, 0, 0, DEBUG5,
+						   &head, &tail);
+	for (ConfigVariable *item = head; item != NULL; item = item->next)
+		if (item->name != NULL && dogpile_line_is_ours(item->name))
+			dogpile_line_append(&lines, make_line(DOGPILE_LINE_FILE, item->name,
+												  item->value, item->filename,
+												  item->sourceline));
+	FreeConfigVariables(head);
+	return lines;
+}
+
+/*
+ * Read what PostgreSQL keeps for us while the module is not loaded yet: all that is
+ * written anywhere when the server starts, valid or not.
+ *
+ * Returns a list in CurrentMemoryContext.
+ *
+ * Errors: out of memory.
+ */
+DogpileLine *
+dogpile_line_read_placeholders(void)
+{
+	int			count;
+	struct config_generic **variables = dogpile_guc_variables_compat(&count);
+	DogpileLine *lines = NULL;
+
+	for (int i = 0; i < count; i++)
+	{
+		struct config_generic *v = variables[i];
+		bool		is_from_file = v->source == PGC_S_FILE;
+
+		/* A line that the command line overrides has left its place, too. */
+		if ((v->flags & GUC_CUSTOM_PLACEHOLDER) && dogpile_line_is_ours(v->name))
+			dogpile_line_append(&lines,
+								make_line(is_from_file ? DOGPILE_LINE_FILE :
+										  DOGPILE_LINE_COMMAND, v->name,
+										  *DOGPILE_GUC_STRING(v)->variable,
+										  is_from_file ? v->sourcefile : NULL,
+										  v->sourceline));
+	}
+	return lines;
+}
+
+/* Append what a row of pg_db_role_setting has of ours. */
+static void
+append_row(DogpileLine **lines, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		config = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig,
+									  desc, &isnull);
+	Datum	   *items;
+	int			nitems;
+
+	if (isnull)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(config), TEXTOID, -1, false, TYPALIGN_INT,
+					  &items, NULL, &nitems);
+	for (int i = 0; i < nitems; i++)
+	{
+		char	   *name = TextDatumGetCString(items[i]);
+		char	   *value = strchr(name, '=');
+
+		if (value == NULL || !dogpile_line_is_ours(name))
+			continue;
+		*value++ = '\0';
+		dogpile_line_append(lines, make_line(DOGPILE_LINE_ROLE, name, value, NULL, 0));
+	}
+}
+
+/*
+ * Read what ALTER ROLE and ALTER DATABASE have set for this session.
+ *
+ * Returns a list in CurrentMemoryContext.
+ *
+ * Errors: those of reading a catalog.  Locks: AccessShareLock on it.
+ */
+DogpileLine *
+dogpile_line_read_role_settings(void)
+{
+	Oid			role = GetSessionUserId();
+	const Oid	keys[4][2] = {{InvalidOid, InvalidOid}, {InvalidOid, role},
+	{MyDatabaseId, InvalidOid}, {MyDatabaseId, role}};
+	Relation	relation = table_open(DbRoleSettingRelationId, AccessShareLock);
+	DogpileLine *lines = NULL;
+
+	for (int i = 0; i < lengthof(keys); i++)
+	{
+		ScanKeyData key[2];
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key[0], Anum_pg_db_role_setting_setdatabase,
+					BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(keys[i][0]));
+		ScanKeyInit(&key[1], Anum_pg_db_role_setting_setrole,
+					BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(keys[i][1]));
+		scan = systable_beginscan(relation, DbRoleSettingDatidRolidIndexId, true,
+								  NULL, lengthof(key), key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			append_row(&lines, tuple, RelationGetDescr(relation));
+		systable_endscan(scan);
+	}
+	table_close(relation, AccessShareLock);
+	return lines;
+}
+
+/* Find the line of a setting, by its whole name; or NULL. */
+const DogpileLine *
+dogpile_line_find(const DogpileLine *list, const char *name)
+{
+	while (list != NULL && pg_strcasecmp(list->name, name) != 0)
+		list = list->next;
+	return list;
+}
+
+/*
+ * What is set, without the prefix of the region; NULL if that is another one's.
+ *
+ * Errors: none.
+ */
+const char *
+dogpile_line_setting(const DogpileLine *line, const char *region)
+{
+	const char *rest = line->name + strlen(DOGPILE_PREFIX);
+	int			len = strlen(region);
+
+	if (rest[0] != '_' || pg_strncasecmp(rest + 1, region, len) != 0 ||
+		rest[1 + len] != '.')
+		return NULL;
+	return rest + len + 2;
+}
+
+/* Where a line is, as part of a sentence, in CurrentMemoryContext. */
+const char *
+dogpile_line_where(const DogpileLine *line)
+{
+	if (line->file != NULL)
+		return psprintf("in file \"%s\" line %d", line->file, line->number);
+	return line->origin == DOGPILE_LINE_COMMAND ? "on the command line of the server" :
+		"as set by ALTER ROLE or ALTER DATABASE";
+}

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * line.h
+ *	  What was written of our settings, and where.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/config/line.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_LINE_H
+#define DOGPILE_LINE_H
+
+/* What the name of each setting begins with. */
+#define DOGPILE_PREFIX				"dogpile"
+
+typedef enum DogpileLineOrigin
+{
+	DOGPILE_LINE_FILE,
+	DOGPILE_LINE_COMMAND,		/* the command line of the server */
+	DOGPILE_LINE_ROLE			/* ALTER ROLE or ALTER DATABASE */
+} DogpileLineOrigin;
+
+/* A value for a setting.  Of several for one name, only the last is in a list. */
+typedef struct DogpileLine
+{
+	DogpileLineOrigin origin;
+	char	   *name;			/* as written */
+	char	   *value;
+	char	   *file;			/* or NULL */
+	int			number;			/* in the file */
+	struct DogpileLine *next;
+} DogpileLine;
+
+extern DogpileLine *dogpile_line_read_files(void);
+extern DogpileLine *dogpile_line_read_placeholders(void);
+extern DogpileLine *dogpile_line_read_role_settings(void);
+extern DogpileLine *dogpile_line_copy(const DogpileLine *line);
+extern void dogpile_line_append(DogpileLine **list, DogpileLine *line);
+extern const DogpileLine *dogpile_line_find(const DogpileLine *list, const char *name);
+extern const char *dogpile_line_setting(const DogpileLine *line, const char *region);
+extern bool dogpile_line_is_ours(const char *name);
+extern const char *dogpile_line_where(const DogpileLine *line);
+
+#endif							/* DOGPILE_LINE_H */

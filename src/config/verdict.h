@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * verdict.h
+ *	  Whether the lines of a region can be taken as they are written.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/config/verdict.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_VERDICT_H
+#define DOGPILE_VERDICT_H
+
+#include "config/line.h"
+#include "config/setting.h"
+
+/* Of a region; lives as long as the process. */
+typedef struct DogpileVerdict
+{
+	char		region[DOGPILE_MAX_REGION_NAME + 1];
+
+	/* What is wrong with the lines that were loaded last; NULL: nothing. */
+	const char *fault;
+	const char *public_fault;	/* without what not everybody may see */
+
+	/* The last lines with which nothing was wrong, if there ever were any. */
+	bool		has_good;
+	const DogpileLine *good;
+	uint64		good_hash;
+
+	MemoryContext fault_context;
+	MemoryContext good_context;
+	struct DogpileVerdict *next;
+} DogpileVerdict;
+
+/* Tells whether the settings of a region go together; fills *reason if not. */
+typedef bool (*DogpileRegionCheck) (const DogpileRegion *region, const char **reason);
+
+/* Counts changes of what was loaded; begins above what a new region has. */
+extern uint32 dogpile_verdict_generation;
+
+extern Size dogpile_verdict_shmem_size(void);
+extern void dogpile_verdict_shmem_init(void);
+extern void dogpile_verdict_init(DogpileRegionCheck check_region);
+extern void dogpile_verdict_begin(void);
+extern void dogpile_verdict_follow_reload(void);
+extern void dogpile_verdict_catch_up(void);
+extern const DogpileLine *dogpile_verdict_lines(void);
+extern const char *dogpile_verdict_module_fault(void);
+extern DogpileVerdict *dogpile_verdict_get(const char *region);
+extern bool dogpile_verdict_is_agreed(const DogpileVerdict *verdict);
+extern const char *dogpile_verdict_judge(const char *region, const DogpileLine *lines,
+										 bool is_session, const char **public_fault);
+
+#endif							/* DOGPILE_VERDICT_H */

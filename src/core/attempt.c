@@ -1,0 +1,456 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.c
+ *	  Creating a value: running its query and publishing what it gives.
+ *
+ * Who calls this has decided that it is for him to create the value (creation.c),
+ * and usually has the creator lock.  Whether the value is stored, now or at COMMIT or
+ * not at all, depends on what the transaction has written, on its snapshot, and on what
+ * the query has read.  Waiters are told what they have to know before the lock is
+ * released.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/attempt.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/timestamp.h"
+
+#include "core/attempt.h"
+#include "core/lock.h"
+#include "depend/depend.h"
+#include "depend/temporary.h"
+#include "lib/stop.h"
+#include "store/oversize.h"
+#include "xact/change.h"
+#include "xact/xact.h"
+
+/* The keys that this session is creating now, the innermost first. */
+typedef struct Creation
+{
+	const DogpileKey *key;
+	struct Creation *outer;
+} Creation;
+
+static Creation *creations = NULL;
+
+/* How a value that was just created is to be stored. */
+typedef enum Publication
+{
+	PUBLISH_NOW,
+	PUBLISH_AT_COMMIT,
+	PUBLISH_BY_OTHERS,			/* it is good for this transaction only */
+	PUBLISH_NEVER
+} Publication;
+
+/*
+ * Refuse to create a key that this session is creating already: the query
+ * would wait for its own result.
+ *
+ * Errors: recursion.
+ */
+void
+dogpile_attempt_check_recursion(const DogpileCall *call)
+{
+	for (Creation *c = creations; c != NULL; c = c->outer)
+		if (c->key->len == call->key.len &&
+			memcmp(c->key->bytes, call->key.bytes, call->key.len) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_RECURSION),
+					 errmsg("creation of cache entry \"%s\" of region \"%s\" depends on itself",
+							dogpile_call_key_text(call), call->region->name),
+					 errdetail("The query asks for the value that it is to create.")));
+}
+
+/* Is this session creating anything now? */
+bool
+dogpile_attempt_is_nested(void)
+{
+	return creations != NULL;
+}
+
+/*
+ * Does this transaction's snapshot see all that was ever invalidated of what
+ * an entry depends on?  Only then may it publish a value computed from it.
+ */
+bool
+dogpile_attempt_sees_all(const DogpileAttempt *attempt, const DogpileDeps *deps)
+{
+	if (!IsolationUsesXactSnapshot())
+		return true;
+
+	/* What other servers have invalidated cannot be compared with it. */
+	return !dogpile_attempt_is_shared(attempt) &&
+		dogpile_deps_are_visible(deps, dogpile_version_snapshot_xmin());
+}
+
+static void
+run_query(const DogpileAttempt *attempt)
+{
+	dogpile_creator_run(attempt->creator, attempt->call.region->name,
+						dogpile_call_key_text(&attempt->call), attempt->result);
+	dogpile_stop(DOGPILE_STOP_RAN);
+}
+
+/*
+ * Run the query, finding out what its value depends on if the region wants that.
+ *
+ * tags: set to what it depends on.
+ *
+ * Returns whether the value may be stored at all.
+ */
+static bool
+run_collecting(const DogpileAttempt *attempt, const DogpileTags **tags)
+{
+	DogpileCollection collection;
+
+	if (!dogpile_depend_is_wanted(attempt->call.region))
+	{
+		run_query(attempt);
+		return true;
+	}
+	dogpile_depend_begin(&collection, attempt->call.region);
+	PG_TRY();
+	{
+		run_query(attempt);
+		*tags = dogpile_depend_end(&collection, attempt->tags);
+	}
+	PG_CATCH();
+	{
+		dogpile_depend_abandon(&collection);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (!dogpile_depend_must_bypass(&collection))
+		return !collection.is_stale;
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_BYPASSES, 1);
+	return false;
+}
+
+/* A value that is good for this session only is not stored; count it, and say so. */
+static void
+report_temporary(const DogpileAttempt *attempt)
+{
+	DogpileRegion *region = attempt->call.region;
+	const char *reason = "its query uses temporary objects";
+
+	if (dogpile_stats_count_unstorable(region, reason))
+		ereport(LOG,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("value cannot be stored in cache region \"%s\": %s", region->name,
+						reason),
+				 errdetail("It is key \"%s\".  It is not stored, nor are others like it; \"unstorable\" in dogpile_stats counts them.",
+						   dogpile_call_key_text(&attempt->call)),
+				 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * Run the query, and note what its value depends on besides the data.
+ *
+ * entry: filled in, apart from the value.
+ *
+ * Returns whether the value may be stored: not if it was made with the help of temporary
+ * objects, which nobody else has.
+ */
+static bool
+run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
+{
+	DogpileTemporaryState temporary;
+	uint64		npending = dogpile_call_npending;
+	TimestampTz started_at = dogpile_clock_now();
+	volatile bool storable = false;
+	volatile bool is_temporary = false;
+
+	entry->created_at = IsolationUsesXactSnapshot() ?
+		dogpile_version_snapshot_time() : started_at;
+	entry->lifetime_s = attempt->lifetime_s;
+	entry->tags = attempt->tags;
+	entry->lease = attempt->lease;
+	entry->is_outdated = false;
+	entry->outside = NULL;
+
+	/* The clock before the snapshot: see version.c. */
+	entry->as_of = dogpile_version_now();
+	attempt->log_position = dogpile_xact_position;
+	dogpile_stop(DOGPILE_STOP_NOTED);
+
+	dogpile_temporary_begin(&temporary);
+	PG_TRY();
+	{
+		storable = run_collecting(attempt, &entry->tags);
+	}
+	PG_FINALLY();
+	{
+		is_temporary = dogpile_temporary_end(&temporary);
+	}
+	PG_END_TRY();
+	if (is_temporary)
+		report_temporary(attempt);
+	attempt->uses_pending = dogpile_call_npending != npending;
+	entry->creation_us = dogpile_attempt_elapsed_us(started_at);
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_CREATIONS, 1);
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_CREATION_TIME, entry->creation_us);
+	return storable && !is_temporary;
+}
+
+/*
+ * Has the query itself invalidated what its value depends on, or set another
+ * one?  Its snapshot did not see that, so its value is outdated.
+ */
+static bool
+is_outdated_by_query(const DogpileAttempt *attempt, const DogpileDeps *deps)
+{
+	const DogpilePendingEntry *pending = dogpile_xact_find_entry(&attempt->call.key);
+
+	return (pending != NULL && pending->position > attempt->log_position) ||
+		dogpile_xact_get_invalidation(deps, attempt->log_position) != DOGPILE_NOT_INVALIDATED;
+}
+
+/* Is it right to publish the value that has just been created, and when? */
+static Publication
+choose_publication(const DogpileAttempt *attempt, const DogpileDeps *deps, bool storable)
+{
+	if (!storable || is_outdated_by_query(attempt, deps))
+		return PUBLISH_NEVER;
+	if (attempt->uses_pending || dogpile_change_affects(deps))
+		return PUBLISH_BY_OTHERS;
+	if (dogpile_attempt_has_written() ||
+		dogpile_xact_get_invalidation(deps, 0) != DOGPILE_NOT_INVALIDATED)
+		return PUBLISH_AT_COMMIT;
+	return dogpile_attempt_sees_all(attempt, deps) ? PUBLISH_NOW : PUBLISH_NEVER;
+}
+
+/*
+ * Leave a value in shared memory for those on this server who wait for it: the
+ * store outside may not work or keep nothing, and this spares them the way to
+ * it.  It is new from now on, which is after they began to wait, and of no use
+ * to those who come later, unless the region keeps copies.
+ */
+static bool
+hand_over(const DogpileAttempt *attempt, const DogpileEntry *entry)
+{
+	DogpileRegion *region = attempt->call.region;
+	bool		is_awaited = attempt->is_creator &&
+		dogpile_lock_has_waiters(attempt->call.key.hash);
+
+	return (is_awaited || region->local_expiration_time_s > 0) &&
+		dogpile_lookup_copy(region, &attempt->call.key, entry);
+}
+
+/* A value is not stored because of its size. */
+static void
+note_too_large(const DogpileAttempt *attempt, DogpileSizeLimit limit, const DogpileEntry *entry)
+{
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+	dogpile_oversize_report(attempt->call.region, limit, entry->value.size, LOG);
+}
+
+/*
+ * Publish a value in a store that other servers share.  Without a lease that is
+ * not possible: the store could not be reached when the creation began.
+ */
+static DogpileOutcomeKind
+publish_outside(const DogpileAttempt *attempt, const DogpileEntry *entry)
+{
+	const DogpileStore *store = attempt->call.region->store;
+	DogpilePrepared *prepared;
+	const char *reason;
+	DogpileStatus status = DOGPILE_ERROR;
+
+	if (entry->lease != NULL)
+	{
+		status = store->prepare(attempt->call.region, &attempt->call.key, entry,
+								&prepared, &reason);
+		if (status == DOGPILE_OK)
+			status = store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
+	}
+	if (status == DOGPILE_TOO_LARGE)
+		note_too_large(attempt, DOGPILE_LIMIT_BACKEND, entry);
+	if (hand_over(attempt, entry) || status == DOGPILE_OK || status == DOGPILE_KEPT)
+		return DOGPILE_OUTCOME_UNKNOWN;
+	return DOGPILE_OUTCOME_UNSTORED;
+}
+
+/*
+ * Publish a value at once.
+ *
+ * One that was outdated while it was computed is of use only to those who
+ * have waited for it, and is not stored if there are none.
+ *
+ * Nothing between prepare() and publish() raises errors.
+ */
+static DogpileOutcomeKind
+publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry *entry)
+{
+	const DogpileStore *store = attempt->call.region->store;
+	DogpilePrepared *prepared;
+	const char *reason;
+	DogpileStatus status;
+
+	for (int i = 0; i < deps->count; i++)
+		if (dogpile_version_is_hard_after(dogpile_deps_slot(deps, i), entry->as_of))
+		{
+			dogpile_attempt_count(attempt, DOGPILE_COUNTER_REFUSED, 1);
+			if (!attempt->is_creator || !dogpile_lock_has_waiters(attempt->call.key.hash))
+				return DOGPILE_OUTCOME_UNKNOWN;
+			break;
+		}
+
+	if (dogpile_attempt_is_shared(attempt))
+		return publish_outside(attempt, entry);
+	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared,
+							&reason);
+	if (status == DOGPILE_TOO_LARGE)
+		note_too_large(attempt, DOGPILE_LIMIT_MEMORY, entry);
+	if (status != DOGPILE_OK)
+		return DOGPILE_OUTCOME_UNSTORED;
+	(void) store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
+	return DOGPILE_OUTCOME_UNKNOWN;
+}
+
+/* The value would have to wait for COMMIT, but too much does so already. */
+static void
+give_up(const DogpileAttempt *attempt)
+{
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+	dogpile_xact_report_full(attempt->call.region, LOG);
+}
+
+/*
+ * Store a value that was just created, now or at COMMIT.
+ *
+ * Returns what those who wait for it have to know: UNKNOWN if they will find
+ * it, or if one of them should take over.
+ */
+static DogpileOutcomeKind
+store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
+{
+	DogpileResult *result = attempt->result;
+	DogpileDeps deps;
+
+	dogpile_deps_get(attempt->call.region, &attempt->call.key, entry->tags, &deps);
+	dogpile_depend_note_value(attempt->call.region, &deps, true);
+	if (!dogpile_value_encode_rows(result->rows, result->desc,
+								   (Size) attempt->call.region->max_value_size_kb * 1024,
+								   &entry->value))
+	{
+		note_too_large(attempt, DOGPILE_LIMIT_REGION, entry);
+		return DOGPILE_OUTCOME_UNSTORED;
+	}
+
+	switch (choose_publication(attempt, &deps, storable))
+	{
+		case PUBLISH_NOW:
+			return publish_now(attempt, &deps, entry);
+		case PUBLISH_AT_COMMIT:
+			if (dogpile_attempt_is_shared(attempt) && attempt->lease == NULL)
+				break;
+			if (dogpile_xact_store(attempt->call.region, &attempt->call.key, entry,
+								   dogpile_version_old_snapshot_xmin(),
+								   DOGPILE_PUBLISH_IF_NEWER))
+				return DOGPILE_OUTCOME_DEFERRED;
+			give_up(attempt);
+			break;
+		case PUBLISH_BY_OTHERS:
+			return DOGPILE_OUTCOME_DEFERRED;
+		case PUBLISH_NEVER:
+			break;
+	}
+	return DOGPILE_OUTCOME_UNSTORED;
+}
+
+/*
+ * Stop being the creator, having told the waiters what they have to know.
+ *
+ * The lock outside is given up here at the latest: a value that is not stored must not
+ * keep other servers waiting until this transaction ends, and if it waited for one of
+ * those who wait, nobody would see the deadlock.
+ */
+static void
+finish_creation(DogpileAttempt *attempt, DogpileOutcomeKind kind)
+{
+	if (attempt->lease)
+		attempt->call.region->store->release(attempt->lease);
+	if (!attempt->is_creator)
+		return;
+	dogpile_stop(DOGPILE_STOP_PUBLISHED);
+	if (kind != DOGPILE_OUTCOME_UNKNOWN &&
+		dogpile_lock_has_waiters(attempt->call.key.hash))
+		dogpile_outcome_note(&attempt->call.key, kind, NULL);
+	dogpile_lock_release(attempt->call.key.hash);
+}
+
+/* Run the query and store its value.  Returns as store_created(). */
+static DogpileOutcomeKind
+create_and_store(DogpileAttempt *attempt)
+{
+	DogpileEntry entry;
+	bool		storable = run_creator(attempt, &entry);
+
+	dogpile_stop(DOGPILE_STOP_COMPUTED);
+	return store_created(attempt, &entry, storable);
+}
+
+/*
+ * Having caught an error, tell the waiters if it concerns them: not if it ended
+ * this session's work, nor if only this caller cannot take what the query gives.
+ */
+static void
+note_failure(const DogpileAttempt *attempt, MemoryContext context)
+{
+	ErrorData  *error;
+
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_FAILED_CREATIONS, 1);
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (attempt->is_creator && !attempt->creator->misfit &&
+		!dogpile_outcome_is_own_failure(error->sqlerrcode))
+		dogpile_outcome_note(&attempt->call.key, DOGPILE_OUTCOME_FAILED, error);
+	FreeErrorData(error);
+}
+
+/*
+ * Create the value, store it if possible, and release the creator lock if
+ * this session has it.
+ *
+ * If an error is raised the lock goes with the (sub)transaction.  If the query
+ * itself has written, the lock is kept to the end of the transaction, so that
+ * nobody repeats what the query did before it is known whether it will last.
+ */
+void
+dogpile_attempt_create(DogpileAttempt *attempt)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Creation	creation = {.key = &attempt->call.key,.outer = creations};
+	bool		had_written = dogpile_attempt_has_written();
+	bool		query_wrote;
+	CommandId	command;
+	volatile DogpileOutcomeKind kind = DOGPILE_OUTCOME_UNKNOWN;
+
+	/* In a transaction that has written before, only the command tells. */
+	CommandCounterIncrement();
+	command = GetCurrentCommandId(false);
+	creations = &creation;
+	PG_TRY();
+	{
+		kind = create_and_store(attempt);
+	}
+	PG_CATCH();
+	{
+		creations = creation.outer;
+		note_failure(attempt, context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	creations = creation.outer;
+
+	query_wrote = (!had_written && dogpile_attempt_has_written()) ||
+		GetCurrentCommandId(false) != command;
+	if (kind != DOGPILE_OUTCOME_DEFERRED || !query_wrote)
+		finish_creation(attempt, kind);
+}

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.h
+ *	  Creating a value: running its query and publishing what it gives.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/attempt.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_ATTEMPT_H
+#define DOGPILE_ATTEMPT_H
+
+#include "access/xact.h"
+#include "utils/timestamp.h"
+
+#include "core/call.h"
+#include "core/creator.h"
+#include "core/outcome.h"
+#include "lib/clock.h"
+#include "version/deps.h"
+#include "xact/xact.h"
+
+/* One call that has to create the value, or to wait for it. */
+typedef struct DogpileAttempt
+{
+	DogpileCall call;
+	DogpileCallTime begin;
+	DogpileOutcomeTime outcomes_seen;
+	DogpileCreator *creator;
+	double		lifetime_s;
+	const DogpileTags *tags;
+	DogpileResult *result;
+	struct DogpileLease *lease; /* of a store that other servers share, or NULL */
+	DogpileLogPosition log_position;	/* of the transaction, before the snapshot */
+	bool		uses_pending;	/* was the query given what is not yet committed? */
+	bool		is_creator;		/* does it hold the creator lock? */
+} DogpileAttempt;
+
+extern void dogpile_attempt_check_recursion(const DogpileCall *call);
+extern bool dogpile_attempt_is_nested(void);
+extern bool dogpile_attempt_sees_all(const DogpileAttempt *attempt,
+									 const DogpileDeps *deps);
+extern void dogpile_attempt_create(DogpileAttempt *attempt);
+
+/* Add to a counter of the region.  Errors: none, as below. */
+static inline void
+dogpile_attempt_count(const DogpileAttempt *attempt, DogpileCounter counter, uint64 n)
+{
+	dogpile_call_count(&attempt->call, counter, n);
+}
+
+/* Microseconds since a time. */
+static inline uint64
+dogpile_attempt_elapsed_us(TimestampTz since)
+{
+	return (uint64) Max(dogpile_clock_now() - since, 0);
+}
+
+/* Is the region's store one that other servers share? */
+static inline bool
+dogpile_attempt_is_shared(const DogpileAttempt *attempt)
+{
+	return attempt->call.region->store->begin != NULL;
+}
+
+/* Has this transaction written anything? */
+static inline bool
+dogpile_attempt_has_written(void)
+{
+	return TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
+#endif							/* DOGPILE_ATTEMPT_H */

@@ -1,0 +1,192 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *	  One call of an SQL function on a key of a region.
+ *
+ * What all operations have in common: find the region and its store, build the
+ * key, count what was found and hand it over.  None of it allocates memory or
+ * takes a heavyweight lock, since a hit is nothing but this and a lookup.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/call.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+
+#include "backend/backends.h"
+#include "core/call.h"
+#include "depend/depend.h"
+#include "entry/variant.h"
+#include "remote/remote.h"
+#include "store/store.h"
+#include "xact/xact.h"
+
+uint64		dogpile_call_npending = 0;
+
+/*
+ * Refuse to create or change anything while a parallel plan runs, as PostgreSQL
+ * refuses UPDATE.  A worker's changes would be lost, because only its leader
+ * commits, and workers share the locks of their leader.  The leader itself may
+ * run whatever a worker may, so a mislabeled function is found out there, too.
+ *
+ * Errors: that.
+ */
+void
+dogpile_call_require_serial(void)
+{
+	if (unlikely(IsInParallelMode()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("cannot create or change cache entries during a parallel operation"),
+				 errhint("Functions that do so must be labeled PARALLEL UNSAFE.")));
+}
+
+/*
+ * Settings are checked before all modules that bring backends are loaded, so
+ * check again when one is used.
+ */
+static void
+check_backend(const DogpileRegion *region)
+{
+	const char *detail = NULL;
+
+	if (!dogpile_backend_check(region->backend, &detail) ||
+		!dogpile_backend_check_wrappers(region->wrap, &detail))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache backend \"%s\" of region \"%s\" is not supported by this build",
+						region->backend, region->name),
+				 detail ? errdetail_internal("%s", detail) : 0));
+}
+
+/*
+ * Find a region, and its store if that is not yet known.
+ *
+ * Errors: not preloaded, no such region, or it cannot be used.
+ */
+DogpileRegion *
+dogpile_call_open_region(const text *name)
+{
+	DogpileRegion *region;
+
+	dogpile_config_require_preload();
+	region = dogpile_config_get_region(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	if (region->store == NULL)
+	{
+		if (pg_strcasecmp(region->backend, dogpile_store_memory.name) == 0)
+			region->store = &dogpile_store_memory;
+		else
+		{
+			check_backend(region);
+			region->store = &dogpile_store_remote;
+		}
+		dogpile_remote_follow_reload();
+	}
+	return region;
+}
+
+/*
+ * Find the region and build the key of a call.  The key's bytes stay where they
+ * are until the next call, which a creator's query may well make: who goes on
+ * after that must copy them.
+ *
+ * Errors: as dogpile_call_open_region(); key too long; those of a variant, such
+ * as a setting that does not exist.
+ */
+void
+dogpile_call_open(DogpileCall *call, const text *region, const text *key)
+{
+	static char bytes[DOGPILE_MAX_KEY_BYTES];
+	char		variant[DOGPILE_MAX_VARIANT];
+	Size		key_len = VARSIZE_ANY_EXHDR(key);
+
+	call->region = dogpile_call_open_region(region);
+	if (key_len > DOGPILE_MAX_KEY_TEXT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key of cache region \"%s\" is too long", call->region->name),
+				 errdetail("The key has %zu bytes; the limit is %d.",
+						   key_len, DOGPILE_MAX_KEY_TEXT),
+				 errhint("Use a hash of it, such as md5().")));
+	dogpile_key_build(&call->key, bytes, call->region->name, call->region->name_len,
+					  VARDATA_ANY(key), key_len, variant,
+					  dogpile_variant_build(call->region, variant));
+}
+
+/*
+ * Count what a lookup has found as a hit, a stale hit, or a miss.
+ *
+ * Errors: none.
+ */
+void
+dogpile_call_count_found(const DogpileCall *call, const DogpileLookup *found)
+{
+	if (found->freshness == DOGPILE_ABSENT)
+		dogpile_call_count(call, DOGPILE_COUNTER_MISSES, 1);
+	else
+	{
+		dogpile_call_count(call, found->freshness == DOGPILE_FRESH ?
+						   DOGPILE_COUNTER_HITS : DOGPILE_COUNTER_STALE_HITS, 1);
+		dogpile_call_count(call, DOGPILE_COUNTER_TIME_SAVED, found->entry.creation_us);
+	}
+}
+
+/*
+ * The caller is told of a value, or that there is none.  If that is of this
+ * transaction's own doing, what is made of it must not be given to others before the
+ * transaction has committed.
+ *
+ * Errors: none.
+ */
+void
+dogpile_call_note_pending(const DogpileCall *call, const DogpileLookup *found)
+{
+	if (dogpile_xact_has_pending() &&
+		(found->is_invalidated || dogpile_xact_find_entry(&call->key) != NULL))
+		dogpile_call_npending++;
+}
+
+/*
+ * Make a record that was found the result of the call.  It stays where the
+ * store has put it, until the next call on any region.
+ *
+ * Errors: a query that is running must not depend on it; see depend.c.
+ */
+void
+dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
+				  DogpileResult *result)
+{
+	dogpile_call_note_pending(call, found);
+	if (dogpile_depend_current != NULL)
+	{
+		DogpileDeps deps;
+
+		dogpile_deps_get(call->region, &call->key, found->entry.tags, &deps);
+		dogpile_depend_note_value(call->region, &deps, true);
+		if (found->freshness != DOGPILE_FRESH)
+			dogpile_depend_note_stale();
+	}
+	result->rows = NULL;
+	result->desc = NULL;
+	result->record = found->record;
+}
+
+/* The key's text, for messages, in CurrentMemoryContext. */
+char *
+dogpile_call_key_text(const DogpileCall *call)
+{
+	const char *region;
+	const char *text;
+	int			region_len;
+	int			text_len;
+	Oid			database;
+
+	(void) dogpile_key_parse(call->key.bytes, call->key.len, &database,
+							 &region, &region_len, &text, &text_len);
+	return pnstrdup(text, text_len);
+}

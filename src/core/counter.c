@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * counter.c
+ *	  Counters: numbers that change at once.
+ *
+ * A counter is no part of the transaction, as little as a sequence is: whoever
+ * adds to it sees what others have added, and ROLLBACK takes nothing back.  So it
+ * is neither invalidated nor created by a query, and is kept apart from the values
+ * that have the same key.
+ *
+ * A store outside adds by itself.  In shared memory a counter is an entry, read and
+ * replaced under a lock of its own, which is held for a moment only.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/counter.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "core/counter.h"
+#include "core/creation.h"
+#include "core/lock.h"
+#include "lib/clock.h"
+#include "remote/item_name.h"
+#include "remote/remote.h"
+#include "store/age.h"
+
+/* Behind a key's text, in which there can be no such byte, for a counter. */
+#define SUFFIX			"\0counter"
+#define SUFFIX_LEN		(sizeof(SUFFIX) - 1)
+
+/* Most bytes of an encoded number. */
+#define MAX_SIZE		1024
+
+/* The key of a counter in shared memory, in a buffer of DOGPILE_MAX_KEY_BYTES. */
+static void
+build_key(const DogpileCall *call, char *buffer, DogpileKey *key)
+{
+	char		text[DOGPILE_MAX_KEY_TEXT];
+	const char *key_text;
+	const char *region;
+	int			text_len;
+	int			region_len;
+	Oid			database;
+	int			variant = dogpile_key_parse(call->key.bytes, call->key.len, &database,
+											&region, &region_len, &key_text, &text_len);
+
+	if (text_len + SUFFIX_LEN > DOGPILE_MAX_KEY_TEXT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key of a counter of cache region \"%s\" is too long",
+						call->region->name),
+				 errdetail("The key has %d bytes; the limit is %zu.",
+						   text_len, DOGPILE_MAX_KEY_TEXT - SUFFIX_LEN),
+				 errhint("Use a hash of it, such as md5().")));
+	memcpy(text, key_text, text_len);
+	memcpy(text + text_len, SUFFIX, SUFFIX_LEN);
+	dogpile_key_build(key, buffer, region, region_len, text, text_len + SUFFIX_LEN,
+					  call->key.bytes + variant, call->key.len - variant);
+}
+
+/* What the counter is at, or 0. */
+static int64
+read_number(DogpileRegion *region, const DogpileKey *key)
+{
+	DogpileValueReader record;
+	DogpileEntry entry;
+	Datum		number;
+	bool		isnull;
+
+	if (dogpile_store_memory.get(region, key, NULL, &entry) != DOGPILE_OK ||
+		dogpile_age_now(region, &entry) >= dogpile_age_expires_at(region, &entry) ||
+		dogpile_value_open(&entry.value, &record) != DOGPILE_VALUE_OK ||
+		!dogpile_value_get_datum(&record, &number, &isnull))
+		return 0;
+	return DatumGetInt64(number);
+}
+
+/* Replace it.  Returns false if there is no room. */
+static bool
+write_number(DogpileRegion *region, const DogpileKey *key, int64 number,
+			 double lifetime_s)
+{
+	DogpileEntry entry = {
+		.created_at = dogpile_clock_now(),
+		.lifetime_s = lifetime_s,
+		.as_of = dogpile_version_now()
+	};
+	DogpileDatum datum = {.value = Int64GetDatum(number),.typid = INT8OID,.typmod = -1};
+	DogpilePrepared *prepared;
+	const char *reason;
+
+	if (!dogpile_value_encode_datum(&datum, MAX_SIZE, &entry.value) ||
+		dogpile_store_memory.prepare(region, key, &entry, &prepared, &reason) != DOGPILE_OK)
+		return false;
+	(void) dogpile_store_memory.publish(prepared, DOGPILE_PUBLISH_ALWAYS, entry.as_of);
+	return true;
+}
+
+static void
+raise_out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("bigint out of range")));
+}
+
+static bool
+add_in_memory(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
+{
+	char		buffer[DOGPILE_MAX_KEY_BYTES];
+	DogpileKey	key;
+	TimestampTz since = dogpile_clock_now();
+	DogpileLockResult lock;
+	bool		ok;
+
+	build_key(call, buffer, &key);
+	lock = dogpile_lock_acquire(key.hash, dogpile_creation_deadline(call, since));
+	if (lock == DOGPILE_LOCK_TIMED_OUT)
+		dogpile_creation_raise_timeout(call, since);
+	if (pg_add_s64_overflow(read_number(call->region, &key), delta, result))
+		raise_out_of_range();
+	ok = write_number(call->region, &key, *result, lifetime_s);
+	if (lock == DOGPILE_LOCK_OK)
+		dogpile_lock_release(key.hash);
+	return ok;
+}
+
+static bool
+add_outside(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
+{
+	DogpileItemName name;
+	DogpileBackendStatus status;
+	int64		ttl_ms = 0;
+
+	if (lifetime_s == DOGPILE_LIFETIME_REGION)
+		lifetime_s = call->region->expiration_time_s;
+	if (lifetime_s >= 0)
+		ttl_ms = (int64) Min(Max(lifetime_s * 1000, 1), (double) PG_INT64_MAX / 2);
+	dogpile_item_name_of_key(call->region, &call->key, DOGPILE_ITEM_COUNTER, &name);
+	status = dogpile_remote_increment(dogpile_remote_find(call->region),
+									  dogpile_item_name_bytes(&name), delta, ttl_ms,
+									  result);
+	if (status == DOGPILE_BACKEND_TOO_LARGE)
+		raise_out_of_range();
+	return status == DOGPILE_BACKEND_OK;
+}
+
+/*
+ * Add to a counter, which begins at zero.
+ *
+ * lifetime_s: after so many seconds without a change it is forgotten; see store.h.
+ * result: set to what the counter is at now.
+ *
+ * Returns false if the store does not keep it.
+ *
+ * Errors: no such region, key too long; out of range; those of waiting for a lock.
+ * Locks: no LWLock may be held; takes a lock of the counter, and releases it.
+ */
+bool
+dogpile_counter_add(const text *region, const text *key, int64 delta,
+					double lifetime_s, int64 *result)
+{
+	DogpileCall call;
+
+	dogpile_call_require_serial();
+	dogpile_call_open(&call, region, key);
+	return call.region->store == &dogpile_store_memory ?
+		add_in_memory(&call, delta, lifetime_s, result) :
+		add_outside(&call, delta, lifetime_s, result);
+}

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * hint.c
+ *	  Tells sessions of names that are no settings of ours.
+ *
+ * To PostgreSQL, "dogpile_nosuch.vary" may belong to a module that is loaded later, so
+ * SET, ALTER ROLE and ALTER DATABASE take it without a word.  And of "dogpile.reports.vary"
+ * it says that the prefix is reserved, which helps nobody.
+ *
+ * set_config() and current_setting() are not looked at; nor does SHOW get here if
+ * there is no such name.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/hint.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+
+#include "config/config.h"
+#include "core/hint.h"
+
+static ProcessUtility_hook_type prev_process_utility = NULL;
+
+/* What a statement sets or shows; NULL: something else, or what is harmless. */
+static const char *
+find_name(Node *statement, bool *is_set)
+{
+	VariableSetStmt *set = NULL;
+
+	*is_set = false;
+	switch (nodeTag(statement))
+	{
+		case T_VariableShowStmt:
+			return ((VariableShowStmt *) statement)->name;
+		case T_VariableSetStmt:
+			set = (VariableSetStmt *) statement;
+			break;
+		case T_AlterSystemStmt:
+			set = ((AlterSystemStmt *) statement)->setstmt;
+			break;
+		case T_AlterRoleSetStmt:
+			set = ((AlterRoleSetStmt *) statement)->setstmt;
+			break;
+		case T_AlterDatabaseSetStmt:
+			set = ((AlterDatabaseSetStmt *) statement)->setstmt;
+			break;
+		default:
+			break;
+	}
+	*is_set = set != NULL && (set->kind == VAR_SET_VALUE || set->kind == VAR_SET_CURRENT);
+	return set != NULL ? set->name : NULL;
+}
+
+/* "dogpile.reports.vary" is meant to be "dogpile_reports.vary". */
+static void
+refuse_three_parts(const char *name)
+{
+	const char *rest = name + strlen(DOGPILE_PREFIX);
+
+	if (rest[0] != '.' || strchr(rest + 1, '.') == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_NAME),
+			 errmsg("invalid configuration parameter name \"%s\"", name),
+			 errhint("Names of settings have two parts: \"" DOGPILE_PREFIX "_%s\".",
+					 rest + 1)));
+}
+
+/* Warn of a setting for a region that does not exist. */
+static void
+warn_of_region(const char *name)
+{
+	const char *region;
+	int			region_len;
+
+	if (!dogpile_config_lacks_region(name, &region, &region_len))
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("unrecognized configuration parameter \"%s\"", name),
+			 region == NULL ? 0 :
+			 errdetail("Cache region \"%.*s\" does not exist.", region_len, region),
+			 region == NULL ?
+			 errhint("Settings of cache regions begin with \"" DOGPILE_PREFIX "_\" and the name of the region.") :
+			 errhint("Add it to \"" DOGPILE_PREFIX ".regions\".")));
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
+{
+	ProcessUtility_hook_type process = prev_process_utility ?
+		prev_process_utility : standard_ProcessUtility;
+	bool		is_set;
+	const char *name = find_name(pstmt->utilityStmt, &is_set);
+
+	if (name != NULL && dogpile_line_is_ours(name))
+	{
+		refuse_three_parts(name);
+		if (is_set)
+			warn_of_region(name);
+		dogpile_config_catch_up();
+	}
+	process(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+}
+
+/* See all statements that are not queries.  Called once, at load. */
+void
+dogpile_hint_init(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}

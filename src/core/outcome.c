@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * outcome.c
+ *	  What became of creations that left no value to those who waited.
+ *
+ * Waiters that find no value when they are woken would queue to create it one
+ * after another, although the query has just failed or its value cannot be
+ * stored.  So a creator that ends that way notes it here before it releases
+ * the lock, and a waiter looks for what was noted since its own call began.
+ * Errors are not cached thereby: whoever calls later pays no attention to it.
+ *
+ * A creator that fails for a reason of its own notes nothing, and one of the
+ * waiters takes its place.
+ *
+ * The table is small and of fixed size, and a new outcome replaces the oldest
+ * of its set.  One that is lost before its waiters have read it costs a
+ * creation that was not needed.  Everything here is under one lock, since it
+ * is used only when a creation ends badly or somebody has waited in vain.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/outcome.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#include "core/outcome.h"
+
+#define WAYS		4
+
+/* In shared memory, under the outcome lock. */
+typedef struct NotedOutcome
+{
+	uint64		hash;			/* of the key, with the table's own seed */
+	DogpileOutcomeTime noted_at;	/* 0: none */
+	DogpileOutcome outcome;
+} NotedOutcome;
+
+typedef struct OutcomeTable
+{
+	pg_atomic_uint64 last;		/* DogpileOutcomeTime; advanced under the lock */
+	uint64		seed;			/* makes hashes unforeseeable to users */
+	uint32		nsets;
+	NotedOutcome sets[FLEXIBLE_ARRAY_MEMBER][WAYS];
+} OutcomeTable;
+
+static OutcomeTable *table = NULL;
+static LWLock *outcome_lock = NULL;
+
+/* More than one for each session, so that none is lost for want of room. */
+static uint32
+count_sets(void)
+{
+	return Max(256, 2 * MaxBackends) / WAYS;
+}
+
+Size
+dogpile_outcome_shmem_size(void)
+{
+	return add_size(offsetof(OutcomeTable, sets),
+					mul_size(count_sets(), sizeof(NotedOutcome[WAYS])));
+}
+
+/*
+ * Create the table, empty, or attach to it.
+ *
+ * Locks: AddinShmemInitLock must be held.
+ */
+void
+dogpile_outcome_shmem_init(void)
+{
+	bool		found;
+
+	outcome_lock = &GetNamedLWLockTranche("dogpile_outcome")->lock;
+	table = ShmemInitStruct("dogpile outcomes", dogpile_outcome_shmem_size(), &found);
+	if (found)
+		return;
+
+	memset(table, 0, dogpile_outcome_shmem_size());
+	table->nsets = count_sets();
+	pg_atomic_init_u64(&table->last, 0);
+	if (!pg_strong_random(&table->seed, sizeof(table->seed)))
+		table->seed = (uint64) MyProcPid;	/* only less unforeseeable */
+}
+
+static uint64
+hash_key(const DogpileKey *key)
+{
+	return hash_bytes_extended((const unsigned char *) key->bytes, key->len,
+							   table->seed);
+}
+
+/*
+ * The time to give to dogpile_outcome_find() later.
+ *
+ * Errors: none.  Locks: none.
+ */
+DogpileOutcomeTime
+dogpile_outcome_now(void)
+{
+	return pg_atomic_read_u64(&table->last);
+}
+
+/* The place for a key: its own if there is one, else the oldest of its set. */
+static NotedOutcome *
+find_place_locked(uint64 hash)
+{
+	NotedOutcome *set = table->sets[hash % table->nsets];
+	NotedOutcome *oldest = &set[0];
+
+	for (int i = 0; i < WAYS; i++)
+	{
+		if (set[i].hash == hash && set[i].noted_at != 0)
+			return &set[i];
+		if (set[i].noted_at < oldest->noted_at)
+			oldest = &set[i];
+	}
+	return oldest;
+}
+
+/* Copy as many whole characters as there is room for. */
+static void
+copy_text(char *to, Size size, const char *from)
+{
+	int			len = from ? pg_mbcliplen(from, strlen(from), size - 1) : 0;
+
+	memcpy(to, from ? from : "", len);
+	to[len] = '\0';
+}
+
+/*
+ * Note how a creation ended.
+ *
+ * error: what the query raised; only for DOGPILE_OUTCOME_FAILED.
+ *
+ * Errors: none.  Locks: takes the outcome lock.  The caller still holds the
+ * creator lock, so that waiters find this when they wake.
+ */
+void
+dogpile_outcome_note(const DogpileKey *key, DogpileOutcomeKind kind,
+					 const ErrorData *error)
+{
+	uint64		hash = hash_key(key);
+	static DogpileOutcome outcome;
+	NotedOutcome *place;
+
+	memset(&outcome, 0, sizeof(outcome));
+	outcome.kind = kind;
+	if (error)
+	{
+		outcome.sqlerrcode = error->sqlerrcode;
+		copy_text(outcome.message, sizeof(outcome.message), error->message);
+		copy_text(outcome.detail, sizeof(outcome.detail), error->detail);
+		copy_text(outcome.hint, sizeof(outcome.hint), error->hint);
+	}
+
+	LWLockAcquire(outcome_lock, LW_EXCLUSIVE);
+	place = find_place_locked(hash);
+	place->hash = hash;
+	place->outcome = outcome;
+	place->noted_at = pg_atomic_add_fetch_u64(&table->last, 1);
+	LWLockRelease(outcome_lock);
+}
+
+/*
+ * Find out how the last creation of a key ended.
+ *
+ * since: what dogpile_outcome_now() gave when the caller's call began; what
+ *		was noted before does not count.
+ * outcome: filled in; of kind UNKNOWN if nothing was noted.
+ *
+ * Errors: none.  Locks: takes the outcome lock.
+ */
+void
+dogpile_outcome_find(const DogpileKey *key, DogpileOutcomeTime since,
+					 DogpileOutcome *outcome)
+{
+	uint64		hash = hash_key(key);
+	NotedOutcome *place;
+
+	outcome->kind = DOGPILE_OUTCOME_UNKNOWN;
+	LWLockAcquire(outcome_lock, LW_SHARED);
+	place = find_place_locked(hash);
+	if (place->hash == hash && place->noted_at > since)
+		*outcome = place->outcome;
+	LWLockRelease(outcome_lock);
+}
+
+/*
+ * Is an error a matter of the session that got it, and not of the query?
+ *
+ * Then another session may well succeed: cancel, termination and timeouts,
+ * lost races with other transactions, want of resources, and what this role or
+ * this transaction may not do.
+ */
+bool
+dogpile_outcome_is_own_failure(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* rollback */
+		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):	/* resources */
+		case MAKE_SQLSTATE('5', '5', '0', '0', '0'):	/* lock_timeout */
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):	/* cancel, shutdown */
+		case MAKE_SQLSTATE('7', '2', '0', '0', '0'):	/* snapshot too old */
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
+				sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
+	}
+}

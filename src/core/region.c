@@ -1,0 +1,516 @@
+/*-------------------------------------------------------------------------
+ *
+ * region.c
+ *	  What can be done with the entries of a region.
+ *
+ * The words used throughout: a *region* is a named set of entries with common
+ * settings.  An *entry* is a *value* stored under a *key*, of which there may
+ * be several *variants* (one for each role, say).  A *creator* is the session
+ * that runs the query of a key, at most one at a time; a *waiter* is one that
+ * waits for it.  A value is *fresh* until it has *expired* or was declared
+ * *stale*; a stale one is given to everybody but its next creator; once it is
+ * gone, or was *invalidated*, it is given to nobody.  A fresh value found is a
+ * *hit*, none at all a *miss*.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/region.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "core/attempt.h"
+#include "core/lock.h"
+#include "core/region.h"
+#include "core/verify.h"
+#include "depend/depend.h"
+#include "entry/variant.h"
+#include "lib/clock.h"
+#include "remote/lease.h"
+#include "remote/remote.h"
+#include "store/age.h"
+#include "store/oversize.h"
+#include "xact/xact.h"
+
+/* --------------------------------------------------------------------
+ * Reading
+ * --------------------------------------------------------------------
+ */
+
+/*
+ * Get a value, and create it if there is none or if it is stale and nobody
+ * else is at it.
+ *
+ * creator: what to run; its shape is also what the result is checked against.
+ * options: how a value created is stored.
+ * result: filled in.  A record in it is valid until the next call on any
+ *		region; rows live in CurrentMemoryContext.
+ *
+ * Errors: no such region, key too long, recursion; those of the query, also if
+ * another session has run it; those of waiting for a heavyweight lock.
+ * Locks: no LWLock may be held.  Takes the creator lock of the key, and
+ * releases it unless the query has written.
+ */
+void
+dogpile_region_get_or_create(const text *region, const text *key,
+							 DogpileCreator *creator,
+							 const DogpileEntryOptions *options,
+							 DogpileResult *result)
+{
+	DogpileCall call;
+	DogpileLookup found;
+
+	dogpile_call_require_serial();
+	dogpile_call_open(&call, region, key);
+	dogpile_creation_lookup(&call, creator, NULL, &found);
+	if (found.freshness == DOGPILE_FRESH)
+	{
+		dogpile_call_count_found(&call, &found);
+		if (dogpile_verify_is_due(call.region))
+			dogpile_verify_hit(&call, &found, creator);
+		dogpile_call_give(&call, &found, result);
+	}
+	else
+		dogpile_creation_run(&call, &found, creator, options, result);
+}
+
+/*
+ * A query that is running asks whether there is a value: that no value should be
+ * there, or one of any age, is nothing of which changes could be told.
+ */
+static void
+note_question(const DogpileCall *call)
+{
+	DogpileDeps deps;
+
+	if (dogpile_depend_current == NULL)
+		return;
+	dogpile_deps_get(call->region, &call->key, NULL, &deps);
+	dogpile_depend_note_value(call->region, &deps, false);
+}
+
+/*
+ * Get a value, fresh or stale, without ever creating it.
+ *
+ * shape: what the caller can take.
+ *
+ * Returns false if there is none; else result as above.
+ *
+ * Errors: no such region, key too long.
+ */
+bool
+dogpile_region_get(const text *region, const text *key, const DogpileShape *shape,
+				   DogpileResult *result)
+{
+	DogpileCall call;
+	DogpileLookup found;
+
+	dogpile_call_open(&call, region, key);
+	dogpile_lookup(call.region, &call.key, shape, NULL, &found);
+	dogpile_call_count_found(&call, &found);
+	if (found.freshness == DOGPILE_ABSENT)
+	{
+		note_question(&call);
+		dogpile_call_note_pending(&call, &found);
+		return false;
+	}
+	dogpile_call_give(&call, &found, result);
+	return true;
+}
+
+/*
+ * Is there a value, fresh or stale?  Counts neither as a hit nor as a miss.
+ *
+ * Errors: as dogpile_region_get().
+ */
+bool
+dogpile_region_exists(const text *region, const text *key)
+{
+	DogpileCall call;
+	DogpileLookup found;
+
+	dogpile_call_open(&call, region, key);
+	note_question(&call);
+	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
+	dogpile_call_note_pending(&call, &found);
+	return found.freshness != DOGPILE_ABSENT;
+}
+
+/*
+ * Tell what there is to know of an entry.
+ *
+ * metadata: filled in; without an entry only key_is_locked is.
+ *
+ * Returns false if there is no entry.
+ *
+ * Errors: as dogpile_region_get().
+ */
+bool
+dogpile_region_describe(const text *region, const text *key,
+						DogpileMetadata *metadata)
+{
+	DogpileCall call;
+	DogpileLookup found;
+
+	dogpile_call_open(&call, region, key);
+	note_question(&call);
+	metadata->key_is_locked = dogpile_lock_is_held(call.key.hash);
+	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
+	dogpile_call_note_pending(&call, &found);
+	if (found.freshness == DOGPILE_ABSENT)
+		return false;
+	metadata->created_at = found.entry.created_at;
+	metadata->expires_at = dogpile_age_expires_at(call.region, &found.entry);
+	metadata->gone_at = dogpile_age_gone_at(call.region, &found.entry);
+	metadata->now = dogpile_clock_now();
+	metadata->fresh = found.freshness == DOGPILE_FRESH;
+	metadata->creation_time_ms = found.entry.creation_us / 1000.0;
+	metadata->size = found.entry.value.size;
+	metadata->tags = dogpile_tag_decode(found.entry.tags);
+	metadata->relations = dogpile_tag_decode_relations(found.entry.tags);
+	if (found.entry.outside != NULL)
+	{
+		metadata->desc = found.entry.outside->desc;
+		metadata->nrows = found.entry.outside->nrows;
+	}
+	else
+	{
+		metadata->desc = dogpile_value_get_desc(&found.record);
+		metadata->nrows = found.record.nrows;
+	}
+	return metadata->desc != NULL;
+}
+
+/* What a scan of the stores is for. */
+typedef struct ListState
+{
+	DogpileEntryCallback callback;
+	void	   *arg;
+	MemoryContext context;		/* reset after each entry */
+} ListState;
+
+/* Put one entry of a scan into readable form and pass it on. */
+static void
+list_entry(const DogpileScannedEntry *scanned, void *arg)
+{
+	ListState  *state = arg;
+	MemoryContext oldcontext = MemoryContextSwitchTo(state->context);
+	DogpileListedEntry listed;
+	DogpileRegion *region;
+	const char *region_name;
+	const char *text;
+	int			region_len;
+	int			text_len;
+	int			variant = dogpile_key_parse(scanned->key, scanned->key_len,
+											&listed.database, &region_name,
+											&region_len, &text, &text_len);
+
+	listed.region = pnstrdup(region_name, region_len);
+	region = dogpile_config_find_region(region_name, region_len);
+	if (variant > 0 && region != NULL)
+	{
+		listed.key = pnstrdup(text, text_len);
+		listed.variant = dogpile_variant_describe(scanned->key + variant,
+												  scanned->key_len - variant);
+		listed.created_at = scanned->entry.created_at;
+		listed.expires_at = dogpile_age_expires_at(region, &scanned->entry);
+		listed.gone_at = dogpile_age_gone_at(region, &scanned->entry);
+		listed.fresh = dogpile_lookup_judge(region, listed.database, scanned->hash,
+											&scanned->entry) == DOGPILE_FRESH;
+		listed.creation_time_ms = scanned->entry.creation_us / 1000.0;
+		listed.size = scanned->entry.value.size;
+		listed.memory = scanned->memory;
+		state->callback(&listed, state->arg);
+	}
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextReset(state->context);
+}
+
+/*
+ * Tell of every entry in shared memory, of all databases.
+ * Entries of regions that are no longer configured are left out.
+ *
+ * callback: called with each; must copy what it keeps.
+ *
+ * Errors: out of memory; those of the callback.  Locks: no LWLock may be held;
+ * none is held while the callback runs.
+ */
+void
+dogpile_region_list(DogpileEntryCallback callback, void *arg)
+{
+	ListState	state = {.callback = callback,.arg = arg};
+
+	dogpile_config_require_preload();
+	state.context = AllocSetContextCreate(CurrentMemoryContext, "dogpile entry",
+										  ALLOCSET_DEFAULT_SIZES);
+	dogpile_store_memory.scan(list_entry, &state);
+	MemoryContextDelete(state.context);
+}
+
+/* --------------------------------------------------------------------
+ * Changing: all of it takes effect at COMMIT
+ * --------------------------------------------------------------------
+ */
+
+/* Declare what is stored under a key invalid, all variants of it. */
+static void
+invalidate_key(DogpileCall *call, bool hard)
+{
+	dogpile_call_count(call, DOGPILE_COUNTER_INVALIDATIONS, 1);
+	dogpile_xact_invalidate(dogpile_version_key_slot(call->key.hash), hard);
+	dogpile_xact_announce_key(call->region, &call->key, hard);
+	if (hard)
+		dogpile_xact_remove(call->region, &call->key);
+}
+
+/* Is anything there, of any variant, for this transaction to see? */
+static bool
+any_variant_exists(DogpileCall *call)
+{
+	DogpileLookup found;
+	DogpileDeps deps;
+
+	dogpile_lookup(call->region, &call->key, NULL, NULL, &found);
+	if (found.freshness != DOGPILE_ABSENT)
+		return true;
+	dogpile_deps_get(call->region, &call->key, NULL, &deps);
+	return call->region->store->has_variant != NULL &&
+		dogpile_xact_get_invalidation(&deps, 0) != DOGPILE_HARD_INVALIDATED &&
+		call->region->store->has_variant(call->region, &call->key);
+}
+
+/* A value is not stored: that which there was is no longer the right one, either. */
+static void
+drop_value(DogpileCall *call)
+{
+	dogpile_call_count(call, DOGPILE_COUNTER_TOO_LARGE, 1);
+	invalidate_key(call, true);
+}
+
+/*
+ * Store a value given by the user.  Returns whether it can be stored.
+ *
+ * Under REPEATABLE READ it may be computed from what the snapshot shows, so it
+ * is not published over an invalidation that the snapshot does not see.
+ */
+static bool
+set_value(DogpileCall *call, const DogpileDatum *value,
+		  const DogpileEntryOptions *options)
+{
+	Size		max_size = (Size) call->region->max_value_size_kb * 1024;
+	DogpileEntry entry = {
+		.created_at = dogpile_clock_now(),
+		.lifetime_s = options->lifetime_s,
+		.as_of = dogpile_version_now(),
+		.tags = dogpile_tag_encode(options->tags)
+	};
+
+	/* Nothing else is to invalidate what the user has computed himself. */
+	if (dogpile_depend_is_wanted(call->region))
+		entry.tags = dogpile_tag_add_objects(entry.tags, NULL, 0, NIL, true);
+	if (!dogpile_value_encode_datum(value, max_size, &entry.value))
+	{
+		drop_value(call);
+		dogpile_oversize_report(call->region, DOGPILE_LIMIT_REGION, 0, WARNING);
+		return false;
+	}
+	if (call->region->store->note != NULL)
+		entry.lease = call->region->store->note(call->region, &call->key, entry.tags);
+	if (dogpile_xact_store(call->region, &call->key, &entry,
+						   dogpile_version_old_snapshot_xmin(), DOGPILE_PUBLISH_ALWAYS))
+	{
+		dogpile_call_count(call, DOGPILE_COUNTER_SETS, 1);
+		return true;
+	}
+	drop_value(call);
+	dogpile_xact_report_full(call->region, WARNING);
+	return false;
+}
+
+/*
+ * Store a value.
+ *
+ * value: it and its type, which it keeps.
+ *
+ * Errors: no such region, key too long, bad tags; a value that is too large is
+ * only warned about.
+ */
+void
+dogpile_region_set(const text *region, const text *key, const DogpileDatum *value,
+				   const DogpileEntryOptions *options)
+{
+	DogpileCall call;
+
+	dogpile_call_require_serial();
+	dogpile_call_open(&call, region, key);
+	(void) set_value(&call, value, options);
+}
+
+/*
+ * Take the lock that all servers respect, if there is one; it is released at the
+ * end of the transaction.
+ *
+ * lease: what release() gives up, or NULL if the store has no such lock.
+ *
+ * Returns false if the store does not answer.
+ */
+static bool
+lock_among_servers(DogpileCall *call, TimestampTz since, struct DogpileLease **lease)
+{
+	const DogpileStore *store = call->region->store;
+	DogpileStatus status;
+
+	*lease = NULL;
+	if (store->begin == NULL)
+		return true;
+	for (int round = 0;
+		 (status = store->begin(call->region, &call->key, NULL, lease)) == DOGPILE_BUSY;
+		 round++)
+		if (!dogpile_lease_wait(since, dogpile_creation_deadline(call, since), round))
+			dogpile_creation_raise_timeout(call, since);
+	return status != DOGPILE_ERROR;
+}
+
+/* Give up what dogpile_region_add() has locked. */
+static void
+unlock(DogpileCall *call, DogpileLockResult lock, struct DogpileLease *lease)
+{
+	if (lease != NULL)
+		call->region->store->release(lease);
+	if (lock == DOGPILE_LOCK_OK)
+		dogpile_lock_release(call->key.hash);
+}
+
+/* Has the store outside, if it is one, failed to answer the last call? */
+static bool
+has_store_failed(const DogpileCall *call)
+{
+	return call->region->store->begin != NULL &&
+		dogpile_remote_failed_last(dogpile_remote_find(call->region));
+}
+
+/*
+ * Store a value unless there is one, fresh or stale.
+ *
+ * Returns whether it was stored, or that this cannot be known: the store does not
+ * answer.  Then nothing is.
+ *
+ * Errors: as dogpile_region_set(), and those of waiting for a lock; the
+ * region's lock_timeout, too, which lock_timeout_action does not soften here.
+ * Locks: the creator lock of the key, and that of all servers, to the end of the
+ * transaction if the value is stored, so that nobody else stores one before that.
+ */
+DogpileAdded
+dogpile_region_add(const text *region, const text *key, const DogpileDatum *value,
+				   const DogpileEntryOptions *options)
+{
+	TimestampTz since = dogpile_clock_now();
+	DogpileCall call;
+	DogpileLookup found;
+	DogpileLockResult lock;
+	struct DogpileLease *lease;
+
+	dogpile_call_require_serial();
+	dogpile_call_open(&call, region, key);
+	dogpile_attempt_check_recursion(&call);
+	lock = dogpile_lock_acquire(call.key.hash, dogpile_creation_deadline(&call, since));
+	if (lock == DOGPILE_LOCK_TIMED_OUT)
+		dogpile_creation_raise_timeout(&call, since);
+	if (!lock_among_servers(&call, since, &lease))
+	{
+		unlock(&call, lock, lease);
+		return DOGPILE_ADD_FAILED;
+	}
+	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
+	if (found.freshness != DOGPILE_ABSENT || has_store_failed(&call))
+	{
+		unlock(&call, lock, lease);
+		return found.freshness != DOGPILE_ABSENT ? DOGPILE_NOT_ADDED : DOGPILE_ADD_FAILED;
+	}
+	return set_value(&call, value, options) ? DOGPILE_ADDED : DOGPILE_NOT_ADDED;
+}
+
+/*
+ * Invalidate a key, all variants of it.
+ *
+ * hard: after COMMIT nobody is given the old value; else it is stale.
+ *
+ * Returns whether there was anything to invalidate.
+ *
+ * Errors: no such region, key too long.
+ */
+bool
+dogpile_region_invalidate(const text *region, const text *key, bool hard)
+{
+	DogpileCall call;
+	bool		existed;
+
+	dogpile_call_require_serial();
+	dogpile_call_open(&call, region, key);
+	existed = any_variant_exists(&call);
+	invalidate_key(&call, hard);
+	return existed;
+}
+
+/*
+ * Remove a key, all variants of it.
+ *
+ * Returns whether there was anything to remove.
+ *
+ * Errors: as dogpile_region_invalidate().
+ */
+bool
+dogpile_region_delete(const text *region, const text *key)
+{
+	return dogpile_region_invalidate(region, key, true);
+}
+
+/*
+ * Invalidate all entries of a region in this database.
+ *
+ * hard: as for dogpile_region_invalidate().
+ *
+ * Errors: no such region.
+ */
+void
+dogpile_region_invalidate_all(const text *region, bool hard)
+{
+	DogpileRegion *opened;
+	int			number;
+
+	dogpile_call_require_serial();
+	opened = dogpile_call_open_region(region);
+	number = dogpile_stats_slot(opened);
+	dogpile_stats_count(opened, DOGPILE_COUNTER_INVALIDATIONS, 1);
+	dogpile_xact_invalidate(dogpile_version_region_slot(MyDatabaseId, number), hard);
+	dogpile_xact_announce_region(opened, hard);
+}
+
+/*
+ * Invalidate all entries in this database that carry one of some tags.
+ *
+ * tags: text[], or NULL for none.
+ * hard: as for dogpile_region_invalidate().
+ *
+ * Errors: bad tags.
+ */
+void
+dogpile_region_invalidate_tags(ArrayType *tags, bool hard)
+{
+	DogpileTags *encoded;
+
+	dogpile_call_require_serial();
+	dogpile_config_require_preload();
+	encoded = dogpile_tag_encode(tags);
+	for (uint32 i = 0; encoded && i < encoded->count; i++)
+		dogpile_xact_invalidate(encoded->slots[i], hard);
+	if (encoded)
+		dogpile_xact_announce_tags(encoded, hard);
+}

@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.c
+ *	  Compares cached values with what their queries give now.
+ *
+ * Of the hits of a region, the share that "verify_fraction" tells is computed once
+ * more.  The caller is given the cached value all the same; what differs is counted
+ * and told in the log.  Where values are invalidated exactly, nothing ever should.
+ *
+ * The query has a snapshot of its own, younger than the look into the cache.  If
+ * what the value depends on was changed in between, or is about to be, a difference
+ * tells nothing, and such a comparison is not counted.
+ *
+ * It runs in a subtransaction that is rolled back, so that neither its failure nor
+ * whatever it does besides giving rows has an effect on the caller.  A query that
+ * fails where there is a value is a difference, too.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/core/verify.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "executor/executor.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#include "core/outcome.h"
+#include "core/verify.h"
+#include "depend/depend.h"
+#include "lib/clock.h"
+#include "xact/xact.h"
+
+/* Within a query that verifies, nothing else is verified. */
+static bool is_verifying = false;
+
+/* Is a hit to be verified?  Errors: none. */
+bool
+dogpile_verify_is_due(const DogpileRegion *region)
+{
+	return region->verify_fraction > 0 && !is_verifying &&
+		pg_prng_double(&pg_global_prng_state) < region->verify_fraction;
+}
+
+/* --------------------------------------------------------------------
+ * Comparing
+ * --------------------------------------------------------------------
+ */
+
+/* A number that is the same for equal rows. */
+static uint64
+hash_row(TupleTableSlot *slot)
+{
+	uint64		hash = 0;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(slot->tts_tupleDescriptor, i);
+		uint32		column = slot->tts_isnull[i] ? 0 :
+			datum_image_hash(slot->tts_values[i], att->attbyval, att->attlen) + 1;
+
+		hash = hash_bytes_uint32_extended(column, hash + i);
+	}
+	return hash;
+}
+
+/* A number that is the same for equal rows in any order. */
+static uint64
+hash_rows(const DogpileValue *value)
+{
+	DogpileValueReader reader;
+	DogpileValueScan scan;
+	TupleTableSlot *slot;
+	uint64		sum = 0;
+
+	if (dogpile_value_open(value, &reader) != DOGPILE_VALUE_OK)
+		return 0;
+	dogpile_value_begin_rows(&scan, &reader);
+	slot = MakeSingleTupleTableSlot(scan.desc, &TTSOpsMinimalTuple);
+	while (dogpile_value_next_row(&scan, slot))
+		sum += hash_row(slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return sum;
+}
+
+/* Are these the same rows?  Their order may be left to chance by the query. */
+static bool
+are_same(const DogpileValue *a, const DogpileValue *b)
+{
+	return a->size == b->size &&
+		(memcmp(a->data, b->data, a->size) == 0 || hash_rows(a) == hash_rows(b));
+}
+
+/* --------------------------------------------------------------------
+ * Computing
+ * --------------------------------------------------------------------
+ */
+
+/*
+ * Run the query in the subtransaction that has been begun for it.
+ *
+ * Returns whether it gives the value that was found.
+ */
+static bool
+run_and_compare(const DogpileCall *call, const DogpileLookup *found,
+				DogpileCreator *creator)
+{
+	DogpileResult result;
+	DogpileValue value;
+
+	dogpile_creator_run(creator, call->region->name, dogpile_call_key_text(call), &result);
+	return dogpile_value_encode_rows(result.rows, result.desc, MaxAllocHugeSize, &value) &&
+		are_same(&found->entry.value, &value);
+}
+
+/*
+ * Compute a value once more, leaving no trace of it.
+ *
+ * failure: set to the message if the query fails.
+ *
+ * Returns whether it is the one that was found.
+ *
+ * Errors: those that end the caller's own work.
+ */
+static bool
+compute(const DogpileCall *call, const DogpileLookup *found,
+		const DogpileCreator *creator, char **failure)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	DogpileCreator copy = *creator;
+	ErrorData  *volatile error = NULL;
+	volatile bool same = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		same = run_and_compare(call, found, &copy);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error)
+	{
+		/* Only now, or the transaction would be left within the subtransaction. */
+		if (dogpile_outcome_is_own_failure(error->sqlerrcode))
+			ReThrowError(error);
+		*failure = error->message;
+	}
+	return same;
+}
+
+static void
+report_mismatch(const DogpileCall *call, const DogpileLookup *found, const char *failure)
+{
+	dogpile_call_count(call, DOGPILE_COUNTER_MISMATCHES, 1);
+	ereport(LOG,
+			(errmsg("cached value is not what its query gives now"),
+			 errdetail("Key \"%s\" of cache region \"%s\", created at %s.",
+					   dogpile_call_key_text(call), call->region->name,
+					   timestamptz_to_str(dogpile_clock_to_day(found->entry.created_at))),
+			 failure ? errcontext("The query fails: %s", failure) : 0,
+			 errhidestmt(true)));
+}
+
+/* Copy what was found: the query may well look into the cache itself. */
+static void
+keep(DogpileCall *call, DogpileLookup *found)
+{
+	DogpileValue *value = &found->entry.value;
+	DogpileTags *tags = NULL;
+
+	call->key = *dogpile_key_copy(&call->key);
+	value->data = memcpy(MemoryContextAllocHuge(CurrentMemoryContext, value->size),
+						 value->data, value->size);
+	if (found->entry.tags)
+		tags = memcpy(palloc(found->entry.tags->size), found->entry.tags,
+					  found->entry.tags->size);
+	found->entry.tags = tags;
+	if (dogpile_value_open(value, &found->record) != DOGPILE_VALUE_OK)
+		elog(ERROR, "could not open a copy of a cached value");
+}
+
+/*
+ * Verify a value that was found fresh.
+ *
+ * call, found: what they point to is copied to CurrentMemoryContext.
+ * creator: the query of the caller.
+ *
+ * Errors: those that end the caller's own work, such as a cancel.
+ * Locks: no LWLock may be held; takes what the query takes.
+ */
+void
+dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator *creator)
+{
+	DogpileCollection *collection = dogpile_depend_current;
+	char	   *failure = NULL;
+	bool		same;
+	DogpileDeps deps;
+
+	/* What this transaction has stored itself may well be unlike what others see. */
+	if (dogpile_xact_find_entry(&call->key) != NULL)
+		return;
+	keep(call, found);
+
+	/* What it reads concerns no query that is running now. */
+	dogpile_depend_current = NULL;
+	is_verifying = true;
+	PG_TRY();
+	{
+		same = compute(call, found, creator, &failure);
+	}
+	PG_FINALLY();
+	{
+		is_verifying = false;
+		dogpile_depend_current = collection;
+	}
+	PG_END_TRY();
+
+	dogpile_deps_get(call->region, &call->key, found->entry.tags, &deps);
+	if (!same && dogpile_deps_have_changed(&deps, found->entry.as_of))
+		return;
+	dogpile_call_count(call, DOGPILE_COUNTER_VERIFICATIONS, 1);
+	if (!same)
+		report_mismatch(call, found, failure);
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * callee.h
+ *	  Which kinds of types functions use out of sight.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/depend/callee.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_CALLEE_H
+#define DOGPILE_CALLEE_H
+
+/*
+ * Told of a function that is called: kinds of types that it uses, as of typeuse.h,
+ * whether it is not known what it has prepared, and why it depends on the time, or
+ * NULL.  Returns whether anybody takes notes.
+ */
+typedef bool (*DogpileCalleeNote) (int types, bool unknown, const char *reason);
+
+extern void dogpile_callee_init(void);
+extern void dogpile_callee_begin(DogpileCalleeNote callback);
+extern void dogpile_callee_end(void);
+extern void dogpile_callee_note(int types, bool opaque);
+extern bool dogpile_callee_is_told(void);
+extern bool dogpile_callee_may_keep_plans(Oid function);
+extern void dogpile_callee_forget(void);
+extern void dogpile_callee_end_transaction(void);
+extern int	dogpile_callee_types(Oid function);
+
+#endif							/* DOGPILE_CALLEE_H */

@@ -1,0 +1,730 @@
+/*-------------------------------------------------------------------------
+ *
+ * depend.c
+ *	  Finds out what a creator's query depends on.
+ *
+ * Every plan that the executor starts while the query runs tells which relations it
+ * reads (views, partitions and what functions read included), and with whose rights;
+ * the hook that guards the execution of functions tells which are called.  That holds
+ * for the query itself and for those of functions in whatever language, as long as
+ * they go through the executor; C code that reads tables by itself is found by
+ * nobody.  A cached value that the query uses brings what it depends on.
+ *
+ * All of it is told by slots of objects (object.c), which change.c bumps.  What a
+ * query depends on but nobody can know of (determinism.c) is an error, or the
+ * value is not stored, or it is stored all the same, as the region's
+ * "nondeterministic" says.
+ *
+ * A worker of a parallel plan could not tell what functions read there.  So a plan
+ * that calls functions other than built-in ones runs without workers.
+ *
+ * Rights count as well: what was given to a role is dropped when its rights, those of
+ * an owner of a view, or memberships of roles change, so that a hit need not check
+ * any.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/depend/depend.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "partitioning/partdesc.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "depend/callee.h"
+#include "depend/depend.h"
+#include "depend/determinism.h"
+#include "depend/typeuse.h"
+#include "depend/watch.h"
+#include "lib/clock.h"
+#include "lib/compat.h"
+#include "version/object.h"
+#include "xact/change.h"
+
+/* So often in a transaction plans are made anew for functions of PL/pgSQL. */
+#define MAX_RENEWALS	1000
+
+/* How often a session tells the log why it does not store values. */
+#define LOG_INTERVAL_MS		60000
+
+DogpileCollection *dogpile_depend_current = NULL;
+
+/* Do changes by all others count as watched on our account?  See version.c. */
+static bool is_reader = false;
+
+/*
+ * Have all plans been made anew in this transaction, so that it is known what functions
+ * have prepared since?  And how often was that done because it is not?
+ */
+static bool has_renewed = false;
+static int	nrenewals = 0;
+
+/* Expressions of an executor are looked up each time that it starts. */
+static bool is_starting = false;
+
+static ExecutorStart_hook_type prev_executor_start = NULL;
+static object_access_hook_type prev_object_access = NULL;
+
+/* --------------------------------------------------------------------
+ * Collecting
+ * --------------------------------------------------------------------
+ */
+
+/*
+ * Add a slot, unless it was among the last: a function that is called for each row
+ * starts the same plan as often.
+ */
+static void
+add_slot(DogpileCollection *collection, DogpileSlot slot)
+{
+	for (int i = collection->nslots - 1; i >= 0 && i >= collection->nslots - 32; i--)
+		if (collection->slots[i] == slot)
+			return;
+	if (collection->nslots == collection->max_slots)
+	{
+		collection->max_slots = Max(32, 2 * collection->max_slots);
+		collection->slots = collection->slots == NULL ?
+			MemoryContextAlloc(collection->context,
+							   collection->max_slots * sizeof(DogpileSlot)) :
+			repalloc(collection->slots, collection->max_slots * sizeof(DogpileSlot));
+	}
+	collection->slots[collection->nslots++] = slot;
+}
+
+/* A role with whose rights something was read. */
+static void
+add_role(DogpileCollection *collection, Oid role)
+{
+	uint32		hash = GetSysCacheHashValue1(AUTHOID, ObjectIdGetDatum(role));
+
+	add_slot(collection, dogpile_object_syscache(InvalidOid, AUTHOID, hash));
+}
+
+/*
+ * Does the value depend on something that cannot be known?
+ *
+ * Errors: if so, and the region wants one.
+ */
+static void
+check_unknown(const DogpileCollection *collection)
+{
+	const DogpileRegion *region = collection->region;
+
+	if (collection->unknown == NULL ||
+		region->nondeterministic != DOGPILE_NONDETERMINISTIC_THROW)
+		return;
+	if (collection->is_session)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot tell here on what values of cache region \"%s\" depend",
+						region->name),
+				 errdetail_internal("%s", collection->unknown),
+				 errhint("The query need not be changed.  Use a region without \"depends\", or set \"dogpile_%s.nondeterministic\" to \"bypass\".",
+						 region->name)));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("creator query of cache region \"%s\" is not deterministic",
+					region->name),
+			 errdetail_internal("%s", collection->unknown),
+			 errhint("Change the query, or set \"dogpile_%s.nondeterministic\" to \"bypass\" or \"ignore\".",
+					 region->name)));
+}
+
+/*
+ * The value depends on something that cannot be known.
+ *
+ * reason: a sentence; copied.
+ *
+ * Errors: if the region wants one.
+ */
+static void
+note_unknown(DogpileCollection *collection, const char *reason)
+{
+	if (reason == NULL)
+		return;
+	if (collection->unknown == NULL)
+		collection->unknown = MemoryContextStrdup(collection->context, reason);
+	check_unknown(collection);
+}
+
+/*
+ * The names by which other relations would come before this one, by the search path
+ * that the query has been analyzed with, should they be created.
+ */
+static void
+add_names(DogpileCollection *collection, Oid relid)
+{
+	Oid			schema = get_rel_namespace(relid);
+	char	   *name = get_rel_name(relid);
+	List	   *path = fetch_search_path(false);
+	ListCell   *lc;
+
+	if (name != NULL && list_member_oid(path, schema))
+		foreach(lc, path)
+		{
+			uint32		hash;
+
+			if (lfirst_oid(lc) == schema)
+				break;
+			hash = GetSysCacheHashValue2(RELNAMENSP, CStringGetDatum(name),
+										 ObjectIdGetDatum(lfirst_oid(lc)));
+			add_slot(collection, dogpile_object_syscache(MyDatabaseId, RELNAMENSP, hash));
+		}
+	list_free(path);
+}
+
+/*
+ * Is the list of partitions that this session has of a table what the catalog says?
+ *
+ * PostgreSQL may keep one that it was building when it was told of a change: that
+ * marks the relation's entry, in which the outdated list is then put.  (See
+ * RelationBuildPartitionDesc(); sessions were seen whose queries left a partition
+ * out long after it had been attached.)  Nobody else is to be given what comes of
+ * that; and the entry is dropped, so that it is built anew.
+ */
+static void
+check_partitions(DogpileCollection *collection, Oid relid)
+{
+	Relation	rel = RelationIdGetRelation(relid);
+	List	   *children = find_inheritance_children_extended(relid, false, NoLock,
+															  NULL, NULL);
+	PartitionDesc known;
+	bool		is_current;
+
+	if (!RelationIsValid(rel))
+		return;
+	known = RelationGetPartitionDesc(rel, false);
+	is_current = known->nparts == list_length(children);
+	for (int i = 0; i < known->nparts && is_current; i++)
+		is_current = list_member_oid(children, known->oids[i]);
+	RelationClose(rel);
+	list_free(children);
+	if (is_current)
+		return;
+	collection->is_stale = true;
+	RelationCacheInvalidateEntry(relid);
+}
+
+/*
+ * Let all plans that this session has kept be made anew, for they need not tell any
+ * more what they were made of: a function whose result is in them as a constant, or
+ * one that PL/pgSQL has looked up before in this transaction.
+ *
+ * It is not done for each query: what PL/pgSQL looks up takes memory to the end of the
+ * transaction.  What functions have prepared since is remembered (callee.c).
+ *
+ * Errors: none.
+ */
+static void
+renew_plans(DogpileCollection *collection)
+{
+	if (collection->has_new_plans)
+		return;
+	collection->has_new_plans = true;
+	ResetPlanCache();
+	dogpile_callee_forget();
+	has_renewed = true;
+}
+
+/*
+ * A function is called of which it is not known what it has prepared: for what cannot
+ * be known has to be told for each query.  The plans are made anew, but not without
+ * end; after that the value is not stored.
+ */
+static void
+renew_for_function(DogpileCollection *collection)
+{
+	if (collection->has_new_plans)
+		return;
+	if (++nrenewals <= MAX_RENEWALS)
+		renew_plans(collection);
+	else
+		collection->is_stale = true;
+}
+
+/* A function that is called, or was while the query was planned. */
+static void
+add_function(DogpileCollection *collection, Oid function)
+{
+	const char *reason = dogpile_determinism_check_function(function,
+															collection->region->vary);
+
+	if (function >= FirstUnpinnedObjectId)
+	{
+		collection->calls_functions = true;
+		dogpile_depend_note_types(dogpile_callee_types(function));
+		if (dogpile_callee_may_keep_plans(function))
+			renew_plans(collection);
+	}
+	if (reason != NULL && !is_starting)
+		dogpile_callee_note(0, true);
+	note_unknown(collection, reason);
+}
+
+/* Does a plan call functions that are not built in? */
+static bool
+calls_functions(const PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->invalItems)
+		if (((PlanInvalItem *) lfirst(lc))->cacheId == PROCOID)
+			return true;
+	return false;
+}
+
+/* What a plan reads, calls, and with whose rights. */
+static void
+collect_plan(DogpileCollection *collection, const PlannedStmt *plan)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(collection->context);
+	List	   *roles = dogpile_plan_roles_compat(plan);
+	ListCell   *lc;
+
+	foreach(lc, plan->relationOids)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		if (list_member_oid(collection->relations, relid))
+			continue;
+		note_unknown(collection, dogpile_determinism_check_relation(relid));
+		add_names(collection, relid);
+		if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+			check_partitions(collection, relid);
+		collection->relations = lappend_oid(collection->relations, relid);
+	}
+	if (calls_functions(plan))
+		collection->calls_functions = true;
+	foreach(lc, roles)
+		add_role(collection, lfirst_oid(lc));
+	add_role(collection, GetUserId());
+	list_free(roles);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Let a plan run without parallel workers.  It may be in use elsewhere. */
+static void
+forbid_workers(QueryDesc *query)
+{
+	PlannedStmt *plan = palloc(sizeof(PlannedStmt));
+
+	memcpy(plan, query->plannedstmt, sizeof(PlannedStmt));
+	plan->parallelModeNeeded = false;
+	query->plannedstmt = plan;
+}
+
+static void
+start(QueryDesc *query, int eflags)
+{
+	if (prev_executor_start)
+		prev_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
+executor_start(QueryDesc *query, int eflags)
+{
+	dogpile_change_note_statement(DOGPILE_STATEMENT_OTHER);
+	if (dogpile_depend_current == NULL)
+		start(query, eflags);
+	else
+	{
+		bool		was_starting = is_starting;
+
+		/* What is read in order to make a plan is in it as a constant. */
+		if (dogpile_depend_current->nplanning > 0)
+			dogpile_callee_note(0, true);
+		collect_plan(dogpile_depend_current, query->plannedstmt);
+		if (query->plannedstmt->parallelModeNeeded &&
+			(calls_functions(query->plannedstmt) ||
+			 (dogpile_depend_current->types & DOGPILE_TYPE_FUNCTIONS) != 0))
+			forbid_workers(query);
+		is_starting = true;
+		PG_TRY();
+		{
+			start(query, eflags);
+		}
+		PG_FINALLY();
+		{
+			is_starting = was_starting;
+		}
+		PG_END_TRY();
+	}
+}
+
+/*
+ * PostgreSQL tells here of each function that an expression is about to call, and of
+ * those that a plan does not mention, because it has their results.
+ */
+static void
+object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+{
+	if (access == OAT_FUNCTION_EXECUTE && dogpile_depend_current != NULL)
+		add_function(dogpile_depend_current, object);
+	if (prev_object_access)
+		prev_object_access(access, class, object, sub, arg);
+}
+
+/*
+ * Is there a schema that is searched before the built-in objects?  Then what is built
+ * in may be hidden by what is not.
+ */
+static bool
+hides_builtins(void)
+{
+	List	   *path = fetch_search_path(false);
+	bool		result = list_member_oid(path, PG_CATALOG_NAMESPACE) &&
+		linitial_oid(path) != PG_CATALOG_NAMESPACE;
+
+	list_free(path);
+	return result;
+}
+
+/*
+ * Look at the creator's query itself, before it runs.
+ *
+ * Errors: it is not deterministic, and the region wants to be told so.
+ */
+void
+dogpile_depend_note_query(Query *query)
+{
+	DogpileCollection *collection = dogpile_depend_current;
+	const char *reason;
+
+	if (collection == NULL)
+		return;
+	reason = dogpile_determinism_check_session();
+	collection->is_session |= reason != NULL && collection->unknown == NULL;
+	note_unknown(collection, reason);
+	note_unknown(collection,
+				 dogpile_determinism_check_query(query, collection->region->vary));
+	collection->types |= dogpile_typeuse_find(query);
+	if (hides_builtins())
+		collection->types |= DOGPILE_TYPES | DOGPILE_ROW_TYPES;
+	collection->is_judged = true;
+	if (dogpile_determinism_calls_functions(query) ||
+		(collection->types & DOGPILE_TYPE_FUNCTIONS) != 0)
+	{
+		collection->calls_functions = true;
+		if (!has_renewed || !dogpile_callee_is_told())
+			renew_plans(collection);
+	}
+}
+
+/*
+ * The running query has asked for a value from the cache.
+ *
+ * region, deps: of that.
+ * is_known: was one found that may know all it depends on?
+ *
+ * Errors: not so, and the region wants to be told.
+ */
+void
+dogpile_depend_note_value(const DogpileRegion *region, const DogpileDeps *deps,
+						  bool is_known)
+{
+	DogpileCollection *collection = dogpile_depend_current;
+
+	if (collection == NULL)
+		return;
+	for (int i = 0; i < deps->count; i++)
+		add_slot(collection, dogpile_deps_slot(deps, i));
+
+	/* What the user has set depends on no object, and may be set again. */
+	if (!is_known || deps->tags == NULL || !deps->tags->exact || deps->tags->nobjects == 0)
+		note_unknown(collection,
+					 psprintf("It asks for a value of cache region \"%s\" of which it is not known what it depends on.",
+							  region->name));
+}
+
+/*
+ * The value that the running query was given is stale: another session creates a new
+ * one.  That is nothing to complain of, but what is made of it is not to be stored.
+ */
+void
+dogpile_depend_note_stale(void)
+{
+	if (dogpile_depend_current != NULL)
+		dogpile_depend_current->is_stale = true;
+}
+
+/*
+ * The running query depends on something that cannot be known.
+ *
+ * reason: a sentence, which is copied; or NULL: it does not.
+ *
+ * Errors: if the region wants one.
+ */
+void
+dogpile_depend_note_unknown(const char *reason)
+{
+	if (dogpile_depend_current == NULL || reason == NULL)
+		return;
+	dogpile_callee_note(0, true);
+	note_unknown(dogpile_depend_current, reason);
+}
+
+/* The running query uses types of these kinds, as typeuse.h tells them. */
+void
+dogpile_depend_note_types(int types)
+{
+	if (dogpile_depend_current == NULL)
+		return;
+	dogpile_depend_current->types |= types;
+	dogpile_callee_note(types, false);
+}
+
+/* PL/pgSQL calls a function. */
+static bool
+note_callee(int types, bool unknown, const char *reason)
+{
+	if (dogpile_depend_current == NULL)
+		return false;
+	if (unknown)
+		renew_for_function(dogpile_depend_current);
+	dogpile_depend_note_types(types);
+	note_unknown(dogpile_depend_current, reason);
+	return true;
+}
+
+/*
+ * An error is about to be raised while the query runs.  It may be caught, as by
+ * EXCEPTION in PL/pgSQL; then the value depends on what was not found or allowed, and
+ * that may be anything that is yet to be made or granted.
+ */
+void
+dogpile_depend_note_error(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+		case ERRCODE_INVALID_CATALOG_NAME:
+		case ERRCODE_INVALID_SCHEMA_NAME:
+		case ERRCODE_INTERNAL_ERROR:
+			for (DogpileCollection *c = dogpile_depend_current; c != NULL; c = c->outer)
+				c->has_missed = true;
+			break;
+		default:
+			break;
+	}
+}
+
+/* --------------------------------------------------------------------
+ * Beginning and ending
+ * --------------------------------------------------------------------
+ */
+
+/* Does the region want to know what its values depend on? */
+bool
+dogpile_depend_is_wanted(const DogpileRegion *region)
+{
+	return region->depends == DOGPILE_DEPENDS_AUTO;
+}
+
+/*
+ * Begin to find out what a query depends on, before its snapshot is taken.
+ *
+ * collection: initialised; belongs to the caller and must be ended or abandoned, but
+ * not after the end of the transaction.
+ *
+ * Errors: none.
+ */
+void
+dogpile_depend_begin(DogpileCollection *collection, const DogpileRegion *region)
+{
+	memset(collection, 0, sizeof(DogpileCollection));
+	collection->outer = dogpile_depend_current;
+	collection->region = region;
+	collection->context = CurrentMemoryContext;
+	collection->is_reader = !is_reader;
+	dogpile_depend_current = collection;
+	if (!is_reader)
+		dogpile_version_begin_read();
+	dogpile_callee_begin(note_callee);
+	is_reader = true;
+}
+
+/* Cease to be a reader. */
+static void
+end_read(void)
+{
+	if (is_reader)
+	{
+		dogpile_version_end_read();
+		dogpile_callee_end();
+	}
+	is_reader = false;
+}
+
+/* A session that is terminated passes no PG_CATCH, but aborts its transaction. */
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
+		event == XACT_EVENT_PRE_PREPARE)
+		return;
+	if (event == XACT_EVENT_ABORT)
+	{
+		dogpile_depend_current = NULL;
+		end_read();
+	}
+	has_renewed = false;
+	nrenewals = 0;
+	dogpile_callee_end_transaction();
+}
+
+/* One without an outer one may be within another all the same: see verify.c. */
+static void
+end(DogpileCollection *collection)
+{
+	dogpile_depend_current = collection->outer;
+	if (collection->is_reader)
+		end_read();
+}
+
+/* Give up, because of an error.  Errors: none. */
+void
+dogpile_depend_abandon(DogpileCollection *collection)
+{
+	end(collection);
+}
+
+/* The slots of relations, which tags may stand for (watch.c). */
+static void
+add_relations(DogpileCollection *collection, const DogpileTags *tags)
+{
+	ListCell   *lc;
+
+	foreach(lc, collection->relations)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		if (tags != NULL && dogpile_watch_covers(relid, collection->region->name, tags))
+			add_slot(collection, dogpile_object_relation(relid));
+		else
+			add_slot(collection, dogpile_object_rows(relid));
+	}
+}
+
+/*
+ * The slots of functions and types.  Which types of the first kind a function uses, is
+ * not asked; and types are read, shown and compared by functions.
+ */
+static void
+add_definitions(DogpileCollection *collection)
+{
+	if (collection->calls_functions || collection->types != 0)
+	{
+		add_slot(collection, dogpile_object_functions());
+		add_slot(collection, dogpile_object_types());
+	}
+	if (collection->types & DOGPILE_ROW_TYPES)
+		add_slot(collection, dogpile_object_row_types());
+	if (collection->has_missed)
+		add_slot(collection, dogpile_object_definitions());
+}
+
+/* What a query depends on, that on which it depends does, too. */
+static void
+pass_on(const DogpileCollection *collection, DogpileCollection *outer)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(outer->context);
+
+	outer->relations = list_concat_unique_oid(outer->relations, collection->relations);
+	outer->calls_functions |= collection->calls_functions;
+	outer->types |= collection->types;
+	outer->is_stale |= collection->is_stale;
+	for (int i = 0; i < collection->nslots; i++)
+		add_slot(outer, collection->slots[i]);
+	MemoryContextSwitchTo(oldcontext);
+	note_unknown(outer, collection->unknown);
+}
+
+/* Tell the log, now and then, why values are not stored. */
+static void
+report_bypass(const DogpileCollection *collection)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = dogpile_clock_now();
+
+	if (last != 0 && !TimestampDifferenceExceeds(last, now, LOG_INTERVAL_MS))
+		return;
+	last = now;
+	ereport(LOG,
+			(errmsg("value of cache region \"%s\" is not stored, because its query is not deterministic",
+					collection->region->name),
+			 errdetail_internal("%s", collection->unknown)));
+}
+
+/* Is the value not to be stored, because it depends on what cannot be known? */
+bool
+dogpile_depend_must_bypass(const DogpileCollection *collection)
+{
+	return collection->unknown != NULL &&
+		collection->region->nondeterministic == DOGPILE_NONDETERMINISTIC_BYPASS;
+}
+
+/*
+ * End it, the query having run.  What it depends on is watched from now on.
+ *
+ * tags: those that the user has given the value, or NULL.
+ *
+ * Returns all that it depends on, besides its region and key, in
+ * CurrentMemoryContext.
+ *
+ * Errors: out of memory; the query that has caused this one must not depend on such
+ * a value.  The collection is then to be abandoned.
+ * Locks: takes the version lock, if something was not watched before.
+ */
+DogpileTags *
+dogpile_depend_end(DogpileCollection *collection, const DogpileTags *tags)
+{
+	DogpileTags *result;
+
+	/* It may have been an error that the query has caught. */
+	check_unknown(collection);
+	add_relations(collection, tags);
+	add_definitions(collection);
+	add_slot(collection, dogpile_object_database());
+	add_slot(collection, dogpile_object_cluster());
+	collection->nslots = dogpile_version_make_unique(collection->slots, collection->nslots);
+	result = dogpile_tag_add_objects(tags, collection->slots, collection->nslots,
+									 collection->relations, collection->unknown == NULL);
+	if (collection->outer != NULL)
+		pass_on(collection, collection->outer);
+	if (dogpile_depend_must_bypass(collection))
+		report_bypass(collection);
+	dogpile_version_watch(collection->slots, collection->nslots);
+	end(collection);
+	return result;
+}
+
+/* See all plans that are about to run, and functions.  Called once, at load. */
+void
+dogpile_depend_init(void)
+{
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	prev_object_access = object_access_hook;
+	object_access_hook = object_access;
+	RegisterXactCallback(xact_callback, NULL);
+	dogpile_callee_init();
+}

@@ -1,0 +1,676 @@
+/*-------------------------------------------------------------------------
+ *
+ * determinism.c
+ *	  What makes the result of a query depend on more than rows of tables.
+ *
+ * An entry that is to live until something that it was computed from changes
+ * must not depend on anything whose changes go unnoticed: the time, chance,
+ * the session, or a relation that is not an ordinary table.  The functions
+ * here look for such a thing in a query, in a relation that it has read, and
+ * in the session.  They answer with a sentence that names the first one found,
+ * for the detail of a message; what follows from it is the caller's matter.
+ *
+ * What a function says of itself (STABLE, IMMUTABLE) is believed of functions in C;
+ * those that run statements have these judged, too (statement.c).  Built-in ones
+ * in the table below are worse than they say.  Not looked at are
+ *
+ *	- settings that change results unnamed, such as TimeZone or DateStyle, as
+ *	  values are told apart by them (ambient.c);
+ *	- constraints of domains, which raise an error or change nothing.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/depend/determinism.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xlog.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_subscription.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+#include "config/ambient.h"
+#include "depend/builtin.h"
+#include "depend/determinism.h"
+
+/* What a function can depend on besides its arguments and relations. */
+typedef enum Source
+{
+	SOURCE_NONE,
+	SOURCE_TIME,
+	SOURCE_TRANSACTION,
+	SOURCE_SESSION,
+	SOURCE_CATALOGS,
+	SOURCE_SERVER,
+	/* These can be told apart by "vary". */
+	SOURCE_ROLE,
+	SOURCE_SESSION_USER,
+	SOURCE_SEARCH_PATH
+} Source;
+
+/* How sentences, or "vary", name them. */
+static const char *const source_names[] = {
+	[SOURCE_TIME] = "time",
+	[SOURCE_TRANSACTION] = "transaction",
+	[SOURCE_SESSION] = "session",
+	[SOURCE_CATALOGS] = "catalogs",
+	[SOURCE_SERVER] = "state of the server",
+	[SOURCE_ROLE] = "role",
+	[SOURCE_SESSION_USER] = "session_user",
+	[SOURCE_SEARCH_PATH] = "search_path"
+};
+
+/*
+ * Built-in functions that are declared STABLE, which they are only within a
+ * statement or a transaction.  Those that are volatile need no line.
+ */
+static const struct
+{
+	Oid			function;
+	Source		source;
+}			builtins[] =
+{
+	{F_NOW, SOURCE_TIME},
+	{F_TRANSACTION_TIMESTAMP, SOURCE_TIME},
+	{F_STATEMENT_TIMESTAMP, SOURCE_TIME},
+	{F_AGE_TIMESTAMP, SOURCE_TIME},
+	{F_AGE_TIMESTAMPTZ, SOURCE_TIME},
+	/* whether there is daylight saving time now */
+	{F_TIMETZ_TIME, SOURCE_TIME},
+	{F_TIMEZONE_TEXT_TIMETZ, SOURCE_TIME},
+#ifdef F_TIMEZONE_TIMETZ
+	{F_TIMEZONE_TIMETZ, SOURCE_TIME},	/* AT LOCAL */
+#endif
+	{F_PG_TIMEZONE_NAMES, SOURCE_TIME},
+#ifdef F_PG_TIMEZONE_ABBREVS
+	{F_PG_TIMEZONE_ABBREVS, SOURCE_TIME},
+#else
+	{F_PG_TIMEZONE_ABBREVS_ZONE, SOURCE_TIME},
+	{F_PG_TIMEZONE_ABBREVS_ABBREVS, SOURCE_TIME},
+#endif
+
+	{F_TXID_CURRENT, SOURCE_TRANSACTION},
+	{F_TXID_CURRENT_IF_ASSIGNED, SOURCE_TRANSACTION},
+	{F_TXID_CURRENT_SNAPSHOT, SOURCE_TRANSACTION},
+	{F_PG_CURRENT_XACT_ID, SOURCE_TRANSACTION},
+	{F_PG_CURRENT_XACT_ID_IF_ASSIGNED, SOURCE_TRANSACTION},
+	{F_PG_CURRENT_SNAPSHOT, SOURCE_TRANSACTION},
+	{F_AGE_XID, SOURCE_TRANSACTION},
+	{F_MXID_AGE, SOURCE_TRANSACTION},
+	{F_PG_TRIGGER_DEPTH, SOURCE_TRANSACTION},
+
+	{F_PG_BACKEND_PID, SOURCE_SESSION},
+	{F_INET_CLIENT_ADDR, SOURCE_SESSION},
+	{F_INET_CLIENT_PORT, SOURCE_SESSION},
+	{F_INET_SERVER_ADDR, SOURCE_SESSION},
+	{F_INET_SERVER_PORT, SOURCE_SESSION},
+	{F_PG_CLIENT_ENCODING, SOURCE_SESSION},
+	{F_PG_MY_TEMP_SCHEMA, SOURCE_SESSION},
+	{F_PG_IS_OTHER_TEMP_SCHEMA, SOURCE_SESSION},
+	{F_PG_SHOW_ALL_SETTINGS, SOURCE_SESSION},
+	{F_PG_PREPARED_STATEMENT, SOURCE_SESSION},
+	{F_PG_CURSOR, SOURCE_SESSION},
+	{F_PG_LISTENING_CHANNELS, SOURCE_SESSION},
+#ifdef F_SYSTEM_USER
+	{F_SYSTEM_USER, SOURCE_SESSION},
+#endif
+
+	{F_CURRENT_USER, SOURCE_ROLE},
+	{F_GETPGUSERNAME, SOURCE_ROLE},
+	{F_SESSION_USER, SOURCE_SESSION_USER},
+	{F_CURRENT_SCHEMA, SOURCE_SEARCH_PATH},
+	{F_CURRENT_SCHEMAS, SOURCE_SEARCH_PATH}
+};
+
+/* A search through a query, which ends when there is a reason. */
+typedef struct Search
+{
+	const DogpileVary *vary;
+	bool		inner;			/* is it a statement of a function? */
+	char	   *reason;			/* a sentence */
+} Search;
+
+/* Are values told apart by a setting? */
+static bool
+varies_with(const Search *search, const char *setting)
+{
+	return dogpile_vary_has_setting(search->vary, setting) ||
+		dogpile_ambient_has_setting(setting);
+}
+
+/* Something of this name depends on a source; is that a reason? */
+static void
+judge_source(Search *search, const char *name, Source source)
+{
+	const char *source_name = source_names[source];
+
+	if (source < SOURCE_ROLE)
+		search->reason = psprintf("%s depends on the %s.", name, source_name);
+	else if (!dogpile_vary_has_setting(search->vary, source_name))
+		search->reason = psprintf("%s depends on \"%s\", which \"vary\" does not name.",
+								  name, source_name);
+}
+
+/* What a function depends on, by the table; others need no search in it. */
+static Source
+find_source(Oid function)
+{
+	if (function >= FirstNormalObjectId)
+		return SOURCE_NONE;
+	for (int i = 0; i < lengthof(builtins); i++)
+		if (builtins[i].function == function)
+			return builtins[i].source;
+	switch (dogpile_builtin_reads(function))
+	{
+		case DOGPILE_BUILTIN_CATALOGS:
+			return SOURCE_CATALOGS;
+		case DOGPILE_BUILTIN_SERVER:
+			return SOURCE_SERVER;
+		case DOGPILE_BUILTIN_NOTHING:
+			break;
+	}
+	return SOURCE_NONE;
+}
+
+/*
+ * Judge a conversion to or from text of what catalogs give names to.  A literal such as
+ * 'x'::regclass is none: it is a constant by now, and a dependency (typeuse.c).
+ */
+static void
+judge_conversion(Search *search, Oid from, Oid to)
+{
+	Oid			typid = dogpile_builtin_is_named_by_catalogs(from) ? from : to;
+
+	if (dogpile_builtin_is_named_by_catalogs(typid))
+		search->reason = psprintf("Conversion of type %s %s text depends on the catalogs.",
+								  format_type_be(typid), typid == from ? "to" : "from");
+}
+
+/* Judge expressions of which texts are made, also as fields of a row. */
+static void
+judge_texts(Search *search, List *expressions)
+{
+	ListCell   *lc;
+
+	foreach(lc, expressions)
+	{
+		Node	   *expression = lfirst(lc);
+
+		if (search->reason != NULL)
+			return;
+		if (IsA(expression, RowExpr))
+			judge_texts(search, ((RowExpr *) expression)->args);
+		else
+			judge_conversion(search, exprType(expression), TEXTOID);
+	}
+}
+
+/* Judge a call of a built-in function that may make texts of such arguments. */
+static void
+judge_arguments(Search *search, Oid function, List *args)
+{
+	if (dogpile_builtin_makes_text(function))
+		judge_texts(search, args);
+}
+
+/* The arguments of an aggregate, without their names for sorting. */
+static List *
+get_aggregate_arguments(const Aggref *aggregate)
+{
+	List	   *args = NIL;
+	ListCell   *lc;
+
+	foreach(lc, aggregate->args)
+		args = lappend(args, lfirst_node(TargetEntry, lc)->expr);
+	return args;
+}
+
+/* Is a function one of this module's that ask the cache for what is in it? */
+static bool
+is_own_function(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	char	   *library = NULL;
+	char	   *symbol = NULL;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId)
+	{
+		library = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple,
+													  Anum_pg_proc_probin, &isnull));
+		symbol = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple,
+													 Anum_pg_proc_prosrc, &isnull));
+	}
+	ReleaseSysCache(tuple);
+	return library != NULL && strcmp(library, "$libdir/dogpile") == 0 &&
+		strcmp(symbol, "dogpile_increment") != 0;
+}
+
+/*
+ * May a function be called within others although it is volatile, since no result
+ * comes of that?  What is asked of the cache is judged when it is (call.c).
+ */
+static bool
+is_harmless_inside(Oid function)
+{
+	if (function < FirstNormalObjectId)
+		return get_func_rettype(function) == VOIDOID ||
+			function == F_PG_ADVISORY_UNLOCK_INT8 ||
+			function == F_PG_ADVISORY_UNLOCK_SHARED_INT8 ||
+			function == F_PG_ADVISORY_UNLOCK_INT4_INT4 ||
+			function == F_PG_ADVISORY_UNLOCK_SHARED_INT4_INT4;
+	return is_own_function(function);
+}
+
+/* Judge a function by its number; for check_functions_in_node(). */
+static bool
+judge_function(Oid function, void *context)
+{
+	Search	   *search = context;
+	Source		source = find_source(function);
+
+	if (source != SOURCE_NONE)
+		judge_source(search, psprintf("Function %s()", get_func_name(function)),
+					 source);
+	else if (func_volatile(function) == PROVOLATILE_VOLATILE &&
+			 !(search->inner && is_harmless_inside(function)))
+		search->reason = psprintf("Function %s() is volatile.",
+								  get_func_name(function));
+	return search->reason != NULL;
+}
+
+/*
+ * Judge the functions that an aggregate is made of.  The aggregate itself is
+ * always IMMUTABLE, whatever they are.
+ */
+static void
+judge_aggregate(Search *search, Oid aggregate)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+	Form_pg_aggregate form;
+	Oid			functions[8];
+
+	if (!HeapTupleIsValid(tuple))	/* a window function proper */
+		return;
+	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+	functions[0] = form->aggtransfn;
+	functions[1] = form->aggfinalfn;
+	functions[2] = form->aggcombinefn;
+	functions[3] = form->aggserialfn;
+	functions[4] = form->aggdeserialfn;
+	functions[5] = form->aggmtransfn;
+	functions[6] = form->aggminvtransfn;
+	functions[7] = form->aggmfinalfn;
+	ReleaseSysCache(tuple);
+
+	for (int i = 0; i < lengthof(functions); i++)
+		if (OidIsValid(functions[i]) && judge_function(functions[i], search))
+			break;
+}
+
+/*
+ * Judge a call of current_setting(), by the setting that it asks for.  A name
+ * that is not constant may be any; NULL gives NULL.
+ */
+static void
+judge_current_setting(Search *search, FuncExpr *call)
+{
+	Const	   *name = linitial(call->args);
+
+	if (!IsA(name, Const))
+		search->reason = pstrdup("Function current_setting() depends on a setting "
+								 "that is not named by a constant.");
+	else if (!name->constisnull)
+	{
+		char	   *setting = TextDatumGetCString(name->constvalue);
+
+		if (!varies_with(search, setting))
+			search->reason = psprintf("Function current_setting() depends on the "
+									  "setting \"%s\", which \"vary\" does not name.",
+									  setting);
+	}
+}
+
+/* Judge what is written as a word, without parentheses. */
+static void
+judge_value_function(Search *search, SQLValueFunction *value)
+{
+	switch (value->op)
+	{
+		case SVFOP_CURRENT_DATE:
+			judge_source(search, "CURRENT_DATE", SOURCE_TIME);
+			break;
+		case SVFOP_CURRENT_TIME:
+		case SVFOP_CURRENT_TIME_N:
+			judge_source(search, "CURRENT_TIME", SOURCE_TIME);
+			break;
+		case SVFOP_CURRENT_TIMESTAMP:
+		case SVFOP_CURRENT_TIMESTAMP_N:
+			judge_source(search, "CURRENT_TIMESTAMP", SOURCE_TIME);
+			break;
+		case SVFOP_LOCALTIME:
+		case SVFOP_LOCALTIME_N:
+			judge_source(search, "LOCALTIME", SOURCE_TIME);
+			break;
+		case SVFOP_LOCALTIMESTAMP:
+		case SVFOP_LOCALTIMESTAMP_N:
+			judge_source(search, "LOCALTIMESTAMP", SOURCE_TIME);
+			break;
+		case SVFOP_CURRENT_ROLE:
+			judge_source(search, "CURRENT_ROLE", SOURCE_ROLE);
+			break;
+		case SVFOP_CURRENT_USER:
+		case SVFOP_USER:
+			judge_source(search, "CURRENT_USER", SOURCE_ROLE);
+			break;
+		case SVFOP_SESSION_USER:
+			judge_source(search, "SESSION_USER", SOURCE_SESSION_USER);
+			break;
+		case SVFOP_CURRENT_SCHEMA:
+			judge_source(search, "CURRENT_SCHEMA", SOURCE_SEARCH_PATH);
+			break;
+		case SVFOP_CURRENT_CATALOG:
+			break;				/* entries belong to a database */
+	}
+}
+
+/* Does a function, called by its name, take 'now' for the time?  See statement.c. */
+static bool
+reads_time(Oid function)
+{
+	return function == F_DATE_IN || function == F_TIME_IN || function == F_TIMETZ_IN ||
+		function == F_TIMESTAMP_IN || function == F_TIMESTAMPTZ_IN;
+}
+
+/* Judge one node of a query, without what is below it. */
+static void
+judge_node(Search *search, Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_SQLValueFunction:
+			judge_value_function(search, (SQLValueFunction *) node);
+			break;
+		case T_NextValueExpr:
+			search->reason = pstrdup("Function nextval() is volatile.");
+			break;
+		case T_TableSampleClause:
+			if (((TableSampleClause *) node)->repeatable == NULL)
+				search->reason = pstrdup("TABLESAMPLE without REPEATABLE is random.");
+			break;
+		case T_FuncExpr:
+			if (((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT ||
+				((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT_BOOL)
+				judge_current_setting(search, (FuncExpr *) node);
+			else if (reads_time(((FuncExpr *) node)->funcid))
+				judge_source(search, psprintf("Function %s()", get_func_name(((FuncExpr *) node)->funcid)),
+							 SOURCE_TIME);
+			else
+				judge_arguments(search, ((FuncExpr *) node)->funcid,
+								((FuncExpr *) node)->args);
+			break;
+		case T_OpExpr:
+			judge_arguments(search, ((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args);
+			break;
+		case T_CoerceViaIO:
+			judge_conversion(search, exprType((Node *) ((CoerceViaIO *) node)->arg),
+							 ((CoerceViaIO *) node)->resulttype);
+			if (IsA(((CoerceViaIO *) node)->arg, RowExpr))
+				judge_texts(search, list_make1(((CoerceViaIO *) node)->arg));
+			break;
+		case T_XmlExpr:
+			judge_texts(search, ((XmlExpr *) node)->named_args);
+			judge_texts(search, ((XmlExpr *) node)->args);
+			break;
+		case T_Aggref:
+			judge_aggregate(search, ((Aggref *) node)->aggfnoid);
+			if (search->reason == NULL)
+				judge_arguments(search, ((Aggref *) node)->aggfnoid,
+								get_aggregate_arguments((Aggref *) node));
+			break;
+		case T_WindowFunc:
+			judge_aggregate(search, ((WindowFunc *) node)->winfnoid);
+			if (search->reason == NULL)
+				judge_arguments(search, ((WindowFunc *) node)->winfnoid,
+								((WindowFunc *) node)->args);
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Walk through a query and all that is in it, until there is a reason.
+ *
+ * The quals of row-level security are in the range table, which is walked as
+ * well, as are views, which have become subqueries.
+ */
+static bool
+judge_walker(Node *node, void *context)
+{
+	Search	   *search = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, judge_walker, context, 0);
+
+	judge_node(search, node);
+	if (search->reason != NULL ||
+		check_functions_in_node(node, judge_function, context))
+		return true;
+	return expression_tree_walker(node, judge_walker, context);
+}
+
+static bool
+is_user_function(Oid function, void *context)
+{
+	return function >= FirstUnpinnedObjectId;
+}
+
+static bool
+calls_functions_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, calls_functions_walker, context, 0);
+	return check_functions_in_node(node, is_user_function, context) ||
+		expression_tree_walker(node, calls_functions_walker, context);
+}
+
+/*
+ * Does a query call functions other than built-in ones?
+ *
+ * Errors: out of stack.  Locks: none.
+ */
+bool
+dogpile_determinism_calls_functions(Query *query)
+{
+	return calls_functions_walker((Node *) query, NULL);
+}
+
+/*
+ * What does a function depend on that is called somewhere within the query?
+ *
+ * Of a function that the user has declared STABLE, this tells what it calls in turn,
+ * by whatever way.  Which setting current_setting() is asked for, only the statement
+ * tells that calls it.
+ *
+ * Returns a sentence in CurrentMemoryContext, or NULL.
+ *
+ * Errors: out of memory.  Locks: none.
+ */
+char *
+dogpile_determinism_check_function(Oid function, const DogpileVary *vary)
+{
+	Search		search = {.vary = vary};
+	Source		source = find_source(function);
+
+	if (source != SOURCE_NONE)
+		judge_source(&search, psprintf("Function %s()", get_func_name(function)), source);
+	return search.reason;
+}
+
+/*
+ * What does a statement depend on that a function runs within the query?
+ *
+ * Otherwise as below.
+ */
+char *
+dogpile_determinism_check_inner(Query *query, const DogpileVary *vary)
+{
+	Search		search = {.vary = vary,.inner = true};
+
+	(void) judge_walker((Node *) query, &search);
+	return search.reason;
+}
+
+/*
+ * What does a query depend on besides relations?
+ *
+ * query: analyzed and rewritten, but not planned.
+ * vary: what the values of the region are told apart by.
+ *
+ * Returns a sentence in CurrentMemoryContext, or NULL if there is nothing.
+ *
+ * Errors: out of memory; a function was dropped just now.
+ * Locks: no LWLock may be held.
+ */
+char *
+dogpile_determinism_check_query(Query *query, const DogpileVary *vary)
+{
+	Search		search = {.vary = vary};
+
+	(void) judge_walker((Node *) query, &search);
+	return search.reason;
+}
+
+/* What kind of relation is it, if that means that changes go unnoticed? */
+static const char *
+judge_kind(Oid relid, Form_pg_class class)
+{
+	/* Views of the system as well: most tell what no table does. */
+	if (relid < FirstNormalObjectId)
+		return "is a system catalog.";
+	if (class->relpersistence == RELPERSISTENCE_TEMP)
+		return "is temporary.";
+
+	switch (class->relkind)
+	{
+		case RELKIND_FOREIGN_TABLE:
+			return "is a foreign table.";
+		case RELKIND_SEQUENCE:
+			return "is a sequence.";
+		case RELKIND_TOASTVALUE:
+			return "belongs to another table, whose changes need not be its own.";
+		case RELKIND_RELATION:
+		case RELKIND_MATVIEW:
+			if (class->relam != HEAP_TABLE_AM_OID)
+				return "does not use the heap access method, "
+					"so changes of it may go unnoticed.";
+			return NULL;
+		default:				/* has no rows of its own */
+			return NULL;
+	}
+}
+
+/*
+ * The name of a subscription of this database that applies prepared transactions, or
+ * NULL.  An apply worker commits these without telling anybody what they change,
+ * which may by triggers be more than what is replicated.
+ */
+static char *
+find_twophase_subscription(void)
+{
+	Relation	subscriptions = table_open(SubscriptionRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(subscriptions, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	char	   *name = NULL;
+
+	while (name == NULL && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_subscription form = (Form_pg_subscription) GETSTRUCT(tuple);
+
+		if (form->subdbid == MyDatabaseId &&
+			form->subtwophasestate != LOGICALREP_TWOPHASE_STATE_DISABLED)
+			name = pstrdup(NameStr(form->subname));
+	}
+	systable_endscan(scan);
+	table_close(subscriptions, AccessShareLock);
+	return name;
+}
+
+/*
+ * Is a relation one whose changes may go unnoticed?
+ *
+ * Returns a sentence in CurrentMemoryContext, or NULL if it is not, or if the
+ * relation is gone: its end has been noticed.
+ *
+ * Errors: out of memory; cannot read the catalogs.
+ * Locks: no LWLock may be held; the relation need not be locked.
+ */
+char *
+dogpile_determinism_check_relation(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class class;
+	const char *kind;
+	char	   *reason = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	kind = judge_kind(relid, class);
+	if (kind != NULL)
+		reason = psprintf("Relation \"%s\" %s", NameStr(class->relname), kind);
+	ReleaseSysCache(tuple);
+	return reason;
+}
+
+/*
+ * Is the session in a state in which dependencies cannot be relied on?
+ *
+ * On a standby, changes come with the WAL and pass no session.  With
+ * row_security off, a query that policies apply to is an error in this session
+ * and none in others.  See above about subscriptions.
+ *
+ * Returns a sentence in CurrentMemoryContext, or NULL if it is not.
+ *
+ * Errors: out of memory; cannot read the catalogs.  Locks: no LWLock may be held.
+ */
+char *
+dogpile_determinism_check_session(void)
+{
+	char	   *subscription;
+
+	if (RecoveryInProgress())
+		return pstrdup("The server is a hot standby.");
+	if (!row_security)
+		return pstrdup("The setting \"row_security\" is off.");
+	subscription = find_twophase_subscription();
+	if (subscription != NULL)
+		return psprintf("Subscription \"%s\" has two_phase, so changes may go unnoticed.",
+						subscription);
+	return NULL;
+}

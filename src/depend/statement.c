@@ -1,0 +1,510 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *	  Judges the statements that run within a creator's query.
+ *
+ * What a function says of itself (STABLE, IMMUTABLE) may be wrong, so its own
+ * statements are looked at like the query that calls it (determinism.c): each
+ * one that is planned while the query runs, by whatever language.  That includes
+ * what PL/pgSQL evaluates without the executor, since plans are made of
+ * it, too; depend.c has all of them made anew.
+ *
+ * SQL functions that the planner inlines are never planned by themselves; their
+ * bodies are analyzed here, as the planner will do once more.
+ *
+ * 'now' and its like (timeword.c) are constants when a statement has been
+ * analyzed.  So literals are looked at then, in the text of the statement.  A text
+ * that is turned into a time only when the statement runs is looked at when that
+ * happens: the planner is given a call of our own function around it.  An SQL
+ * function with such a conversion is not inlined meanwhile.
+ *
+ * Nobody looks into functions in C, what other languages do without SQL, and texts that
+ * PL/pgSQL itself turns into times other than literals (callee.c): those that INTO, or
+ * a loop, puts into a variable of another type.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/depend/statement.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "executor/functions.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/planner.h"
+#include "parser/analyze.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "depend/depend.h"
+#include "depend/determinism.h"
+#include "depend/statement.h"
+#include "depend/timeword.h"
+#include "depend/typeuse.h"
+#include "lib/compat.h"
+
+/* The function that looks at a text that is about to be turned into a time. */
+#define GUARD_NAME		"dogpile_note_time"
+
+static planner_hook_type prev_planner = NULL;
+static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
+static needs_fmgr_hook_type prev_needs_fmgr_hook = NULL;
+
+/* SQL functions that are not to be inlined while a query runs. */
+#define MAX_KEPT		32
+static Oid	kept[MAX_KEPT];
+static int	nkept = 0;
+
+PG_FUNCTION_INFO_V1(dogpile_note_time);
+
+/* --------------------------------------------------------------------
+ * Literals
+ * --------------------------------------------------------------------
+ */
+
+/* A search through a statement's constants. */
+typedef struct Literals
+{
+	const char *source;
+	char	   *reason;			/* a sentence, or NULL */
+} Literals;
+
+static bool
+literals_walker(Node *node, void *context)
+{
+	Literals   *literals = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, literals_walker, context, 0);
+	if (IsA(node, Const))
+	{
+		Const	   *constant = (Const *) node;
+
+		if (constant->location >= 0 && !constant->constisnull &&
+			dogpile_timeword_has_times(constant->consttype))
+			literals->reason = dogpile_timeword_check_literal(literals->source,
+															  constant->location,
+															  constant->consttype);
+		return literals->reason != NULL;
+	}
+	return expression_tree_walker(node, literals_walker, context);
+}
+
+/*
+ * A statement has been analyzed.  What it has taken from views has been analyzed
+ * when these were made, and has no location.
+ */
+static void
+post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
+{
+	if (prev_post_parse_analyze)
+		prev_post_parse_analyze(pstate, query, jstate);
+	if (dogpile_depend_current != NULL && pstate->p_sourcetext != NULL)
+	{
+		Literals	literals = {.source = pstate->p_sourcetext};
+
+		(void) literals_walker((Node *) query, &literals);
+		dogpile_depend_note_unknown(literals.reason);
+	}
+}
+
+/* --------------------------------------------------------------------
+ * Texts that become times when the statement runs
+ * --------------------------------------------------------------------
+ */
+
+/* Does an expression turn a text into a time, or into what has times within it? */
+static bool
+makes_time(Node *node)
+{
+	return IsA(node, CoerceViaIO) &&
+		dogpile_timeword_has_times(((CoerceViaIO *) node)->resulttype);
+}
+
+/* Is there a type with times among these? */
+static bool
+have_times(const List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		if (dogpile_timeword_has_times(lfirst_oid(lc)))
+			return true;
+	return false;
+}
+
+/*
+ * Which argument of a function is a document in JSON that becomes a row with times?
+ *
+ * columns: types of the columns that the call lists, or NIL.
+ *
+ * Returns its number, or -1.
+ */
+static int
+find_document(Node *node, const List *columns)
+{
+	if (!IsA(node, FuncExpr))
+		return -1;
+	switch (((FuncExpr *) node)->funcid)
+	{
+		case F_JSON_POPULATE_RECORD:
+		case F_JSON_POPULATE_RECORDSET:
+		case F_JSONB_POPULATE_RECORD:
+		case F_JSONB_POPULATE_RECORDSET:
+			return have_times(columns) || dogpile_timeword_has_times(exprType(node)) ? 1 : -1;
+		case F_JSON_TO_RECORD:
+		case F_JSON_TO_RECORDSET:
+		case F_JSONB_TO_RECORD:
+		case F_JSONB_TO_RECORDSET:
+			return have_times(columns) ? 0 : -1;
+		default:
+			return -1;
+	}
+}
+
+/* Does XMLTABLE make times? */
+static bool
+reads_times(Node *node)
+{
+	return IsA(node, TableFunc) && have_times(((TableFunc *) node)->coltypes);
+}
+
+static bool
+makes_times_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, makes_times_walker, context, 0);
+	if (IsA(node, RangeTblFunction) &&
+		find_document(((RangeTblFunction *) node)->funcexpr,
+					  ((RangeTblFunction *) node)->funccoltypes) >= 0)
+		return true;
+	return makes_time(node) || reads_times(node) || find_document(node, NIL) >= 0 ||
+		expression_tree_walker(node, makes_times_walker, context);
+}
+
+/* Our function in this database, whatever its schema; InvalidOid: there is none. */
+static Oid
+find_guard(void)
+{
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(GUARD_NAME));
+	Oid			result = InvalidOid;
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (form->prolang == ClanguageId && form->pronargs == 2)
+			result = form->oid;
+	}
+	ReleaseSysCacheList(list);
+	return result;
+}
+
+/* A call of our function for an expression that becomes a value of a type. */
+static Node *
+make_guard(Oid guard, Node *expression, Oid type)
+{
+	return (Node *)
+		makeFuncExpr(guard, exprType(expression),
+					 list_make2(expression,
+								makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+										  ObjectIdGetDatum(type), false, true)),
+					 exprCollation(expression), InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* Put one around a document that becomes a row with times, unless it is there. */
+static void
+guard_document(Oid guard, Node *node, const List *columns)
+{
+	int			i = find_document(node, columns);
+	ListCell   *lc;
+
+	if (i < 0)
+		return;
+	lc = list_nth_cell(((FuncExpr *) node)->args, i);
+	if (!IsA(lfirst(lc), FuncExpr) || lfirst_node(FuncExpr, lc)->funcid != guard)
+		lfirst(lc) = make_guard(guard, lfirst(lc), RECORDOID);
+}
+
+/* Put a call of our function around each text that becomes a time. */
+static Node *
+guard_mutator(Node *node, void *context)
+{
+	Oid			guard = *(Oid *) context;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) query_tree_mutator((Query *) node, guard_mutator, context, 0);
+	node = expression_tree_mutator(node, guard_mutator, context);
+	if (IsA(node, RangeTblFunction))
+		guard_document(guard, ((RangeTblFunction *) node)->funcexpr,
+					   ((RangeTblFunction *) node)->funccoltypes);
+	else if (reads_times(node))
+		((TableFunc *) node)->docexpr = make_guard(guard, ((TableFunc *) node)->docexpr, RECORDOID);
+	else if (makes_time(node))
+		((CoerceViaIO *) node)->arg = (Expr *)
+			make_guard(guard, (Node *) ((CoerceViaIO *) node)->arg, ((CoerceViaIO *) node)->resulttype);
+	else
+		guard_document(guard, node, NIL);
+	return node;
+}
+
+/*
+ * Have texts looked at that a statement turns into times.
+ *
+ * query: may be changed.
+ *
+ * Errors: such texts cannot be looked at, and the region wants to know.
+ */
+static Query *
+guard_texts(Query *query)
+{
+	Oid			guard;
+
+	if (!makes_times_walker((Node *) query, NULL))
+		return query;
+	guard = find_guard();
+	if (OidIsValid(guard) && dogpile_may_execute_compat(guard, GetUserId()))
+		return (Query *) guard_mutator((Node *) query, &guard);
+	dogpile_depend_note_unknown("Text is turned into times, and function " GUARD_NAME "() may not be called.");
+	return query;
+}
+
+/*
+ * dogpile_note_time(value anyelement, type oid) → anyelement
+ *
+ * Returns the value, a string in whatever type or a document, having looked whether
+ * what it means as a value of the other type depends on the time.
+ */
+Datum
+dogpile_note_time(PG_FUNCTION_ARGS)
+{
+	Datum		value = PG_GETARG_DATUM(0);
+
+	if (dogpile_depend_current != NULL)
+	{
+		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+		Oid			output;
+		bool		is_varlena;
+		char	   *text;
+
+		getTypeOutputInfo(type, &output, &is_varlena);
+		text = OidOutputFunctionCall(output, value);
+		if (type == JSONOID || type == JSONBOID || type == XMLOID)
+			dogpile_depend_note_unknown(dogpile_timeword_check_document(text));
+		else
+			dogpile_depend_note_unknown(dogpile_timeword_check(text, strlen(text),
+															   PG_GETARG_OID(1)));
+		pfree(text);
+	}
+	PG_RETURN_DATUM(value);
+}
+
+/* --------------------------------------------------------------------
+ * Bodies of SQL functions
+ * --------------------------------------------------------------------
+ */
+
+static bool bodies_walker(Node *node, void *context);
+
+/* Do not inline a function as long as the query runs. */
+static void
+keep_function(Oid function)
+{
+	for (int i = 0; i < nkept; i++)
+		if (kept[i] == function)
+			return;
+	if (nkept < MAX_KEPT)
+		kept[nkept++] = function;
+	else
+		dogpile_depend_note_unknown("Too many SQL functions turn texts into times.");
+}
+
+static bool
+needs_fmgr_hook_for(Oid function)
+{
+	if (dogpile_depend_current != NULL)
+		for (int i = 0; i < nkept; i++)
+			if (kept[i] == function)
+				return true;
+	return prev_needs_fmgr_hook && prev_needs_fmgr_hook(function);
+}
+
+/* Judge a statement, and those of the functions that would become part of it. */
+static void
+judge(Query *query, List **functions)
+{
+	dogpile_depend_note_unknown(dogpile_determinism_check_inner(query,
+																 dogpile_depend_current->region->vary));
+	dogpile_depend_note_types(dogpile_typeuse_find(query));
+	(void) bodies_walker((Node *) query, functions);
+}
+
+/* The statement of an SQL function, analyzed; NULL: it is not a single one. */
+static Query *
+analyze_body(HeapTuple tuple, FuncExpr *call)
+{
+	bool		isnull;
+	Datum		body = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &isnull);
+	List	   *list;
+
+	if (!isnull)
+	{
+		Node	   *node = stringToNode(TextDatumGetCString(body));
+
+		list = IsA(node, List) ? linitial_node(List, castNode(List, node)) : list_make1(node);
+		if (list_length(list) == 1)
+		{
+			AcquireRewriteLocks(linitial_node(Query, list), true, false);
+			list = pg_rewrite_query(linitial_node(Query, list));
+		}
+	}
+	else
+	{
+		char	   *source;
+
+		body = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+		source = TextDatumGetCString(body);
+		list = pg_parse_query(source);
+		if (list_length(list) == 1)
+			list = pg_analyze_and_rewrite_withcb(linitial_node(RawStmt, list), source,
+												 (ParserSetupHook) sql_fn_parser_setup,
+												 prepare_sql_fn_parse_info(tuple, (Node *) call,
+																		   call->inputcollid),
+												 NULL);
+	}
+	return list_length(list) == 1 && IsA(linitial(list), Query) ? linitial(list) : NULL;
+}
+
+/* Might the planner put the body of this function in place of a call? */
+static bool
+is_inlinable(HeapTuple tuple)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+	return form->prolang == SQLlanguageId && form->prokind == PROKIND_FUNCTION &&
+		form->provolatile != PROVOLATILE_VOLATILE && !form->prosecdef &&
+		heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) &&
+		dogpile_may_execute_compat(form->oid, GetUserId());
+}
+
+/* Judge the body of a function that might be inlined. */
+static void
+judge_body(FuncExpr *call, HeapTuple tuple, List **functions)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dogpile function body",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	Query	   *body = analyze_body(tuple, call);
+
+	if (body != NULL && makes_times_walker((Node *) body, NULL))
+		keep_function(call->funcid);
+	MemoryContextSwitchTo(oldcontext);
+	if (body != NULL)
+		judge(body, functions);
+	MemoryContextDelete(context);
+}
+
+/* Judge what a function runs, unless that is judged when it is planned. */
+static void
+judge_call(FuncExpr *call, List **functions)
+{
+	HeapTuple	tuple;
+
+	if (list_member_oid(*functions, call->funcid))
+		return;
+	*functions = lappend_oid(*functions, call->funcid);
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->funcid));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	if (is_inlinable(tuple))
+		judge_body(call, tuple, functions);
+	ReleaseSysCache(tuple);
+}
+
+static bool
+bodies_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, bodies_walker, context, 0);
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid >= FirstUnpinnedObjectId)
+		judge_call((FuncExpr *) node, context);
+	return expression_tree_walker(node, bodies_walker, context);
+}
+
+/* Judge a statement that is about to be planned. */
+static void
+judge_statement(Query *query)
+{
+	List	   *functions = NIL;
+
+	/* The creator's query itself has been judged, and more strictly. */
+	if (!dogpile_depend_current->is_judged)
+		judge(query, &functions);
+	else if (dogpile_depend_current->calls_functions)
+		(void) bodies_walker((Node *) query, &functions);
+	dogpile_depend_current->is_judged = false;
+	list_free(functions);
+}
+
+/* --------------------------------------------------------------------
+ * Hooks
+ * --------------------------------------------------------------------
+ */
+
+static PlannedStmt *
+plan(Query *query, const char *source, int options, ParamListInfo params)
+{
+	DogpileCollection *collection = dogpile_depend_current;
+	PlannedStmt *result;
+
+	if (dogpile_depend_current != NULL)
+	{
+		if (dogpile_depend_current->outer == NULL && dogpile_depend_current->is_judged)
+			nkept = 0;			/* a new query */
+		judge_statement(query);
+		query = guard_texts(query);
+	}
+	if (collection != NULL)
+		collection->nplanning++;
+	result = prev_planner ? prev_planner(query, source, options, params) :
+		standard_planner(query, source, options, params);
+	if (collection != NULL)
+		collection->nplanning--;
+	return result;
+}
+
+/* See all statements that are analyzed and planned.  Called once, at load. */
+void
+dogpile_statement_init(void)
+{
+	prev_planner = planner_hook;
+	planner_hook = plan;
+	prev_post_parse_analyze = post_parse_analyze_hook;
+	post_parse_analyze_hook = post_parse_analyze;
+	prev_needs_fmgr_hook = needs_fmgr_hook;
+	needs_fmgr_hook = needs_fmgr_hook_for;
+}

@@ -1,0 +1,469 @@
+/*-------------------------------------------------------------------------
+ *
+ * temporary.c
+ *	  What is this session's alone: its temporary objects.
+ *
+ * A value that was made with the help of anything in pg_temp is for nobody else, in
+ * whatever region.  And a value that others have made is not what this session's
+ * query gives, if a temporary table has taken the name of one that it depends on.
+ *
+ * PostgreSQL notes when a transaction opens a temporary relation, for the sake of
+ * PREPARE TRANSACTION; so do queries, functions, views and row types at any depth.  But a
+ * plan that is kept need not open the view that it was made of, nor does a row type
+ * that is kept.  So if the session has temporary objects, and the query calls
+ * functions, plans are made anew and what is kept of temporary relations is
+ * forgotten, before it runs.
+ *
+ * Types of other kinds, functions, operators and so on are opened by nobody.  In the
+ * query itself they are looked for.  What functions do with them is not to be seen; so
+ * if there are any in pg_temp, which is rare, no value is stored of a query that calls
+ * functions.  Nor is one when plans were made anew very often in a transaction, since
+ * each time takes memory that only its end frees.
+ *
+ * None of this costs anything in a session without temporary objects, but a look at a
+ * variable.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/depend/temporary.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "storage/sinval.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/syscache.h"
+
+#include "depend/determinism.h"
+#include "depend/temporary.h"
+#include "depend/typeuse.h"
+#include "version/object.h"
+#include "xact/definition.h"
+
+/*
+ * So often in a transaction plans are made anew: what PL/pgSQL then looks up takes
+ * memory to the end of the transaction.
+ */
+#define MAX_RENEWALS	100
+
+/* Has the query that is running used what nobody else has? */
+static bool is_used = false;
+
+/* How often plans were made anew in this transaction. */
+static int	nrenewals = 0;
+
+/* The schema of temporary objects, or InvalidOid: the session has never made any. */
+static Oid
+get_schema(void)
+{
+	Oid			schema;
+	Oid			toast_schema;
+
+	GetTempNamespaceState(&schema, &toast_schema);
+	return schema;
+}
+
+/* --------------------------------------------------------------------
+ * What there is
+ * --------------------------------------------------------------------
+ */
+
+/* What is in the schema. */
+typedef struct Contents
+{
+	List	   *relations;		/* oids, without indexes */
+	bool		has_others;		/* ... and types of other kinds, functions, ... */
+} Contents;
+
+static void
+find_contents(Oid schema, Contents *contents)
+{
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	contents->relations = NIL;
+	contents->has_others = false;
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(NamespaceRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(schema));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->classid == RelationRelationId)
+			contents->relations = lappend_oid(contents->relations, form->objid);
+		else
+			contents->has_others = true;
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+}
+
+/* --------------------------------------------------------------------
+ * What a query uses
+ * --------------------------------------------------------------------
+ */
+
+static bool
+is_temporary(Oid class, Oid object)
+{
+	ObjectAddress address;
+
+	if (object < FirstNormalObjectId)
+		return false;
+	ObjectAddressSet(address, class, object);
+	return isTempNamespace(get_object_namespace(&address));
+}
+
+static bool
+is_temporary_function(Oid function, void *context)
+{
+	return is_temporary(ProcedureRelationId, function);
+}
+
+/* A type, or that of its elements, or that which it is a domain over. */
+static bool
+is_temporary_type(Oid typid)
+{
+	Oid			element;
+
+	if (typid < FirstNormalObjectId)
+		return false;
+	element = get_element_type(typid);
+	if (OidIsValid(element))
+		return is_temporary_type(element);
+	return is_temporary(TypeRelationId, typid) ||
+		(get_typtype(typid) == TYPTYPE_DOMAIN && is_temporary_type(getBaseType(typid)));
+}
+
+static bool
+has_temporary_type(const List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		if (is_temporary_type(lfirst_oid(lc)))
+			return true;
+	return false;
+}
+
+/* A constant may be the number of an object. */
+static bool
+names_temporary(const Const *constant)
+{
+	Oid			object = DatumGetObjectId(constant->constvalue);
+
+	if (constant->constisnull)
+		return false;
+	switch (constant->consttype)
+	{
+		case REGCLASSOID:
+			return is_temporary(RelationRelationId, object);
+		case REGTYPEOID:
+			return is_temporary_type(object);
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+			return is_temporary(ProcedureRelationId, object);
+		case REGOPEROID:
+		case REGOPERATOROID:
+			return is_temporary(OperatorRelationId, object);
+		case REGCOLLATIONOID:
+			return is_temporary(CollationRelationId, object);
+		case REGCONFIGOID:
+			return is_temporary(TSConfigRelationId, object);
+		case REGDICTIONARYOID:
+			return is_temporary(TSDictionaryRelationId, object);
+		default:
+			return false;
+	}
+}
+
+/* Is there anything temporary in one node of a query? */
+static bool
+uses_temporary(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Const:
+			return is_temporary_type(((Const *) node)->consttype) ||
+				names_temporary((Const *) node);
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			if (is_temporary(OperatorRelationId, ((OpExpr *) node)->opno))
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			return is_temporary(OperatorRelationId, ((ScalarArrayOpExpr *) node)->opno);
+		case T_SortGroupClause:
+			return is_temporary(OperatorRelationId, ((SortGroupClause *) node)->sortop) ||
+				is_temporary(OperatorRelationId, ((SortGroupClause *) node)->eqop);
+		case T_CollateExpr:
+			return is_temporary(CollationRelationId, ((CollateExpr *) node)->collOid);
+		case T_RangeTblFunction:
+			return has_temporary_type(((RangeTblFunction *) node)->funccoltypes);
+		case T_TableFunc:
+			return has_temporary_type(((TableFunc *) node)->coltypes);
+		default:
+			break;
+	}
+	return dogpile_typeuse_has_type(node) && is_temporary_type(exprType(node));
+}
+
+static bool
+uses_temporary_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, uses_temporary_walker, context,
+								 QTW_EXAMINE_SORTGROUP);
+	return uses_temporary(node) ||
+		check_functions_in_node(node, is_temporary_function, context) ||
+		expression_tree_walker(node, uses_temporary_walker, context);
+}
+
+/* Forget what this session has kept of a relation, as if it had been changed. */
+static void
+forget_relation(Oid relid)
+{
+	SharedInvalidationMessage message;
+
+	memset(&message, 0, sizeof(message));
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = MyDatabaseId;
+	message.rc.relId = relid;
+	LocalExecuteInvalidationMessage(&message);
+}
+
+/*
+ * A query is about to run: let it be noted if it uses anything temporary.
+ *
+ * query: analyzed and rewritten.
+ *
+ * Errors: those of looking at catalogs.  Locks: no LWLock may be held.
+ */
+void
+dogpile_temporary_check_query(Query *query)
+{
+	Oid			schema = get_schema();
+	Contents	contents;
+	ListCell   *lc;
+
+	if (!OidIsValid(schema))
+		return;
+	if (uses_temporary_walker((Node *) query, NULL))
+		is_used = true;
+	if (is_used || !(dogpile_determinism_calls_functions(query) ||
+					 (dogpile_typeuse_find(query) & DOGPILE_TYPE_FUNCTIONS) != 0))
+		return;
+	find_contents(schema, &contents);
+	is_used = contents.has_others ||
+		(contents.relations != NIL && nrenewals == MAX_RENEWALS);
+	if (!is_used && contents.relations != NIL)
+	{
+		foreach(lc, contents.relations)
+			forget_relation(lfirst_oid(lc));
+		ResetPlanCache();
+		nrenewals++;
+	}
+	list_free(contents.relations);
+}
+
+/*
+ * A creation begins.
+ *
+ * state: for dogpile_temporary_end(), which must follow, even after an error.
+ *
+ * Errors: none.
+ */
+void
+dogpile_temporary_begin(DogpileTemporaryState *state)
+{
+	state->flag = MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+	state->was_used = is_used;
+	MyXactFlags &= ~XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+	is_used = false;
+}
+
+/*
+ * A creation ends.  What it has used, that within which it ran has used, too.
+ *
+ * Returns whether the value was made with the help of anything temporary.
+ *
+ * Errors: none.
+ */
+bool
+dogpile_temporary_end(const DogpileTemporaryState *state)
+{
+	bool		result = is_used || (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
+
+	MyXactFlags |= state->flag;
+	is_used = is_used || state->was_used;
+	return result;
+}
+
+/* --------------------------------------------------------------------
+ * What it hides
+ * --------------------------------------------------------------------
+ */
+
+static bool
+has_object(const DogpileTags *tags, DogpileSlot slot)
+{
+	for (uint32 i = 0; i < tags->nobjects; i++)
+		if (tags->slots[tags->count + i] == slot)
+			return true;
+	return false;
+}
+
+/* Has a temporary relation the name of this one? */
+static bool
+hides_relation(Oid schema, Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	return name != NULL && OidIsValid(get_relname_relid(name, schema));
+}
+
+/* The kinds of types whose names the row type of a temporary relation has taken. */
+static int
+find_hidden_types(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	CatCList   *list;
+	int			types = 0;
+
+	if (name == NULL)
+		return 0;
+	list = SearchSysCacheList1(TYPENAMENSP, CStringGetDatum(name));
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_type type = (Form_pg_type) GETSTRUCT(&list->members[i]->tuple);
+
+		if (type->typrelid != relid)
+			types |= OidIsValid(type->typrelid) ? DOGPILE_ROW_TYPES : DOGPILE_TYPES;
+	}
+	ReleaseSysCacheList(list);
+	return types;
+}
+
+/*
+ * What the temporary objects hide, as far as it is the same for all entries.  It is
+ * found anew when this session has defined anything, or anybody a type.
+ */
+static struct
+{
+	bool		is_known;
+	uint64		count;			/* of definitions, as of then */
+	bool		has_any;		/* temporary relations, or others */
+	int			types;			/* kinds of types that are hidden */
+}			hidden;
+
+static void
+forget_hidden(Datum arg, int cacheid, uint32 hash)
+{
+	hidden.is_known = false;
+}
+
+static void
+find_hidden(Oid schema)
+{
+	Contents	contents;
+	ListCell   *lc;
+	int			types = 0;
+	uint64		count = dogpile_definition_count;
+
+	if (hidden.is_known && hidden.count == count)
+		return;
+
+	/* Messages that arrive while it is found make it unknown, as an error does. */
+	hidden.is_known = true;
+	hidden.count = count - 1;
+	find_contents(schema, &contents);
+	foreach(lc, contents.relations)
+		types |= find_hidden_types(lfirst_oid(lc));
+	if (contents.has_others)
+		types = DOGPILE_TYPES | DOGPILE_ROW_TYPES;
+	hidden.types = types;
+	hidden.has_any = contents.has_others || contents.relations != NIL;
+	hidden.count = count;
+	list_free(contents.relations);
+}
+
+/* Do the temporary objects hide types that an entry may depend on? */
+static bool
+hides_types(Oid schema, const DogpileTags *tags)
+{
+	find_hidden(schema);
+	return ((hidden.types & DOGPILE_TYPES) && has_object(tags, dogpile_object_types())) ||
+		((hidden.types & DOGPILE_ROW_TYPES) &&
+		 has_object(tags, dogpile_object_row_types())) ||
+		(hidden.has_any && has_object(tags, dogpile_object_definitions()));
+}
+
+/*
+ * Do this session's temporary objects hide what an entry depends on, so that its query
+ * would give something else here?
+ *
+ * tags: of the entry, or NULL.
+ *
+ * Errors: those of looking at catalogs.  Locks: no LWLock may be held.
+ */
+bool
+dogpile_temporary_hides(const DogpileTags *tags)
+{
+	Oid			schema = get_schema();
+
+	if (!OidIsValid(schema) || tags == NULL || !tags->automatic)
+		return false;
+	for (uint32 i = 0; i < tags->nrelations; i++)
+		if (hides_relation(schema, dogpile_tag_relation(tags, i)))
+			return true;
+	return hides_types(schema, tags);
+}
+
+/* The memory that plans have taken goes with the transaction. */
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		nrenewals = 0;
+}
+
+/* Be told of types that others make or drop.  Called once, at load. */
+void
+dogpile_temporary_init(void)
+{
+	CacheRegisterSyscacheCallback(TYPEOID, forget_hidden, (Datum) 0);
+	RegisterXactCallback(xact_callback, NULL);
+}

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * typeuse.h
+ *	  Which kinds of types a query uses.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/depend/typeuse.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_TYPEUSE_H
+#define DOGPILE_TYPEUSE_H
+
+#include "nodes/parsenodes.h"
+
+/* Beside the kinds of object.h: a type that brings functions that are not built in. */
+#define DOGPILE_TYPE_FUNCTIONS	4
+
+extern int	dogpile_typeuse_find(Query *query);
+extern int	dogpile_typeuse_of_type(Oid typid);
+extern bool dogpile_typeuse_has_type(Node *node);
+
+#endif							/* DOGPILE_TYPEUSE_H */

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * durable.c
+ *	  Storing outside only what a crash of this server cannot take back.
+ *
+ * With synchronous_commit = off a transaction is visible to others before its WAL is
+ * flushed, and a crash in between takes it back.  Values in shared memory go with it.
+ * Those outside do not: what the transaction has set there, and what anybody has
+ * computed from its data, would be of a time that never was.  So before anything is
+ * stored outside, WAL is flushed as far as what was seen may depend on it.
+ *
+ * Mostly there is nothing to do, because a transaction that commits synchronously is
+ * not visible before it is flushed.  So the others are watched: how many are about to
+ * commit, and how far WAL went when the last one had.  One that is visible to a
+ * snapshot was counted before it became so, and is until its position has been noted.
+ * If there is any, all WAL there is will do, since its commit record is in there.
+ *
+ * A standby is sent only what is flushed, and COMMIT PREPARED always flushes.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/lib/durable.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "port/atomics.h"
+#include "storage/shmem.h"
+
+#include "lib/durable.h"
+
+/* In shared memory. */
+typedef struct Durable
+{
+	pg_atomic_uint32 ncommitting;	/* without waiting for WAL */
+	pg_atomic_uint64 last;		/* the end of their last commit record */
+} Durable;
+
+static Durable *durable = NULL;
+
+/* Is this transaction one of those? */
+static bool is_committing = false;
+
+Size
+dogpile_durable_shmem_size(void)
+{
+	return sizeof(Durable);
+}
+
+/*
+ * Create the counters, or attach to them.
+ *
+ * Locks: AddinShmemInitLock must be held.
+ */
+void
+dogpile_durable_shmem_init(void)
+{
+	bool		found;
+
+	durable = ShmemInitStruct("dogpile durable", sizeof(Durable), &found);
+	if (found)
+		return;
+	pg_atomic_init_u32(&durable->ncommitting, 0);
+	pg_atomic_init_u64(&durable->last, 0);
+}
+
+/*
+ * This transaction is about to commit; the last thing at PRE_COMMIT.
+ *
+ * Errors: none.
+ */
+void
+dogpile_durable_begin_commit(void)
+{
+	if (synchronous_commit != SYNCHRONOUS_COMMIT_OFF || durable == NULL ||
+		!TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;
+	is_committing = true;
+	pg_atomic_fetch_add_u32(&durable->ncommitting, 1);
+}
+
+/* Let the last position be this one, if it is not behind already. */
+static void
+advance(uint64 position)
+{
+	uint64		last = pg_atomic_read_u64(&durable->last);
+
+	while (last < position &&
+		   !pg_atomic_compare_exchange_u64(&durable->last, &last, position))
+		;
+}
+
+/*
+ * It has, or has failed; the first thing at COMMIT and ABORT.
+ *
+ * Errors: none.
+ */
+void
+dogpile_durable_end_commit(bool is_committed)
+{
+	if (!is_committing)
+		return;
+	is_committing = false;
+	if (is_committed)
+		advance(XactLastCommitEnd);
+	pg_atomic_fetch_sub_u32(&durable->ncommitting, 1);
+}
+
+/*
+ * How far WAL goes.  If the last record ends with a page, the next one will begin
+ * behind the header of the page that follows; to there WAL cannot be flushed yet.
+ */
+static XLogRecPtr
+get_end_of_wal(void)
+{
+	XLogRecPtr	position = GetXLogInsertRecPtr();
+	bool		is_first = XLogSegmentOffset(position, wal_segment_size) < XLOG_BLCKSZ;
+	Size		header = is_first ? SizeOfXLogLongPHD : SizeOfXLogShortPHD;
+
+	return position % XLOG_BLCKSZ == header ? position - header : position;
+}
+
+/*
+ * Flush WAL as far as anything that this session has seen may depend on it.
+ *
+ * Errors: none but those of WAL that is damaged.  Locks: no LWLock may be held.
+ */
+void
+dogpile_durable_ensure(void)
+{
+	XLogRecPtr	needed;
+
+	if (RecoveryInProgress())
+		return;
+	if (pg_atomic_read_u32(&durable->ncommitting) > 0)
+		needed = get_end_of_wal();
+	else
+	{
+		/* Those that have left the count have noted their position before. */
+		pg_memory_barrier();
+		needed = pg_atomic_read_u64(&durable->last);
+	}
+	if (needed > GetFlushRecPtr(NULL))
+		XLogFlush(needed);
+}
+
+/*
+ * The end of the last commit record, among those of transactions that others have seen
+ * and whose XACT_EVENT_COMMIT has come: as far as WAL was written at least, and further
+ * if some did not wait for that.
+ *
+ * Errors: none.
+ */
+XLogRecPtr
+dogpile_durable_last_commit(void)
+{
+	return Max(GetXLogWriteRecPtr(), pg_atomic_read_u64(&durable->last));
+}

@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * mend.c
+ *	  What was left in a store by a COMMIT that could not finish, and its cure.
+ *
+ * A mark (announce.c) whose transaction takes long is renewed, and one that its
+ * transaction could not take away is left in its place.  A region that is suspect
+ * (suspect.c) gets another token, after which nothing that was stored before is worth
+ * anything.  The worker does these; and a session that wants to use a region that is
+ * suspect does not wait for it.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/remote/mend.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "lib/clock.h"
+#include "remote/mend.h"
+#include "remote/suspect.h"
+
+/* A store that takes no changes is not tried again for so long. */
+#define SETTLE_PAUSE_MS	100
+
+/*
+ * Let a mark last for another lease, or leave it for a session that could not.
+ *
+ * name, mark: of the token, and as the session has put it in place.
+ * care: what to do.
+ *
+ * Returns MISS if it is no longer there.
+ *
+ * Errors: those of interrupts.
+ */
+DogpileBackendStatus
+dogpile_mend_mark(DogpileRegion *region, const DogpileItemName *name,
+				  const char *mark, DogpileMarkCare care, int64 lease_ms)
+{
+	DogpileRemote *remote = dogpile_remote_find(region);
+	DogpileToken token = {.name = *name};
+	DogpileBackendItem item;
+	char		next[DOGPILE_TOKEN_TEXT_LEN + 1];
+	bool		is_last = false;
+
+	if (!dogpile_token_fetch(remote, &token, 1))
+		return DOGPILE_BACKEND_ERROR;
+	if (!dogpile_token_is_same_mark(token.text, mark))
+		return DOGPILE_BACKEND_MISS;
+	strcpy(next, token.text);
+	if (care == DOGPILE_MARK_LEAVE_IF_SAME && strcmp(token.text, mark) != 0)
+		return DOGPILE_BACKEND_MISS;
+	if (care != DOGPILE_MARK_RENEW)
+		is_last = dogpile_token_leave_mark(token.text, mark, next) == DOGPILE_MARK_GONE;
+	if (is_last)
+		dogpile_token_make_next(next);
+	dogpile_token_replace(dogpile_item_name_bytes(name), token.text, next,
+						  is_last ? dogpile_token_ttl_ms(region) : lease_ms, &item);
+	(void) dogpile_remote_set(remote, &item, 1);
+
+	/* Somebody may have changed it just now; the next time, then. */
+	return item.status == DOGPILE_BACKEND_KEPT ? DOGPILE_BACKEND_ERROR : item.status;
+}
+
+/*
+ * Put another token in the place of a region's.
+ *
+ * Not in that of a mark: another transaction is about to commit, and what others
+ * would store until then is what they have computed without it.  As long as the mark is
+ * there nothing is worth anything, and once it is gone there is another token to be
+ * replaced.  Damaged bytes are replaced in any case, for nobody else would do so.
+ *
+ * Returns KEPT if that has to wait.
+ */
+static DogpileBackendStatus
+replace_region_token(DogpileRegion *region, DogpileRemote *remote,
+					 const DogpileItemName *region_version)
+{
+	DogpileBackendItem item = {.name = dogpile_item_name_bytes(region_version)};
+	DogpileToken token = {.name = *region_version};
+	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
+	bool		is_damaged;
+	DogpileBackendStatus status = dogpile_remote_get(remote, &item, 1);
+
+	if (status != DOGPILE_BACKEND_OK)
+		return status;
+	dogpile_token_read(token.text, &item);
+	if (dogpile_token_is_mark(token.text))
+		return DOGPILE_BACKEND_KEPT;
+	is_damaged = item.status == DOGPILE_BACKEND_OK && token.text[0] == '\0';
+	dogpile_token_make_next(text);
+	dogpile_token_replace(dogpile_item_name_bytes(region_version), token.text, text,
+						  dogpile_token_ttl_ms(region), &item);
+	if (is_damaged)
+		item.mode = DOGPILE_BACKEND_ALWAYS;
+	status = dogpile_remote_set(remote, &item, 1);
+	return status == DOGPILE_BACKEND_OK ? item.status : status;
+}
+
+/*
+ * If a region is suspect, try to make all that is stored in it worth nothing.
+ *
+ * Returns whether the region may be used.
+ *
+ * Errors: see dogpile_remote_set().
+ */
+bool
+dogpile_mend_region(DogpileRegion *region, DogpileRemote *remote,
+					const DogpileItemName *region_version)
+{
+	DogpileBackendStatus status;
+	bool		is_held;
+	uint64		suspicion = dogpile_suspect_find(region_version, &is_held);
+	static DogpileRemote *failed_remote = NULL;
+	static TimestampTz failed_at = 0;
+
+	if (likely(suspicion == 0))
+		return true;
+	if (is_held)
+		return false;
+	if (remote == failed_remote &&
+		dogpile_clock_now() < TimestampTzPlusMilliseconds(failed_at, SETTLE_PAUSE_MS))
+		return false;
+	status = replace_region_token(region, remote, region_version);
+	if (status == DOGPILE_BACKEND_KEPT)
+		return false;
+	if (status != DOGPILE_BACKEND_OK)
+	{
+		failed_remote = remote;
+		failed_at = dogpile_clock_now();
+		return false;
+	}
+	dogpile_suspect_remove(region_version, suspicion);
+	return true;
+}

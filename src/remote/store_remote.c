@@ -1,0 +1,781 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_remote.c
+ *	  A store that keeps entries in a backend, where other servers find them.
+ *
+ * Any backend keeps bytes under names (backend.h).  Here they become entries:
+ * encoded so that other servers understand them (wire.c), under names that they
+ * find again (item_name.c), and worth something for as long as the tokens that
+ * they carry are still those of their key, region and tags (token.c).  So what
+ * version.c does for the store in shared memory is done outside by tokens, and
+ * the proof is the same: the creator notes them before it takes its snapshot.
+ *
+ * A lookup fetches an entry together with the tokens of its key and region; only
+ * an entry with tags takes another round trip.  Nothing of it is trusted before
+ * it is decoded.
+ *
+ * A creator has the lock of this server and then takes one that all servers
+ * respect, a name with its own token and a lease.  Its value is stored only if
+ * it still has that lock, so a creator that was too slow overwrites nothing.
+ *
+ * A failure is a miss, or a value that is not stored; remote.c writes it to the
+ * log.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/remote/store_remote.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "lib/clock.h"
+#include "lib/durable.h"
+#include "remote/announce.h"
+#include "remote/lease.h"
+#include "remote/mend.h"
+#include "remote/suspect.h"
+#include "remote/token.h"
+#include "stats/stats.h"
+#include "store/age.h"
+#include "store/store.h"
+#include "wire/wire.h"
+#include "wire/wire_rows.h"
+
+/* Positions of an entry's tokens: those of its tags follow. */
+#define TOKEN_REGION	0
+#define TOKEN_KEY		1
+#define TOKEN_TAGS		2
+
+/* The right to create an entry, and what it will depend on. */
+typedef struct DogpileLease
+{
+	DogpileRemote *remote;
+	const char *region;			/* its name */
+	DogpileItemName entry_name;
+	DogpileItemName lock_name;
+	DogpileBackendLock lock;
+	bool		is_locked;
+	bool		is_void;		/* the entry cannot be stored */
+	int			ntokens;
+	DogpileToken tokens[FLEXIBLE_ARRAY_MEMBER];
+} DogpileLease;
+
+/* An encoded entry on its way. */
+struct DogpilePrepared
+{
+	DogpileRemote *remote;
+	DogpileLease *lease;		/* with a lock, or NULL */
+	DogpileItemName entry_name;
+	DogpileItemName lock_name;
+	const char *secret;			/* of the region */
+	TimestampTz created_at;
+	int64		ttl_ms;
+	int64		lock_ms;		/* a lock's lease; 0: nobody has locks there */
+	StringInfoData bytes;
+};
+
+static DogpileBytes
+name_bytes(const DogpileItemName *name)
+{
+	return dogpile_item_name_bytes(name);
+}
+
+/* --------------------------------------------------------------------
+ * Lookup
+ * --------------------------------------------------------------------
+ */
+
+/* Note what is wrong with bytes from outside; once a minute will do. */
+static void
+log_damage(const DogpileRegion *region, const DogpileItemName *name, const char *reason)
+{
+	static TimestampTz logged_at = 0;
+	TimestampTz now = dogpile_clock_now();
+
+	if (now < TimestampTzPlusMilliseconds(logged_at, 60 * 1000))
+		return;
+	logged_at = now;
+	ereport(LOG,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("entry \"%s\" in the store of cache region \"%s\" cannot be used: %s",
+					name->text, region->name, reason),
+			 errdetail("It counts as a miss."),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/* Compare the tokens of an entry with those of now. */
+static DogpileTokenChange
+compare_tokens(const DogpileWireHead *head, const DogpileToken *tokens, int first,
+			   int ntokens)
+{
+	DogpileTokenChange change = DOGPILE_TOKEN_SAME;
+
+	for (int i = 0; i < ntokens; i++)
+		change = Max(change, dogpile_token_compare(head->tokens[first + i],
+												   tokens[i].text));
+	return change;
+}
+
+/*
+ * Compare the tokens of an entry's tags, which takes a round trip of its own,
+ * after which what the head points to is gone: it must be a copy.
+ */
+static DogpileTokenChange
+check_tags(DogpileRegion *region, DogpileRemote *remote, const DogpileWireHead *head)
+{
+	DogpileToken *tokens;
+
+	if (head->ntokens != TOKEN_TAGS + head->ntags)
+		return DOGPILE_TOKEN_HARD;
+	if (head->ntags == 0)
+		return DOGPILE_TOKEN_SAME;
+	tokens = palloc0_array(DogpileToken, head->ntags);
+	for (int i = 0; i < head->ntags; i++)
+		dogpile_item_name_of_tag(region, head->tags[i], &tokens[i].name);
+	if (!dogpile_token_fetch(remote, tokens, head->ntags))
+		return DOGPILE_TOKEN_HARD;
+	return compare_tokens(head, tokens, TOKEN_TAGS, head->ntags);
+}
+
+/* The tags of an entry as they are within this server. */
+static DogpileTags *
+encode_tags(const DogpileWireHead *head)
+{
+	const char *texts[DOGPILE_MAX_TAGS];
+	size_t		lens[DOGPILE_MAX_TAGS];
+
+	for (int i = 0; i < head->ntags; i++)
+	{
+		texts[i] = head->tags[i].data;
+		lens[i] = head->tags[i].len;
+	}
+	return dogpile_tag_build(texts, lens, head->ntags);
+}
+
+/*
+ * Read the value of an entry if it is of the shape that is asked for; without one, find
+ * out what it is.
+ *
+ * Returns false if it cannot be used, which is then in the log.
+ */
+static bool
+read_value(const DogpileRegion *region, const DogpileItemName *name, DogpileBytes rows,
+		   const DogpileShape *shape, DogpileEntry *entry)
+{
+	DogpileOutside *outside = palloc0(sizeof(DogpileOutside));
+	DogpileWireSummary summary;
+	DogpileWireStatus status;
+	const char *reason;
+
+	if (shape != NULL)
+		status = dogpile_wire_read_rows(rows, shape, &entry->value,
+										&outside->is_unchecked, &reason);
+	else
+	{
+		status = dogpile_wire_summarize_rows(rows, &summary, &reason);
+		entry->value.data = NULL;
+		entry->value.size = rows.len;
+	}
+	if (status != DOGPILE_WIRE_OK)
+	{
+		log_damage(region, name, reason);
+		return false;
+	}
+	if (shape == NULL)
+	{
+		outside->desc = summary.desc;
+		outside->nrows = summary.nrows;
+	}
+	entry->outside = outside;
+	return true;
+}
+
+/* Turn the bytes of an entry into one. */
+static DogpileStatus
+decode_entry(DogpileRegion *region, DogpileRemote *remote,
+			 const DogpileItemName *name, const DogpileBackendItem *item,
+			 const DogpileToken *tokens, const DogpileShape *shape, DogpileEntry *entry)
+{
+	DogpileBytes bytes = item->value;
+	DogpileWireHead head;
+	DogpileTokenChange change;
+	const char *reason = NULL;
+
+	if (dogpile_wire_open(bytes, name_bytes(name), region->secret, &head, &reason)
+		!= DOGPILE_WIRE_OK)
+	{
+		log_damage(region, name, reason);
+		return DOGPILE_MISS;
+	}
+	if (head.ntokens < TOKEN_TAGS)
+		return DOGPILE_MISS;
+	change = compare_tokens(&head, tokens, 0, TOKEN_TAGS);
+	if (change == DOGPILE_TOKEN_HARD)
+		return DOGPILE_MISS;
+	if (head.ntags > 0)
+	{
+		/* The next call of the backend takes its memory back. */
+		char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, bytes.len);
+
+		bytes.data = memcpy(copy, bytes.data, bytes.len);
+		(void) dogpile_wire_open(bytes, name_bytes(name), region->secret, &head,
+								 &reason);
+		if (!dogpile_wire_convert_tags(&head, &reason))
+		{
+			log_damage(region, name, reason);
+			return DOGPILE_MISS;
+		}
+	}
+	change = Max(change, check_tags(region, remote, &head));
+	if (change == DOGPILE_TOKEN_HARD)
+		return DOGPILE_MISS;
+	if (!read_value(region, name, head.rows, shape, entry))
+		return DOGPILE_MISS;
+	if (!dogpile_clock_from_outside(head.created_at,
+									dogpile_age_kept_s(region, head.lifetime_s),
+									&entry->created_at))
+		return DOGPILE_MISS;
+	entry->lifetime_s = head.lifetime_s;
+	entry->creation_us = head.creation_us;
+	entry->tags = encode_tags(&head);
+	entry->is_outdated = change == DOGPILE_TOKEN_SOFT;
+	entry->lease = NULL;
+	return DOGPILE_OK;
+}
+
+/*
+ * Look an entry up.  One round trip fetches it and the tokens of its region and key; if
+ * it has tags, another one fetches theirs.
+ *
+ * A region that is suspect is settled before: until that has worked, nothing of what is
+ * there can be believed.
+ */
+static DogpileStatus
+remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
+		   DogpileEntry *entry)
+{
+	DogpileRemote *remote = dogpile_remote_find(region);
+	DogpileBackendItem items[1 + TOKEN_TAGS] = {0};
+	DogpileToken tokens[TOKEN_TAGS];
+	DogpileItemName name;
+
+	/* What this server invalidates from now on, the entry has not seen. */
+	entry->as_of = dogpile_version_now();
+
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_ENTRY, &name);
+	dogpile_item_name_of_region(region, &tokens[TOKEN_REGION].name);
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_KEY_VERSION,
+							 &tokens[TOKEN_KEY].name);
+	if (!dogpile_mend_region(region, remote, &tokens[TOKEN_REGION].name))
+		return DOGPILE_ERROR;
+
+	items[0].name = name_bytes(&name);
+	for (int i = 0; i < TOKEN_TAGS; i++)
+		items[1 + i].name = name_bytes(&tokens[i].name);
+	if (dogpile_remote_get(remote, items, lengthof(items)) != DOGPILE_BACKEND_OK)
+		return DOGPILE_ERROR;
+	for (int i = 0; i < TOKEN_TAGS; i++)
+		dogpile_token_read(tokens[i].text, &items[1 + i]);
+	if (items[0].status != DOGPILE_BACKEND_OK)
+		return DOGPILE_MISS;
+	return decode_entry(region, remote, &name, &items[0], tokens, shape, entry);
+}
+
+/* --------------------------------------------------------------------
+ * The right to create
+ * --------------------------------------------------------------------
+ */
+
+/* A token that no other owner of a lock has, on any server. */
+static void
+make_lock_token(char *token)
+{
+	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
+
+	dogpile_token_make(text);
+	memcpy(token, text, DOGPILE_TOKEN_LEN);
+	memset(token + DOGPILE_TOKEN_LEN, '0', DOGPILE_LOCK_TOKEN_LEN - DOGPILE_TOKEN_LEN);
+}
+
+/* Prepare to lock, and name what the entry will depend on. */
+static DogpileLease *
+make_lease(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
+{
+	int			ntags = tags ? tags->count : 0;
+	DogpileLease *lease = palloc0(offsetof(DogpileLease, tokens) +
+								  (TOKEN_TAGS + ntags) * sizeof(DogpileToken));
+	const char *p = NULL;
+
+	lease->remote = dogpile_remote_find(region);
+	lease->region = region->name;
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_ENTRY, &lease->entry_name);
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_LOCK, &lease->lock_name);
+	lease->lock.name = name_bytes(&lease->lock_name);
+	lease->lock.entry = name_bytes(&lease->entry_name);
+	lease->lock.lease_ms = region->grace_time_ms;
+	make_lock_token(lease->lock.token);
+
+	lease->ntokens = TOKEN_TAGS + ntags;
+	dogpile_item_name_of_region(region, &lease->tokens[TOKEN_REGION].name);
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_KEY_VERSION,
+							 &lease->tokens[TOKEN_KEY].name);
+	for (int i = 0; i < ntags; i++)
+	{
+		DogpileBytes tag;
+
+		p = dogpile_tag_next(tags, p, &tag.data, &tag.len);
+		dogpile_item_name_of_tag(region, tag, &lease->tokens[TOKEN_TAGS + i].name);
+	}
+	return lease;
+}
+
+/* The store has failed: leave it to the worker to give the lock up. */
+static void
+leave_lock(DogpileLease *lease)
+{
+	if (lease->is_locked)
+		dogpile_lease_abandon(&lease->lock);
+	lease->is_locked = false;
+}
+
+/*
+ * Give the lock up at once, so that others need not wait.  If the store does not
+ * answer, the worker goes on trying; this session has better things to do.
+ */
+static void
+remote_release(DogpileLease *lease)
+{
+	if (!lease->is_locked)
+		return;
+	if (dogpile_remote_unlock(lease->remote, &lease->lock) == DOGPILE_BACKEND_ERROR)
+	{
+		leave_lock(lease);
+		return;
+	}
+	dogpile_lease_drop(&lease->lock);
+	lease->is_locked = false;
+}
+
+/*
+ * Keep what is needed at COMMIT.  The lock is not: who has written before makes nobody
+ * wait, and what is stored then is stored on the condition that nothing younger is
+ * there.
+ */
+static DogpileLease *
+remote_defer(DogpileLease *lease)
+{
+	Size		size = offsetof(DogpileLease, tokens) +
+		lease->ntokens * sizeof(DogpileToken);
+	DogpileLease *copy;
+
+	remote_release(lease);
+	copy = memcpy(palloc(size), lease, size);
+	copy->lock.name = name_bytes(&copy->lock_name);
+	copy->lock.entry = name_bytes(&copy->entry_name);
+	return copy;
+}
+
+/*
+ * Note the tokens of what an entry will depend on.
+ *
+ * Returns CHANGING if one of them is about to be replaced.  If the store keeps nothing,
+ * or this server is a standby and not as far as the token, whatever is created is
+ * not to be stored.
+ */
+static DogpileStatus
+note_tokens(DogpileRegion *region, DogpileLease *lease)
+{
+	if (!dogpile_token_fetch(lease->remote, lease->tokens, lease->ntokens) ||
+		!dogpile_token_create_missing(lease->remote, lease->tokens, lease->ntokens,
+									  dogpile_token_ttl_ms(region)))
+		return DOGPILE_ERROR;
+	for (int i = 0; i < lease->ntokens; i++)
+		if (dogpile_token_is_mark(lease->tokens[i].text))
+			return DOGPILE_CHANGING;
+	for (int i = 0; i < lease->ntokens; i++)
+		if (lease->tokens[i].text[0] == '\0' ||
+			!dogpile_token_is_replayed(lease->tokens[i].text))
+			lease->is_void = true;
+	return DOGPILE_OK;
+}
+
+/* Ask for the lock, and note what has become of it. */
+static DogpileBackendStatus
+try_lock(DogpileRegion *region, DogpileLease *lease)
+{
+	DogpileBackendStatus status;
+
+	dogpile_lease_hold(region, lease->remote, &lease->lock);
+	status = dogpile_remote_lock(lease->remote, &lease->lock);
+	if (status == DOGPILE_BACKEND_OK)
+		dogpile_lease_confirm(&lease->lock);
+	else if (status == DOGPILE_BACKEND_ERROR && dogpile_remote_may_have_acted(lease->remote))
+		dogpile_lease_abandon(&lease->lock);
+	else
+		dogpile_lease_drop(&lease->lock);
+	lease->is_locked = status == DOGPILE_BACKEND_OK;
+	return status;
+}
+
+/*
+ * Take the lock that all servers respect.  One that a session of this server
+ * has left behind is taken away.
+ */
+static DogpileBackendStatus
+take_lock(DogpileRegion *region, DogpileLease *lease)
+{
+	DogpileBackendStatus status = try_lock(region, lease);
+	DogpileBackendLock abandoned = lease->lock;
+
+	if (status == DOGPILE_BACKEND_KEPT &&
+		dogpile_lease_find_abandoned(lease->lock.name, abandoned.token) &&
+		dogpile_remote_unlock(lease->remote, &abandoned) == DOGPILE_BACKEND_OK)
+		status = try_lock(region, lease);
+	return status;
+}
+
+/*
+ * Take the lock, then note the tokens, in this order: whoever had it before may just
+ * have stored the entry, or a token may have been replaced while we waited.  What is
+ * noted here is older than the snapshot that the query will take.
+ *
+ * On ERROR or cancel anywhere in here the lock is in this session's list, and goes at
+ * the end of the (sub)transaction.
+ */
+static DogpileStatus
+remote_begin(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags,
+			 DogpileLease **lease)
+{
+	DogpileLease *result = make_lease(region, key, tags);
+	DogpileRemote *remote = result->remote;
+	DogpileStatus status;
+
+	*lease = NULL;
+	if (!dogpile_mend_region(region, remote, &result->tokens[TOKEN_REGION].name))
+		return DOGPILE_ERROR;
+
+	/* A transaction that has added the key has the lock until it ends. */
+	if (region->distributed_lock && !dogpile_remote_is_local(remote) &&
+		!dogpile_lease_is_held(&result->lock_name))
+	{
+		DogpileBackendStatus answer = take_lock(region, result);
+
+		if (answer != DOGPILE_BACKEND_OK)
+			return answer == DOGPILE_BACKEND_KEPT ? DOGPILE_BUSY : DOGPILE_ERROR;
+	}
+	status = note_tokens(region, result);
+	if (status == DOGPILE_ERROR)
+		leave_lock(result);
+	else if (status != DOGPILE_OK || result->is_void)
+		remote_release(result);
+	if (status == DOGPILE_OK)
+		*lease = result;
+	return status;
+}
+
+/*
+ * Note the tokens for a value that the user sets.  If that is not possible the value is
+ * not going to be stored, and the old one has to go; but that is for COMMIT to do.
+ */
+static DogpileLease *
+remote_note(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
+{
+	DogpileLease *lease = make_lease(region, key, tags);
+
+	if (!dogpile_mend_region(region, lease->remote, &lease->tokens[TOKEN_REGION].name) ||
+		note_tokens(region, lease) != DOGPILE_OK)
+		lease->is_void = true;
+	return lease;
+}
+
+/* The entry goes; if that does not work, so does all that is in the region. */
+static void
+remote_lose(DogpileLease *lease)
+{
+	DogpileBackendItem item = {.name = name_bytes(&lease->entry_name)};
+
+	if (dogpile_remote_remove(lease->remote, &item, 1) != DOGPILE_BACKEND_OK)
+		(void) dogpile_suspect_add(lease->region, &lease->tokens[TOKEN_REGION].name, false);
+}
+
+/* --------------------------------------------------------------------
+ * Storing
+ * --------------------------------------------------------------------
+ */
+
+/* For how long the store should keep an entry: until it is gone by age. */
+static int64
+compute_ttl_ms(const DogpileRegion *region, const DogpileEntry *entry)
+{
+	TimestampTz gone_at = dogpile_age_gone_at(region, entry);
+
+	if (gone_at == DT_NOEND)
+		return 0;
+	return Max((gone_at - dogpile_clock_now()) / 1000, 1);
+}
+
+/*
+ * The tokens of an entry: those that its creator noted, or what follows them if this
+ * transaction invalidates them.
+ *
+ * Returns false if the entry would be worth nothing.
+ */
+static bool
+collect_tokens(const DogpileLease *lease, DogpileBytes *tokens)
+{
+	for (int i = 0; i < lease->ntokens; i++)
+	{
+		tokens[i].data = dogpile_announce_follow(&lease->tokens[i], lease->remote);
+		tokens[i].len = DOGPILE_TOKEN_LEN;
+		if (tokens[i].data == NULL)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Count a value that means nothing to other servers, and tell the log why: nothing else
+ * does, for the query's caller is given it all the same.
+ */
+static void
+report_unstorable(DogpileRegion *region, const DogpileLease *lease, const char *reason)
+{
+	if (!dogpile_stats_count_unstorable(region, reason))
+		return;
+	ereport(LOG,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("value cannot be stored in cache region \"%s\": %s", region->name,
+					reason),
+			 errdetail("It is entry \"%s\".  It is not stored, nor are others like it; \"unstorable\" in dogpile_stats counts them.",
+					   lease->entry_name.text),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * Encode an entry while errors can still be raised.  After this, storing it takes a call
+ * of the backend and no memory of PostgreSQL's.
+ */
+static DogpileStatus
+remote_prepare(DogpileRegion *region, const DogpileKey *key,
+			   const DogpileEntry *entry, DogpilePrepared **prepared,
+			   const char **reason)
+{
+	DogpileBytes tokens[DOGPILE_WIRE_MAX_TOKENS];
+	DogpileLease *lease = entry->lease;
+	DogpileEntry outside = *entry;
+	DogpilePrepared *result;
+
+	if (lease->is_void || !collect_tokens(lease, tokens))
+		return DOGPILE_FULL;
+
+	/* Servers have nothing but the time of day in common. */
+	outside.created_at = dogpile_clock_to_day(entry->created_at);
+
+	result = palloc0(sizeof(DogpilePrepared));
+	initStringInfo(&result->bytes);
+	if (!dogpile_wire_encode(&outside, tokens, lease->ntokens,
+							 name_bytes(&lease->entry_name), region->secret,
+							 &result->bytes, reason))
+	{
+		if (*reason == NULL)
+			return DOGPILE_TOO_LARGE;
+		report_unstorable(region, lease, *reason);
+		return DOGPILE_UNSTORABLE;
+	}
+	result->remote = lease->remote;
+	result->lease = lease->is_locked ? lease : NULL;
+	result->entry_name = lease->entry_name;
+	result->lock_name = lease->lock_name;
+	result->secret = pstrdup(region->secret);
+	result->created_at = outside.created_at;
+	result->ttl_ms = compute_ttl_ms(region, entry);
+	result->lock_ms = dogpile_remote_is_local(lease->remote) ? 0 : region->grace_time_ms;
+	*prepared = result;
+	return DOGPILE_OK;
+}
+
+/*
+ * Store what the user has set where nobody has the lock of the entry.  To take the lock
+ * away from its creator is not enough, for another one could take it before the value is
+ * stored, look for that before, and store its own later.  So a lock of this session's
+ * takes its place, in the same call; items that belong together are stored in their order.
+ */
+static DogpileBackendStatus
+store_set_locked(DogpilePrepared *prepared, DogpileBackendItem *item)
+{
+	DogpileBackendLock lock = {
+		.name = name_bytes(&prepared->lock_name),
+		.entry = name_bytes(&prepared->entry_name)
+	};
+	DogpileBackendItem items[] = {
+		{
+			.name = name_bytes(&prepared->lock_name),
+			.value = {lock.token, DOGPILE_LOCK_TOKEN_LEN},
+			.mode = DOGPILE_BACKEND_ALWAYS,
+			.ttl_ms = prepared->lock_ms
+		},
+		*item
+	};
+	DogpileBackendStatus status;
+
+	make_lock_token(lock.token);
+	status = dogpile_remote_set(prepared->remote, items, lengthof(items));
+	*item = items[1];
+	if (status == DOGPILE_BACKEND_OK)
+		(void) dogpile_remote_unlock(prepared->remote, &lock);
+	return status;
+}
+
+/*
+ * Store what the user has set, and let no creator overwrite it.  Our own lock, which keeps
+ * others from adding a value, is given up when there is one.
+ */
+static DogpileBackendStatus
+store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
+{
+	DogpileBackendItem lock = {.name = name_bytes(&prepared->lock_name)};
+	bool		is_ours = dogpile_lease_is_held(&prepared->lock_name);
+	DogpileBackendStatus status;
+
+	if (!is_ours && prepared->lock_ms > 0)
+		return store_set_locked(prepared, item);
+	status = dogpile_remote_set(prepared->remote, item, 1);
+	if (is_ours && status == DOGPILE_BACKEND_OK)
+		(void) dogpile_remote_remove(prepared->remote, &lock, 1);
+	return status;
+}
+
+/*
+ * Is what is there from a younger snapshot than what is to be stored?  What seems to be
+ * from the future is from before the time of day was set back.
+ */
+static bool
+is_younger(const DogpileBackendItem *old, const DogpilePrepared *prepared)
+{
+	DogpileWireHead head;
+	const char *reason;
+
+	/* Authenticating it allocates memory, which may fail: not at COMMIT. */
+	if (prepared->secret[0] != '\0' && InterruptHoldoffCount > 0)
+		return false;
+	return dogpile_wire_open(old->value, name_bytes(&prepared->entry_name),
+							 prepared->secret, &head, &reason) == DOGPILE_WIRE_OK &&
+		head.created_at > prepared->created_at &&
+		head.created_at <= GetCurrentTimestamp() + USECS_PER_SEC;
+}
+
+/*
+ * Store what was created without a lock, unless there is an entry from a younger
+ * snapshot.
+ */
+static DogpileBackendStatus
+store_if_newer(DogpilePrepared *prepared, DogpileBackendItem *item)
+{
+	DogpileBackendItem old = {.name = name_bytes(&prepared->entry_name)};
+	char	   *expected = NULL;
+
+	if (dogpile_remote_get(prepared->remote, &old, 1) != DOGPILE_BACKEND_OK)
+		return DOGPILE_BACKEND_ERROR;
+	item->mode = DOGPILE_BACKEND_IF_ABSENT;
+	if (old.status == DOGPILE_BACKEND_OK)
+	{
+		if (is_younger(&old, prepared))
+		{
+			item->status = DOGPILE_BACKEND_KEPT;
+			return DOGPILE_BACKEND_OK;
+		}
+		/* Not palloc(), which could raise an error at COMMIT. */
+		expected = malloc(old.value.len);
+		if (expected == NULL)
+			return DOGPILE_BACKEND_ERROR;
+		item->mode = DOGPILE_BACKEND_IF_EQUAL;
+		item->expected.data = memcpy(expected, old.value.data, old.value.len);
+		item->expected.len = old.value.len;
+	}
+	(void) dogpile_remote_set(prepared->remote, item, 1);
+	free(expected);
+	return item->status == DOGPILE_BACKEND_ERROR ?
+		DOGPILE_BACKEND_ERROR : DOGPILE_BACKEND_OK;
+}
+
+/*
+ * Store an entry: what was set, in any case; what was created under a lock, if we still
+ * have that; what was created without one, unless there is something younger.
+ *
+ * What it was made of must not be lost by a crash that leaves it.
+ */
+static DogpileStatus
+remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock as_of)
+{
+	DogpileBackendItem item = {
+		.name = name_bytes(&prepared->entry_name),
+		.value = {prepared->bytes.data, prepared->bytes.len},
+		.mode = DOGPILE_BACKEND_ALWAYS,
+		.ttl_ms = prepared->ttl_ms
+	};
+	DogpileBackendStatus status;
+
+	dogpile_durable_ensure();
+	if (mode == DOGPILE_PUBLISH_ALWAYS)
+		status = store_set(prepared, &item);
+	else if (prepared->lease != NULL && prepared->lease->is_locked)
+	{
+		status = dogpile_remote_put(prepared->remote, &prepared->lease->lock, &item);
+		item.status = status;
+		if (status == DOGPILE_BACKEND_OK || status == DOGPILE_BACKEND_KEPT)
+		{
+			dogpile_lease_drop(&prepared->lease->lock);
+			prepared->lease->is_locked = false;
+		}
+		else if (status == DOGPILE_BACKEND_ERROR)
+			leave_lock(prepared->lease);
+	}
+	else
+		status = store_if_newer(prepared, &item);
+
+	if (status == DOGPILE_BACKEND_ERROR)
+		return DOGPILE_ERROR;
+	return item.status == DOGPILE_BACKEND_OK ? DOGPILE_OK :
+		item.status == DOGPILE_BACKEND_TOO_LARGE ? DOGPILE_TOO_LARGE : DOGPILE_KEPT;
+}
+
+/*
+ * An entry is not to be stored after all.  At ABORT, with interrupts held off, the lock
+ * is left to dogpile_lease_end().
+ */
+static void
+remote_abandon(DogpilePrepared *prepared)
+{
+	if (prepared->lease != NULL && InterruptHoldoffCount == 0)
+		remote_release(prepared->lease);
+}
+
+/*
+ * Nothing has to be removed: what was invalidated is worth nothing, and the
+ * store forgets it in time.
+ */
+static DogpileStatus
+remote_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
+{
+	return DOGPILE_MISS;
+}
+
+const DogpileStore dogpile_store_remote = {
+	.name = "remote",
+	.get = remote_get,
+	.prepare = remote_prepare,
+	.publish = remote_publish,
+	.abandon = remote_abandon,
+	.remove = remote_remove,
+	.begin = remote_begin,
+	.release = remote_release,
+	.defer = remote_defer,
+	.note = remote_note,
+	.lose = remote_lose
+};

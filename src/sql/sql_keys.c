@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * sql_keys.c
+ *	  dogpile_key(): an unambiguous key from values.
+ *
+ * The values are put out as text and joined by ':'.  A ':' or '\' in one is
+ * preceded by '\', a NULL becomes \N, and no values at all (an empty VARIADIC
+ * array) become \E, so that different lists of texts never give the same key.
+ * Types are not part of it: 42 and '42' are the same.  Nor are the dimensions
+ * of a VARIADIC array.
+ *
+ * The same values must give the same key in every session, so what types make
+ * of them may not depend on settings.  Those on which output functions of
+ * built-in types depend are fixed for the call, as pg_dump and postgres_fdw do.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/sql/sql_keys.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+#define SEPARATOR		':'
+#define ESCAPE			'\\'
+#define NULL_MARK		"\\N"
+#define EMPTY_MARK		"\\E"
+
+/* What is the same in all calls from one place. */
+typedef struct CallSite
+{
+	bool		needs_settings; /* does any type's output depend on settings? */
+	int			noutputs;
+	FmgrInfo	outputs[FLEXIBLE_ARRAY_MEMBER]; /* of the arguments; just one,
+												 * if they come as an array */
+} CallSite;
+
+PG_FUNCTION_INFO_V1(dogpile_key);
+
+/*
+ * Might settings change what an output function makes of a value?
+ *
+ * Most keys consist of types for which they do not, and are spared the cost of
+ * changing settings back and forth.
+ */
+static bool
+depends_on_settings(Oid output)
+{
+	switch (output)
+	{
+		case F_BOOLOUT:
+		case F_BPCHAROUT:
+		case F_CHAROUT:
+		case F_ENUM_OUT:
+		case F_INT2OUT:
+		case F_INT4OUT:
+		case F_INT8OUT:
+		case F_JSONB_OUT:
+		case F_JSON_OUT:
+		case F_NAMEOUT:
+		case F_NUMERIC_OUT:
+		case F_OIDOUT:
+		case F_TEXTOUT:
+		case F_UUID_OUT:
+		case F_VARCHAROUT:
+			return false;
+		default:
+			return true;
+	}
+}
+
+/* Fix the settings.  Returns the nesting level that undoes it. */
+static int
+fix_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"bytea_output", "hex"},
+		{"datestyle", "ISO"},
+		{"extra_float_digits", "1"},
+		{"intervalstyle", "postgres"},
+		{"lc_monetary", "C"},
+		{"search_path", "pg_catalog"},	/* schemas of regclass and others */
+		{"timezone", "UTC"},
+	};
+	int			nestlevel = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1],
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return nestlevel;
+}
+
+/* Look the output functions of some types up. */
+static CallSite *
+make_call_site(const Oid *types, int ntypes, MemoryContext context)
+{
+	CallSite   *site = MemoryContextAllocZero(context,
+											  offsetof(CallSite, outputs) +
+											  ntypes * sizeof(FmgrInfo));
+
+	site->noutputs = ntypes;
+	for (int i = 0; i < ntypes; i++)
+	{
+		Oid			output;
+		bool		is_varlena;
+
+		getTypeOutputInfo(types[i], &output, &is_varlena);
+		fmgr_info_cxt(output, &site->outputs[i], context);
+		if (depends_on_settings(output))
+			site->needs_settings = true;
+	}
+	return site;
+}
+
+/*
+ * Append a string that cannot be mistaken for more than one.  In all encodings
+ * of servers, every byte of a longer character has its high bit set.
+ */
+static void
+append_escaped(StringInfo key, const char *string)
+{
+	const char	special[] = {SEPARATOR, ESCAPE, '\0'};
+
+	for (;;)
+	{
+		size_t		ordinary = strcspn(string, special);
+
+		appendBinaryStringInfo(key, string, ordinary);
+		string += ordinary;
+		if (*string == '\0')
+			return;
+		appendStringInfoChar(key, ESCAPE);
+		appendStringInfoChar(key, *string++);
+	}
+}
+
+static void
+append_values(StringInfo key, CallSite *site, const Datum *values,
+			  const bool *nulls, int nvalues)
+{
+	for (int i = 0; i < nvalues; i++)
+	{
+		FmgrInfo   *output = &site->outputs[site->noutputs == 1 ? 0 : i];
+
+		if (i > 0)
+			appendStringInfoChar(key, SEPARATOR);
+		if (nulls[i])
+			appendStringInfoString(key, NULL_MARK);
+		else
+			append_escaped(key, OutputFunctionCall(output, values[i]));
+	}
+	if (nvalues == 0)
+		appendStringInfoString(key, EMPTY_MARK);
+}
+
+/*
+ * dogpile_key(VARIADIC "any")
+ *
+ * Returns NULL for a VARIADIC array that is NULL, which those who take a key
+ * refuse.
+ */
+Datum
+dogpile_key(PG_FUNCTION_ARGS)
+{
+	CallSite   *site = fcinfo->flinfo->fn_extra;
+	int			nestlevel = 0;
+	StringInfoData key;
+	Datum	   *values;
+	Oid		   *types;
+	bool	   *nulls;
+	int			nvalues = extract_variadic_args(fcinfo, 0, true, &values, &types,
+												&nulls);
+
+	if (nvalues < 0)
+		PG_RETURN_NULL();
+
+	/* An array that is empty now may have elements in the next call. */
+	if (site == NULL && nvalues > 0)
+	{
+		site = make_call_site(types, get_fn_expr_variadic(fcinfo->flinfo) ? 1 : nvalues,
+							  fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = site;
+	}
+
+	initStringInfo(&key);
+	if (site != NULL && site->needs_settings)
+		nestlevel = fix_settings();
+	append_values(&key, site, values, nulls, nvalues);
+	if (nestlevel > 0)
+		AtEOXact_GUC(true, nestlevel);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(key.data, key.len));
+}

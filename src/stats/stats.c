@@ -1,0 +1,358 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.c
+ *	  Counters of each region.
+ *
+ * A session counts in memory of its own and adds what it has counted to shared
+ * memory at the end of each transaction, so that a loop of hits within one
+ * statement touches no shared cache line for its sake.  The shared counters
+ * are kept in several shards, and a session always adds to the same one; that
+ * keeps a cache line from travelling between processors at every commit.
+ *
+ * Counters survive neither a restart nor a crash, as the values do not.
+ * Session-local counts of a session that crashes are lost, which is all the
+ * harm there can be: everything shared is a single atomic addition.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/stats/stats.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+#include "lib/compat.h"
+#include "stats/stats.h"
+
+/* The slot that regions share once all others are taken. */
+#define OVERFLOW_SLOT	(DOGPILE_STATS_SLOTS - 1)
+
+#define NSHARDS			8
+
+/*
+ * Reasons for which values of a region are not stored that the log was told of: for
+ * how many that is remembered, for how many seconds, and how soon one makes room.
+ */
+#define TOLD_REASONS	4
+#define TOLD_FOR_S		3600
+#define TOLD_AT_LEAST_S 60
+
+/* One shard of a region's counters, on cache lines of its own. */
+typedef union SharedCounters
+{
+	pg_atomic_uint64 counters[DOGPILE_NUM_COUNTERS];
+	char		pad[TYPEALIGN(PG_CACHE_LINE_SIZE,
+							  DOGPILE_NUM_COUNTERS * sizeof(pg_atomic_uint64))];
+} SharedCounters;
+
+/* What the store holds of a region; true at any moment. */
+typedef struct SharedGauges
+{
+	pg_atomic_uint64 entries;
+	pg_atomic_uint64 bytes;
+} SharedGauges;
+
+/* In shared memory. */
+typedef struct SharedStats
+{
+	LWLock	   *lock;			/* protects names and nslots */
+	int			nslots;
+	char		names[DOGPILE_STATS_SLOTS][DOGPILE_MAX_REGION_NAME + 1];
+
+	pg_atomic_uint64 reset_time;	/* TimestampTz */
+	SharedGauges gauges[DOGPILE_STATS_SLOTS];
+	pg_atomic_uint64 told[DOGPILE_STATS_SLOTS][TOLD_REASONS];	/* see below */
+	SharedCounters shards[DOGPILE_STATS_SLOTS][NSHARDS];
+} SharedStats;
+
+static SharedStats *shared_stats = NULL;
+
+/* What this session has counted since it last added to shared memory. */
+static uint64 pending[DOGPILE_STATS_SLOTS][DOGPILE_NUM_COUNTERS];
+
+/* The slots of which something is pending. */
+static int	dirty_slots[DOGPILE_STATS_SLOTS];
+static int	ndirty_slots = 0;
+static bool is_dirty[DOGPILE_STATS_SLOTS];
+
+Size
+dogpile_stats_shmem_size(void)
+{
+	return sizeof(SharedStats);
+}
+
+/*
+ * Create the counters, or attach to them.
+ *
+ * Locks: AddinShmemInitLock must be held.
+ */
+void
+dogpile_stats_shmem_init(void)
+{
+	bool		found;
+
+	shared_stats = ShmemInitStruct("dogpile statistics", sizeof(SharedStats), &found);
+	if (found)
+		return;
+
+	memset(shared_stats, 0, sizeof(SharedStats));
+	shared_stats->lock = &GetNamedLWLockTranche("dogpile_stats")->lock;
+	strcpy(shared_stats->names[OVERFLOW_SLOT], "");
+	for (int slot = 0; slot < DOGPILE_STATS_SLOTS; slot++)
+	{
+		pg_atomic_init_u64(&shared_stats->gauges[slot].entries, 0);
+		pg_atomic_init_u64(&shared_stats->gauges[slot].bytes, 0);
+		for (int i = 0; i < TOLD_REASONS; i++)
+			pg_atomic_init_u64(&shared_stats->told[slot][i], 0);
+		for (int shard = 0; shard < NSHARDS; shard++)
+			for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
+				pg_atomic_init_u64(&shared_stats->shards[slot][shard].counters[i], 0);
+	}
+	pg_atomic_init_u64(&shared_stats->reset_time, (uint64) GetCurrentTimestamp());
+}
+
+/* Find the slot of a name, or make one; under the lock. */
+static int
+assign_slot_locked(const char *name)
+{
+	for (int slot = 0; slot < shared_stats->nslots; slot++)
+		if (strcmp(shared_stats->names[slot], name) == 0)
+			return slot;
+	if (shared_stats->nslots == OVERFLOW_SLOT)
+		return OVERFLOW_SLOT;
+	strlcpy(shared_stats->names[shared_stats->nslots], name,
+			DOGPILE_MAX_REGION_NAME + 1);
+	return shared_stats->nslots++;
+}
+
+/*
+ * The slot of a region's counters.
+ *
+ * A region keeps its slot until the server restarts, even if it is removed and
+ * added again.  Only after more names than there are slots have been in use do
+ * the last ones share a slot.
+ *
+ * Errors: none.  Locks: takes the lock of the names the first time in a
+ * process.
+ */
+int
+dogpile_stats_slot(DogpileRegion *region)
+{
+	if (region->stats_slot < 0)
+	{
+		LWLockAcquire(shared_stats->lock, LW_EXCLUSIVE);
+		region->stats_slot = assign_slot_locked(region->name);
+		LWLockRelease(shared_stats->lock);
+	}
+	return region->stats_slot;
+}
+
+/*
+ * How many slots regions have had since the server started: they are numbered from 0.
+ *
+ * Errors: none.  Locks: takes the lock of the names.
+ */
+int
+dogpile_stats_count_slots(void)
+{
+	int			count;
+
+	LWLockAcquire(shared_stats->lock, LW_SHARED);
+	count = shared_stats->nslots;
+	LWLockRelease(shared_stats->lock);
+	return count == OVERFLOW_SLOT ? DOGPILE_STATS_SLOTS : count;
+}
+
+/*
+ * Count n occurrences, or n microseconds.
+ *
+ * Errors: none.  Locks: none, but see dogpile_stats_slot().
+ */
+void
+dogpile_stats_count(DogpileRegion *region, DogpileCounter counter, uint64 n)
+{
+	dogpile_stats_count_slot(dogpile_stats_slot(region), counter, n);
+}
+
+/* As dogpile_stats_count(), for a slot.  May be called under any lock. */
+void
+dogpile_stats_count_slot(int slot, DogpileCounter counter, uint64 n)
+{
+	pending[slot][counter] += n;
+	if (!is_dirty[slot])
+	{
+		is_dirty[slot] = true;
+		dirty_slots[ndirty_slots++] = slot;
+	}
+}
+
+/*
+ * Was the log told of a reason?  If not, it is told now, unless it has been told of too
+ * many others.
+ *
+ * A reason is kept as its hash and the second in which it was told.  Sessions that do
+ * this at the same time may both tell it, or one forget what the other has noted.
+ */
+static bool
+is_new_reason(pg_atomic_uint64 *told, const char *reason)
+{
+	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+	uint32		now = (uint32) (GetCurrentTimestamp() / USECS_PER_SEC);
+	uint32		oldest_age = 0;
+	int			oldest = -1;
+
+	for (int i = 0; i < TOLD_REASONS; i++)
+	{
+		uint64		seen = pg_atomic_read_u64(&told[i]);
+		uint32		age = seen == 0 ? PG_UINT32_MAX : now - (uint32) seen;
+
+		if ((uint32) (seen >> 32) == hash && age < TOLD_FOR_S)
+			return false;
+		if (age >= oldest_age)
+		{
+			oldest_age = age;
+			oldest = i;
+		}
+	}
+	if (oldest_age < TOLD_AT_LEAST_S)
+		return false;
+	pg_atomic_write_u64(&told[oldest], ((uint64) hash << 32) | now);
+	return true;
+}
+
+/*
+ * Should the log be told of a reason why a region's values are not stored?  Each is
+ * told once in an hour by all sessions together.
+ *
+ * Errors: none.  Locks: as dogpile_stats_slot().
+ */
+bool
+dogpile_stats_is_new_reason(DogpileRegion *region, const char *reason)
+{
+	return is_new_reason(shared_stats->told[dogpile_stats_slot(region)], reason);
+}
+
+/*
+ * Count a value that cannot be stored.
+ *
+ * Returns whether the log should be told of that reason.
+ *
+ * Errors: none.  Locks: as dogpile_stats_slot().
+ */
+bool
+dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason)
+{
+	dogpile_stats_count(region, DOGPILE_COUNTER_UNSTORABLE, 1);
+	return dogpile_stats_is_new_reason(region, reason);
+}
+
+/* Note that the store has taken up an entry.  May be called under any lock. */
+void
+dogpile_stats_entry_added(int slot, Size bytes)
+{
+	pg_atomic_fetch_add_u64(&shared_stats->gauges[slot].entries, 1);
+	pg_atomic_fetch_add_u64(&shared_stats->gauges[slot].bytes, bytes);
+}
+
+/* Note that the store has dropped an entry.  May be called under any lock. */
+void
+dogpile_stats_entry_removed(int slot, Size bytes)
+{
+	pg_atomic_fetch_sub_u64(&shared_stats->gauges[slot].entries, 1);
+	pg_atomic_fetch_sub_u64(&shared_stats->gauges[slot].bytes, bytes);
+}
+
+/*
+ * Add what this session has counted to shared memory.
+ *
+ * Errors: none, so that it may be called at the end of a transaction.
+ * Locks: none.
+ */
+void
+dogpile_stats_flush(void)
+{
+	uint32		shard = (uint32) dogpile_proc_number_compat() % NSHARDS;
+
+	while (ndirty_slots > 0)
+	{
+		int			slot = dirty_slots[--ndirty_slots];
+		SharedCounters *shared = &shared_stats->shards[slot][shard];
+
+		is_dirty[slot] = false;
+		for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
+			if (pending[slot][i] > 0)
+			{
+				pg_atomic_fetch_add_u64(&shared->counters[i], pending[slot][i]);
+				pending[slot][i] = 0;
+			}
+	}
+}
+
+/*
+ * Read a region's counters: those of finished transactions, and of this one.
+ *
+ * Errors: none.  Locks: as dogpile_stats_slot().
+ */
+void
+dogpile_stats_read(DogpileRegion *region, DogpileStatsRow *row)
+{
+	int			slot = dogpile_stats_slot(region);
+
+	dogpile_stats_flush();
+	for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
+	{
+		row->counters[i] = 0;
+		for (int shard = 0; shard < NSHARDS; shard++)
+			row->counters[i] +=
+				pg_atomic_read_u64(&shared_stats->shards[slot][shard].counters[i]);
+	}
+	row->entries = pg_atomic_read_u64(&shared_stats->gauges[slot].entries);
+	row->bytes = pg_atomic_read_u64(&shared_stats->gauges[slot].bytes);
+}
+
+/* Does this counter hold microseconds? */
+bool
+dogpile_stats_is_time(DogpileCounter counter)
+{
+	enum
+	{
+		COUNT, TIME
+	};
+	static const int kinds[] = {
+#define X(name, kind) kind,
+		DOGPILE_COUNTERS(X)
+#undef X
+	};
+
+	return kinds[counter] == TIME;
+}
+
+/*
+ * Set the counters of all regions to zero.  What the store holds stays.
+ *
+ * Errors: none.  Locks: none; a count that is added meanwhile may survive.
+ */
+void
+dogpile_stats_reset(void)
+{
+	dogpile_stats_flush();
+	for (int slot = 0; slot < DOGPILE_STATS_SLOTS; slot++)
+		for (int shard = 0; shard < NSHARDS; shard++)
+			for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
+				pg_atomic_write_u64(&shared_stats->shards[slot][shard].counters[i], 0);
+	pg_atomic_write_u64(&shared_stats->reset_time, (uint64) GetCurrentTimestamp());
+}
+
+/* When the counters were last set to zero. */
+TimestampTz
+dogpile_stats_reset_time(void)
+{
+	return (TimestampTz) pg_atomic_read_u64(&shared_stats->reset_time);
+}

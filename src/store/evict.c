@@ -1,0 +1,514 @@
+/*-------------------------------------------------------------------------
+ *
+ * evict.c
+ *	  Which entry makes room for another: S3-FIFO.
+ *
+ * The policy is that of Yang et al., "FIFO queues are all you need for cache
+ * eviction" (SOSP 2023).  A new entry goes into a small queue.  When it comes
+ * to the end of that, it moves on to the main queue if it was asked for in the
+ * meantime; else it is dropped, and a ghost queue remembers its hash, so that
+ * it goes to the main queue at once if it comes back.  In the main queue an
+ * entry that was asked for goes round again, once for each use up to three.
+ * Most entries are asked for once; they never displace those that are in use.
+ * A hit only raises a small counter, which is why readers need no exclusive
+ * lock.
+ *
+ * Entries whose time is over go first of all.  The second at which each is
+ * gone is kept in an array of its own, over which a hand sweeps whenever room
+ * is needed and something can be gone; that touches 4 bytes for each block,
+ * not a cache line for each entry.
+ *
+ * What is here is protected by the pool lock.  Choosing an entry takes it out
+ * of its queue, which makes it nobody else's to choose; to drop it, the caller
+ * must still find it in its hash bucket under the lock of its partition, for
+ * its owner may have been faster.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/store/evict.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/shmem.h"
+
+#include "store/evict.h"
+#include "version/tag.h"
+
+/* The small queue's share of the blocks, in per cent. */
+#define SMALL_PERCENT		10
+
+/* An entry moves from the small to the main queue with more uses than this. */
+#define USES_TO_STAY		1
+
+/* Entries that one choice looks at before it takes whatever comes next. */
+#define MAX_STEPS			1000
+
+/* Blocks that one choice lets the hand sweep over. */
+#define SWEEP_BLOCKS		(64 * 1024)
+
+/* Entries that one choice looks at to find one that was invalidated. */
+#define WALK_STEPS			4
+
+/* Places for the ghost of one hash. */
+#define GHOST_WAYS			4
+
+/* A queue of entries, from the newest to the oldest. */
+typedef struct Queue
+{
+	DogpileBlockNo newest;
+	DogpileBlockNo oldest;
+	uint32		nblocks;		/* of all its entries */
+	uint32		nentries;
+} Queue;
+
+/* What is remembered of an entry that the small queue has dropped. */
+typedef struct Ghost
+{
+	uint32		fingerprint;
+	uint32		stamp;			/* number of ghosts made before; 0: none */
+} Ghost;
+
+/* In shared memory, under the pool lock. */
+typedef struct EvictControl
+{
+	uint32		nblocks;
+	Queue		queues[DOGPILE_NUM_QUEUES];
+
+	uint32		hand;			/* block at which the sweep goes on */
+	uint32		earliest_gone_s;	/* nothing is gone before this second */
+	uint32		earliest_seen_s;	/* ... of what this round has swept */
+
+	DogpileBlockNo walker;		/* next of the main queue to look at, or none */
+	DogpileClock walk_began;	/* when this walk did */
+
+	uint32		nghost_sets;	/* a power of two */
+	uint32		ghost_stamp;	/* of the latest ghost */
+} EvictControl;
+
+static EvictControl *control = NULL;
+
+/* For each block: when the entry that begins in it is gone. */
+static uint32 *gone_at_s = NULL;
+
+static Ghost (*ghosts)[GHOST_WAYS] = NULL;
+
+/* As many ghosts as there may be entries of two blocks: a power of two. */
+static uint32
+count_ghost_sets(uint32 nblocks)
+{
+	uint32		nsets = 1;
+
+	while (nsets < nblocks / 2 / GHOST_WAYS)
+		nsets *= 2;
+	return nsets;
+}
+
+Size
+dogpile_evict_shmem_size(uint32 nblocks)
+{
+	Size		size = MAXALIGN(sizeof(EvictControl));
+
+	size = add_size(size, mul_size(count_ghost_sets(nblocks),
+								   sizeof(Ghost[GHOST_WAYS])));
+	return add_size(size, mul_size(nblocks, sizeof(uint32)));
+}
+
+/*
+ * Create the queues, empty, or attach to them.
+ *
+ * Locks: AddinShmemInitLock must be held.
+ */
+void
+dogpile_evict_shmem_init(uint32 nblocks)
+{
+	uint32		nsets = count_ghost_sets(nblocks);
+	bool		found;
+
+	control = ShmemInitStruct("dogpile eviction", dogpile_evict_shmem_size(nblocks),
+							  &found);
+	ghosts = (Ghost (*)[GHOST_WAYS]) ((char *) control + MAXALIGN(sizeof(EvictControl)));
+	gone_at_s = (uint32 *) (ghosts + nsets);
+	if (found)
+		return;
+
+	memset(control, 0, sizeof(EvictControl));
+	control->nblocks = nblocks;
+	control->nghost_sets = nsets;
+	for (int i = 0; i < DOGPILE_NUM_QUEUES; i++)
+	{
+		control->queues[i].newest = DOGPILE_NO_BLOCK;
+		control->queues[i].oldest = DOGPILE_NO_BLOCK;
+	}
+	control->earliest_gone_s = DOGPILE_NEVER_GONE;
+	control->earliest_seen_s = DOGPILE_NEVER_GONE;
+	control->walker = DOGPILE_NO_BLOCK;
+	memset(ghosts, 0, nsets * sizeof(ghosts[0]));
+	memset(gone_at_s, 0xFF, nblocks * sizeof(uint32));
+}
+
+static uint32
+count_blocks(const DogpileStoredEntry *entry)
+{
+	return dogpile_evict_count_blocks(entry->key_len + entry->data_len);
+}
+
+/* Make an entry the newest of a queue. */
+static void
+push_newest(DogpileQueueId id, DogpileBlockNo number)
+{
+	Queue	   *queue = &control->queues[id];
+	DogpileStoredEntry *entry = dogpile_evict_entry(number);
+
+	entry->queue = id;
+	entry->newer = DOGPILE_NO_BLOCK;
+	entry->older = queue->newest;
+	if (queue->newest == DOGPILE_NO_BLOCK)
+		queue->oldest = number;
+	else
+		dogpile_evict_entry(queue->newest)->newer = number;
+	queue->newest = number;
+	queue->nblocks += count_blocks(entry);
+	queue->nentries++;
+}
+
+/*
+ * Let the neighbours of an entry, and the walker, which moves towards the newer
+ * ones, point to others instead.
+ */
+static void
+relink(Queue *queue, const DogpileStoredEntry *entry,
+	   DogpileBlockNo for_newer, DogpileBlockNo for_older)
+{
+	if (control->walker != DOGPILE_NO_BLOCK &&
+		entry == dogpile_evict_entry(control->walker))
+		control->walker = for_older;
+
+	if (entry->newer == DOGPILE_NO_BLOCK)
+		queue->newest = for_newer;
+	else
+		dogpile_evict_entry(entry->newer)->older = for_newer;
+	if (entry->older == DOGPILE_NO_BLOCK)
+		queue->oldest = for_older;
+	else
+		dogpile_evict_entry(entry->older)->newer = for_older;
+}
+
+/* Take an entry out of its queue. */
+static void
+unlink_entry(DogpileStoredEntry *entry)
+{
+	Queue	   *queue = &control->queues[entry->queue];
+
+	relink(queue, entry, entry->older, entry->newer);
+	queue->nblocks -= count_blocks(entry);
+	queue->nentries--;
+	entry->queue = DOGPILE_QUEUE_NONE;
+}
+
+/*
+ * Ghosts.  The set is found by one half of the hash, the fingerprint is the
+ * other.  A ghost counts for as long as fewer others were made since than the
+ * main queue has entries, as if they stood in a queue of that length.
+ */
+static Ghost *
+ghost_set(uint64 hash)
+{
+	return ghosts[(uint32) hash & (control->nghost_sets - 1)];
+}
+
+static void
+add_ghost(uint64 hash)
+{
+	Ghost	   *set = ghost_set(hash);
+	int			oldest = 0;
+
+	for (int i = 1; i < GHOST_WAYS; i++)
+		if (set[i].stamp < set[oldest].stamp)
+			oldest = i;
+	set[oldest].fingerprint = (uint32) (hash >> 32);
+	set[oldest].stamp = ++control->ghost_stamp;
+}
+
+/* Is this the ghost of an entry dropped of late?  If so, lay it. */
+static bool
+take_ghost(uint64 hash)
+{
+	Ghost	   *set = ghost_set(hash);
+
+	for (int i = 0; i < GHOST_WAYS; i++)
+		if (set[i].stamp != 0 && set[i].fingerprint == (uint32) (hash >> 32))
+		{
+			uint32		age = control->ghost_stamp - set[i].stamp;
+
+			set[i].stamp = 0;
+			return age < control->queues[DOGPILE_QUEUE_MAIN].nentries;
+		}
+	return false;
+}
+
+static void
+set_gone_at(DogpileBlockNo entry, uint32 at_s)
+{
+	gone_at_s[entry] = at_s;
+	control->earliest_gone_s = Min(control->earliest_gone_s, at_s);
+	control->earliest_seen_s = Min(control->earliest_seen_s, at_s);
+}
+
+/*
+ * Let a newly published entry take part.
+ *
+ * gone_at_s: second since 2000 from which on it may be dropped first.
+ *
+ * Errors: none.  Locks: those of the entry's partition and of the pool are
+ * held exclusively.
+ */
+void
+dogpile_evict_enter_locked(DogpileBlockNo entry, uint32 gone_at)
+{
+	push_newest(take_ghost(dogpile_evict_entry(entry)->hash) ?
+				DOGPILE_QUEUE_MAIN : DOGPILE_QUEUE_SMALL, entry);
+	set_gone_at(entry, gone_at);
+}
+
+/*
+ * Let a newly published entry take the place of the one that it replaces,
+ * whose uses it inherits, so that a value recreated each minute is not new
+ * each minute.
+ *
+ * Errors: none.  Locks: as dogpile_evict_enter_locked().
+ */
+void
+dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
+							 uint32 gone_at)
+{
+	DogpileStoredEntry *from = dogpile_evict_entry(old);
+	DogpileStoredEntry *to = dogpile_evict_entry(entry);
+	Queue	   *queue = &control->queues[from->queue];
+
+	to->uses = from->uses;
+	if (from->queue == DOGPILE_QUEUE_NONE)
+	{
+		/* Just chosen to go.  Its chooser will not find it. */
+		dogpile_evict_enter_locked(entry, gone_at);
+		return;
+	}
+	to->queue = from->queue;
+	to->newer = from->newer;
+	to->older = from->older;
+	relink(queue, from, entry, entry);
+	queue->nblocks += count_blocks(to);
+	queue->nblocks -= count_blocks(from);
+	from->queue = DOGPILE_QUEUE_NONE;
+	gone_at_s[old] = DOGPILE_NEVER_GONE;
+	set_gone_at(entry, gone_at);
+}
+
+/*
+ * Let an entry that is being removed take part no longer.
+ *
+ * Errors: none.  Locks: as dogpile_evict_enter_locked().
+ */
+void
+dogpile_evict_leave_locked(DogpileBlockNo entry)
+{
+	if (dogpile_evict_entry(entry)->queue != DOGPILE_QUEUE_NONE)
+		unlink_entry(dogpile_evict_entry(entry));
+	gone_at_s[entry] = DOGPILE_NEVER_GONE;
+}
+
+/*
+ * Let an entry go before any other from some second on, but stay until then.
+ *
+ * Errors: none.  Locks: as dogpile_evict_enter_locked().
+ */
+void
+dogpile_evict_expire_locked(DogpileBlockNo entry, uint32 gone_at)
+{
+	/* One that was just chosen to go may no longer be an entry at that second. */
+	if (dogpile_evict_entry(entry)->queue != DOGPILE_QUEUE_NONE)
+		set_gone_at(entry, gone_at);
+}
+
+/* Has one of an entry's tags been invalidated after its snapshot? */
+static bool
+has_dead_tag(const DogpileStoredEntry *entry)
+{
+	DogpileCursor cursor = {(DogpileBlock *) entry,
+	offsetof(DogpileStoredEntry, data) - sizeof(DogpileBlockNo)};
+	DogpileTags head;
+
+	dogpile_pool_skip(&cursor, entry->key_len);
+	dogpile_pool_read(&cursor, &head, offsetof(DogpileTags, slots));
+	for (uint32 i = dogpile_tag_count_slots(&head); i > 0; i--)
+	{
+		DogpileSlot slot;
+
+		dogpile_pool_read(&cursor, &slot, sizeof(slot));
+		if (dogpile_version_is_hard_after(slot, entry->as_of))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Has an entry been invalidated for good?
+ *
+ * Errors: none.  Locks: that of its partition, or that of the pool if it is in
+ * a queue, so that it stays where it is.
+ */
+bool
+dogpile_evict_is_dead(const DogpileStoredEntry *entry)
+{
+	Oid			database;
+
+	memcpy(&database, entry->data, sizeof(database));	/* see key.c */
+	return dogpile_version_is_hard_after(dogpile_version_key_slot(entry->hash),
+										 entry->as_of) ||
+		dogpile_version_is_hard_after(dogpile_version_region_slot(database, entry->region),
+									  entry->as_of) ||
+		(entry->has_tags && has_dead_tag(entry));
+}
+
+/*
+ * Let the hand sweep on for an entry that is gone.
+ *
+ * Only a full round tells when the next entry will be gone; until then what
+ * enters meanwhile is noted in both limits.
+ */
+static DogpileBlockNo
+find_gone(uint32 now_s)
+{
+	if (now_s < control->earliest_gone_s)
+		return DOGPILE_NO_BLOCK;
+
+	for (uint32 n = Min(SWEEP_BLOCKS, control->nblocks); n > 0; n--)
+	{
+		DogpileBlockNo number = control->hand;
+
+		if (gone_at_s[number] <= now_s)
+			return number;
+		control->earliest_seen_s = Min(control->earliest_seen_s, gone_at_s[number]);
+		if (++control->hand == control->nblocks)
+		{
+			control->hand = 0;
+			control->earliest_gone_s = control->earliest_seen_s;
+			control->earliest_seen_s = DOGPILE_NEVER_GONE;
+			if (now_s < control->earliest_gone_s)
+				break;
+		}
+	}
+	return DOGPILE_NO_BLOCK;
+}
+
+/*
+ * Walk on through the main queue for an entry that was invalidated.
+ *
+ * One that the small queue holds comes to its end soon.  The main queue may
+ * not be drawn upon for long, and would stay full of what a single
+ * invalidation of a region or a tag has killed.  A walk goes from the oldest
+ * entry to the newest; there is no need for another until the clock of the
+ * versions has moved.
+ */
+static DogpileBlockNo
+find_dead(void)
+{
+	for (int step = 0; step < WALK_STEPS; step++)
+	{
+		DogpileBlockNo number = control->walker;
+		DogpileStoredEntry *entry;
+
+		if (number == DOGPILE_NO_BLOCK)
+		{
+			if (control->walk_began == dogpile_version_now())
+				return DOGPILE_NO_BLOCK;
+			control->walk_began = dogpile_version_now();
+			number = control->queues[DOGPILE_QUEUE_MAIN].oldest;
+			if (number == DOGPILE_NO_BLOCK)
+				return DOGPILE_NO_BLOCK;
+		}
+		entry = dogpile_evict_entry(number);
+		control->walker = entry->newer;
+		if (dogpile_evict_is_dead(entry))
+			return number;
+	}
+	return DOGPILE_NO_BLOCK;
+}
+
+/* One step at the end of the small queue: true if the entry is to go. */
+static bool
+leaves_small(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
+{
+	if (dogpile_evict_is_dead(entry))
+		return true;
+	if (entry->uses > USES_TO_STAY && !force)
+	{
+		unlink_entry(entry);
+		entry->uses = 0;
+		push_newest(DOGPILE_QUEUE_MAIN, number);
+		return false;
+	}
+	add_ghost(entry->hash);
+	return true;
+}
+
+/* One step at the end of the main queue: true if the entry is to go. */
+static bool
+leaves_main(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
+{
+	if (entry->uses == 0 || force || dogpile_evict_is_dead(entry))
+		return true;
+	unlink_entry(entry);
+	entry->uses--;
+	push_newest(DOGPILE_QUEUE_MAIN, number);
+	return false;
+}
+
+/* Find out who has to go by the queues. */
+static DogpileBlockNo
+find_oldest(void)
+{
+	const Queue *small = &control->queues[DOGPILE_QUEUE_SMALL];
+	const Queue *main = &control->queues[DOGPILE_QUEUE_MAIN];
+	uint32		small_target = (uint32) ((uint64) control->nblocks * SMALL_PERCENT / 100);
+
+	for (int step = 0;; step++)
+	{
+		bool		force = step >= MAX_STEPS;
+		bool		from_small = small->nblocks > small_target ||
+			main->nentries == 0;
+		DogpileBlockNo number = from_small ? small->oldest : main->oldest;
+
+		if (number == DOGPILE_NO_BLOCK)
+			return DOGPILE_NO_BLOCK;
+		if ((from_small ? leaves_small : leaves_main) (number,
+													   dogpile_evict_entry(number),
+													   force))
+			return number;
+	}
+}
+
+/*
+ * Choose an entry to drop and take it out of its queue.
+ *
+ * now_s: seconds since 2000.
+ *
+ * Returns its first block, or DOGPILE_NO_BLOCK if there is no entry.
+ *
+ * Errors: none.  Locks: the pool lock is held exclusively.
+ */
+DogpileBlockNo
+dogpile_evict_pick_locked(uint32 now_s)
+{
+	DogpileBlockNo number = find_gone(now_s);
+
+	if (number == DOGPILE_NO_BLOCK)
+		number = find_dead();
+	if (number == DOGPILE_NO_BLOCK)
+		number = find_oldest();
+	if (number != DOGPILE_NO_BLOCK)
+		dogpile_evict_leave_locked(number);
+	return number;
+}

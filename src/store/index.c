@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * index.c
+ *	  Where the entries in shared memory are found: by all of their key, and
+ *	  all variants of a key together.
+ *
+ * An entry is in two chains.  One begins in a bucket that is chosen by the hash of
+ * all of its key, variant included: that is how a reader finds it.  The other one
+ * has all variants of its key, for what concerns them together: to tell whether
+ * there is any, and to remove them.  It is linked in both directions, because a
+ * single variant must leave it without a search.  Keys that share its place are in
+ * it, too; there are as many places as entries of four blocks, so they are few.
+ *
+ * Both are cut into partitions with a lock each.  A partition is chosen by the part
+ * of the hash that all variants of a key share, so both chains of an entry are
+ * in the same one.
+ *
+ * A key may have any number of variants.  What is done with all of them is done
+ * with some at a time, and the lock released in between.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/store/index.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+#include "lib/clock.h"
+#include "stats/stats.h"
+#include "store/index.h"
+
+/* Blocks for each bucket, and for each place of a key. */
+#define BLOCKS_PER_BUCKET	2
+#define BLOCKS_PER_PLACE	4
+
+/* How long waiters may take from waking up to looking, in microseconds. */
+#define AWAITED_US			INT64CONST(1000000)
+
+/* Variants that are removed while a partition is locked, and by one call. */
+#define REMOVED_LOCKED		32
+#define MAX_REMOVED			1024
+
+/* So many dead variants are looked at before they are removed. */
+#define MANY_DEAD			64
+
+DogpileBlockNo *dogpile_index_buckets = NULL;
+uint32		dogpile_index_buckets_per_partition;
+LWLockPadded *dogpile_index_locks = NULL;
+
+/* The first entry of each place; they lie behind the buckets. */
+static DogpileBlockNo *places = NULL;
+static uint32 places_per_partition;
+
+static uint32
+count_per_partition(uint32 nblocks, uint32 blocks_per_item)
+{
+	return Max(nblocks / blocks_per_item / DOGPILE_INDEX_PARTITIONS, 1);
+}
+
+/* Both arrays together. */
+Size
+dogpile_index_shmem_size(uint32 nblocks)
+{
+	Size		count = add_size(count_per_partition(nblocks, BLOCKS_PER_BUCKET),
+								 count_per_partition(nblocks, BLOCKS_PER_PLACE));
+
+	return mul_size(mul_size(count, DOGPILE_INDEX_PARTITIONS), sizeof(DogpileBlockNo));
+}
+
+/*
+ * Create the index, empty, or attach to it.
+ *
+ * Locks: AddinShmemInitLock must be held.
+ */
+void
+dogpile_index_shmem_init(uint32 nblocks)
+{
+	bool		found;
+
+	dogpile_index_buckets = ShmemInitStruct("dogpile index",
+											dogpile_index_shmem_size(nblocks), &found);
+	dogpile_index_buckets_per_partition = count_per_partition(nblocks, BLOCKS_PER_BUCKET);
+	places_per_partition = count_per_partition(nblocks, BLOCKS_PER_PLACE);
+	places = dogpile_index_buckets +
+		(Size) dogpile_index_buckets_per_partition * DOGPILE_INDEX_PARTITIONS;
+	dogpile_index_locks = GetNamedLWLockTranche("dogpile_partition");
+	if (!found)					/* DOGPILE_NO_BLOCK */
+		memset(dogpile_index_buckets, 0xFF, dogpile_index_shmem_size(nblocks));
+}
+
+/* What points to the first entry of a key's place. */
+static DogpileBlockNo *
+place_of(uint64 hash)
+{
+	return &places[(Size) dogpile_index_partition(hash) * places_per_partition +
+				   DOGPILE_KEY_BASE(hash) / DOGPILE_INDEX_PARTITIONS % places_per_partition];
+}
+
+/*
+ * Put an entry where a search for it has ended.
+ *
+ * Errors: none.  Locks: that of its partition is held exclusively.
+ */
+void
+dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
+{
+	DogpileStoredEntry *entry = dogpile_evict_entry(number);
+	DogpileBlockNo *place = place_of(entry->hash);
+
+	Assert(LWLockHeldByMeInMode(dogpile_index_lock(entry->hash), LW_EXCLUSIVE));
+	entry->next_in_bucket = *link;
+	*link = number;
+	entry->previous_of_key = DOGPILE_NO_BLOCK;
+	entry->next_of_key = *place;
+	if (*place != DOGPILE_NO_BLOCK)
+		dogpile_evict_entry(*place)->previous_of_key = number;
+	*place = number;
+}
+
+/*
+ * Take out the entry that *link points to.
+ *
+ * Errors: none.  Locks: that of its partition is held exclusively.
+ */
+void
+dogpile_index_unlink_locked(DogpileBlockNo *link)
+{
+	DogpileStoredEntry *entry = dogpile_evict_entry(*link);
+
+	Assert(LWLockHeldByMeInMode(dogpile_index_lock(entry->hash), LW_EXCLUSIVE));
+	*link = entry->next_in_bucket;
+	if (entry->previous_of_key == DOGPILE_NO_BLOCK)
+		*place_of(entry->hash) = entry->next_of_key;
+	else
+		dogpile_evict_entry(entry->previous_of_key)->next_of_key = entry->next_of_key;
+	if (entry->next_of_key != DOGPILE_NO_BLOCK)
+		dogpile_evict_entry(entry->next_of_key)->previous_of_key = entry->previous_of_key;
+	dogpile_stats_entry_removed(entry->region,
+								(Size) dogpile_evict_count_blocks(entry->key_len + entry->data_len)
+								* DOGPILE_BLOCK_SIZE);
+}
+
+/*
+ * What points to an entry of which the number is known, or to DOGPILE_NO_BLOCK if it
+ * is not there.
+ *
+ * Errors: none.  Locks: that of its partition is held.
+ */
+DogpileBlockNo *
+dogpile_index_find_link_locked(DogpileBlockNo number, uint64 hash)
+{
+	DogpileBlockNo *link = dogpile_index_bucket(hash);
+
+	Assert(LWLockHeldByMe(dogpile_index_lock(hash)));
+	while (*link != DOGPILE_NO_BLOCK && *link != number)
+		link = &dogpile_evict_entry(*link)->next_in_bucket;
+	return link;
+}
+
+/* --------------------------------------------------------------------
+ * All variants of a key
+ * --------------------------------------------------------------------
+ */
+
+static bool
+is_variant(const DogpileStoredEntry *entry, const DogpileKey *key)
+{
+	DogpileCursor cursor = dogpile_index_cursor(entry);
+
+	return DOGPILE_KEY_BASE(entry->hash) == DOGPILE_KEY_BASE(key->hash) &&
+		entry->key_len >= key->base_len &&
+		dogpile_pool_equals(&cursor, key->bytes, key->base_len);
+}
+
+/*
+ * Was an entry created a moment ago?  Then there may be sessions that have
+ * waited for it, are awake but have not come round to looking it up.
+ */
+static bool
+may_be_awaited(const DogpileStoredEntry *entry)
+{
+	return entry->creation_us > 0 &&
+		dogpile_clock_coarse() < entry->created_at + entry->creation_us + AWAITED_US;
+}
+
+/* Return the blocks of entries that have been taken out. */
+static void
+free_entries(const DogpileBlockNo *numbers, int count)
+{
+	DogpileChain freed = {0};
+
+	for (int i = 0; i < count; i++)
+	{
+		DogpileChain blocks;
+
+		dogpile_pool_measure(&blocks, numbers[i]);
+		dogpile_pool_join(&freed, &blocks);
+	}
+	dogpile_pool_put(&freed);
+}
+
+/*
+ * Remove some variants; those that may be awaited are removed before any other
+ * entry, but not now.
+ *
+ * Returns how many were removed.
+ */
+static int
+remove_some(const DogpileKey *key, DogpileRemoval what, DogpileClock before)
+{
+	uint32		now_s = (uint32) (dogpile_clock_coarse() / USECS_PER_SEC);
+	DogpileBlockNo removed[REMOVED_LOCKED];
+	DogpileBlockNo next;
+	int			nremoved = 0;
+
+	LWLockAcquire(dogpile_index_lock(key->hash), LW_EXCLUSIVE);
+	LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
+	next = *place_of(key->hash);
+	while (next != DOGPILE_NO_BLOCK && nremoved < REMOVED_LOCKED)
+	{
+		DogpileBlockNo number = next;
+		DogpileStoredEntry *entry = dogpile_evict_entry(number);
+
+		next = entry->next_of_key;
+		if (!is_variant(entry, key) ||
+			(what == DOGPILE_REMOVE_OLDER ? entry->as_of >= before :
+			 !dogpile_evict_is_dead(entry)))
+			continue;
+		if (may_be_awaited(entry))
+			dogpile_evict_expire_locked(number, now_s + AWAITED_US / USECS_PER_SEC + 1);
+		else
+		{
+			dogpile_evict_leave_locked(number);
+			dogpile_index_unlink_locked(dogpile_index_find_link_locked(number,
+																	   entry->hash));
+			removed[nremoved++] = number;
+		}
+	}
+	LWLockRelease(dogpile_pool_lock);
+	LWLockRelease(dogpile_index_lock(key->hash));
+	free_entries(removed, nremoved);
+	return nremoved;
+}
+
+/*
+ * Remove variants of a key, to free their memory: that they are invalid is for the
+ * versions to tell.  Of very many, some are left to eviction.
+ *
+ * before: for DOGPILE_REMOVE_OLDER.
+ *
+ * Returns how many were removed.
+ *
+ * Errors: none.  Locks: takes those of the partition and the pool.
+ */
+int
+dogpile_index_remove_variants(const DogpileKey *key, DogpileRemoval what,
+							  DogpileClock before)
+{
+	int			nremoved = 0;
+	int			n;
+
+	do
+	{
+		n = remove_some(key, what, before);
+		nremoved += n;
+	} while (n == REMOVED_LOCKED && nremoved < MAX_REMOVED);
+	return nremoved;
+}
+
+/*
+ * Look for a variant that has not been invalidated.
+ *
+ * ndead: set to the number of others that were met first.
+ * max_dead: after so many it gives up.
+ */
+static bool
+find_living(const DogpileKey *key, int max_dead, int *ndead)
+{
+	DogpileBlockNo number;
+	bool		found = false;
+
+	*ndead = 0;
+	LWLockAcquire(dogpile_index_lock(key->hash), LW_SHARED);
+	for (number = *place_of(key->hash);
+		 number != DOGPILE_NO_BLOCK && !found && *ndead < max_dead;
+		 number = dogpile_evict_entry(number)->next_of_key)
+	{
+		DogpileStoredEntry *entry = dogpile_evict_entry(number);
+
+		if (!is_variant(entry, key))
+			continue;
+		found = !dogpile_evict_is_dead(entry);
+		if (!found)
+			(*ndead)++;
+	}
+	LWLockRelease(dogpile_index_lock(key->hash));
+	return found;
+}
+
+/*
+ * Is there a variant of a key that has not been invalidated?
+ *
+ * Many that have been are removed on the way, so nobody has to pass them again.
+ *
+ * Errors: none.  Locks: takes those of the partition and the pool.
+ */
+bool
+dogpile_index_has_variant(const DogpileKey *key)
+{
+	int			ndead;
+	bool		found = find_living(key, MANY_DEAD, &ndead);
+
+	while (!found && ndead == MANY_DEAD &&
+		   dogpile_index_remove_variants(key, DOGPILE_REMOVE_DEAD, 0) > 0)
+		found = find_living(key, MANY_DEAD, &ndead);
+
+	/* Those that are left may be awaited; they are few, or not for long. */
+	if (!found && ndead == MANY_DEAD)
+		found = find_living(key, INT_MAX, &ndead);
+	return found;
+}

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.h
+ *	  Fixed blocks of shared memory, chained to hold entries of any size.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/store/pool.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_POOL_H
+#define DOGPILE_POOL_H
+
+#include "storage/lwlock.h"
+
+/*
+ * Size of a block in bytes.  Smaller blocks waste less at the end of a value,
+ * larger ones less on links; bench/blocks tells what was measured.
+ */
+#ifndef DOGPILE_BLOCK_SIZE
+#define DOGPILE_BLOCK_SIZE	128
+#endif
+
+/* Number of a block, and what stands for none. */
+typedef uint32 DogpileBlockNo;
+
+#define DOGPILE_NO_BLOCK	PG_UINT32_MAX
+
+/* A block: the number of the next one of its chain, and payload. */
+typedef struct DogpileBlock
+{
+	DogpileBlockNo next;
+	char		payload[DOGPILE_BLOCK_SIZE - sizeof(DogpileBlockNo)];
+} DogpileBlock;
+
+/* A chain of blocks that its holder alone can see. */
+typedef struct DogpileChain
+{
+	DogpileBlockNo head;
+	DogpileBlockNo tail;
+	uint32		count;			/* blocks; 0: head and tail mean nothing */
+} DogpileChain;
+
+/* A position within a chain, for reading or writing it in order. */
+typedef struct DogpileCursor
+{
+	DogpileBlock *block;
+	uint32		offset;			/* within the block's payload */
+} DogpileCursor;
+
+extern PGDLLIMPORT DogpileBlock *dogpile_pool_blocks;
+extern PGDLLIMPORT LWLock *dogpile_pool_lock;
+
+extern Size dogpile_pool_shmem_size(uint32 nblocks);
+extern void dogpile_pool_shmem_init(uint32 nblocks);
+extern uint32 dogpile_pool_size(void);
+extern void dogpile_pool_take_locked(DogpileChain *chain, uint32 count);
+extern void dogpile_pool_put(DogpileChain *chain);
+extern void dogpile_pool_trim(DogpileChain *chain, uint32 count);
+extern void dogpile_pool_measure(DogpileChain *chain, DogpileBlockNo head);
+extern void dogpile_pool_write(DogpileCursor *cursor, const void *data, Size size);
+extern void dogpile_pool_read(DogpileCursor *cursor, void *data, Size size);
+extern void dogpile_pool_skip(DogpileCursor *cursor, Size size);
+extern bool dogpile_pool_equals(DogpileCursor *cursor, const void *data, Size size);
+
+/* The address of a block. */
+static inline DogpileBlock *
+dogpile_pool_block(DogpileBlockNo number)
+{
+	return &dogpile_pool_blocks[number];
+}
+
+/*
+ * Ask for a block's memory before it is needed.  A hit in a large store waits
+ * for memory more than for anything else, so it had better wait for several
+ * lines at once.
+ *
+ * gcc takes a function that does nothing else for one without an effect, and
+ * drops calls of it, unless it must be inlined.
+ */
+static pg_attribute_always_inline void
+dogpile_pool_prefetch(DogpileBlockNo number)
+{
+#ifdef __GNUC__
+	const char *block = (const char *) dogpile_pool_block(number);
+
+	/* The next block often lies behind this one.  No address faults here. */
+	__builtin_prefetch(block);
+	__builtin_prefetch(block + DOGPILE_BLOCK_SIZE / 2);
+	__builtin_prefetch(block + DOGPILE_BLOCK_SIZE);
+	__builtin_prefetch(block + DOGPILE_BLOCK_SIZE * 3 / 2);
+#endif
+}
+
+/* Append the blocks of one chain to another; either may be empty. */
+static inline void
+dogpile_pool_join(DogpileChain *chain, const DogpileChain *other)
+{
+	if (other->count == 0)
+		return;
+	if (chain->count == 0)
+		chain->head = other->head;
+	else
+		dogpile_pool_block(chain->tail)->next = other->head;
+	chain->tail = other->tail;
+	chain->count += other->count;
+}
+
+#endif							/* DOGPILE_POOL_H */

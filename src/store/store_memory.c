@@ -1,0 +1,636 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_memory.c
+ *	  The store in shared memory.
+ *
+ * Entries are found through an index (index.c), which is cut into partitions
+ * with a lock each; an entry is a chain of blocks (pool.c), and the
+ * blocks and the order in which entries are evicted (evict.c) have one lock of
+ * their own.  Everything is laid out at start and never grows.
+ *
+ * Locks: a reader holds its partition's lock shared while it copies a value.
+ * Nothing else is done under it: no allocation, no error, no catalog lookup.
+ * A writer fills a chain that nobody else can see, and takes the partition's
+ * lock exclusively only to link it in, and within it the pool lock.  Making
+ * room, it takes the pool lock to choose an entry, releases it, and then takes
+ * the lock of that entry's partition.  So the order is: partition, then pool;
+ * and never two partitions at a time.
+ *
+ * An entry belongs to whoever took it out of its bucket, who alone returns its
+ * blocks.  A process that is killed while it changes any of this takes the
+ * server down with it, after which shared memory is built anew; there is no
+ * other way to leave a change half done, because interrupts are held off and
+ * nothing raises errors under the locks.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/store/store_memory.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/lwlock.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "lib/clock.h"
+#include "stats/stats.h"
+#include "store/age.h"
+#include "store/evict.h"
+#include "store/index.h"
+#include "store/pool.h"
+#include "store/store.h"
+#include "store/store_memory.h"
+
+/* Values up to this size are copied to memory that is allocated once. */
+#define SCRATCH_SIZE		(64 * 1024)
+
+/* A value may take this part of the pool at most. */
+#define MAX_SHARE			4
+
+/* Buckets that a scan looks at while a partition is locked. */
+#define SCANNED_LOCKED		64
+
+/* An entry on its way into the store: a chain that holds all of it. */
+struct DogpilePrepared
+{
+	DogpileChain chain;
+	uint32		gone_at_s;
+};
+
+/*
+ * Where get() leaves tags and value.  Aligned, and reused by the next call.
+ */
+static union
+{
+	char		data[SCRATCH_SIZE];
+	int64		force_align;
+}			scratch;
+
+/* How much of the budget goes to what. */
+static Size
+versions_budget(Size budget)
+{
+	return budget / 16;
+}
+
+static uint32
+count_blocks(Size budget)
+{
+	/* A block, its share of the index, and what evict.c keeps for it. */
+	const Size	per_block = DOGPILE_BLOCK_SIZE + DOGPILE_INDEX_BYTES_PER_BLOCK
+		+ sizeof(uint32) + 2 * sizeof(uint32);
+	Size		nblocks = (budget - versions_budget(budget)) / per_block;
+
+	return (uint32) Min(nblocks, DOGPILE_NO_BLOCK - 1);
+}
+
+/*
+ * Size of all that the store keeps in shared memory.
+ *
+ * budget: bytes that the administrator grants it.
+ */
+Size
+dogpile_store_shmem_size(Size budget)
+{
+	uint32		nblocks = count_blocks(budget);
+	Size		size = dogpile_version_shmem_size(versions_budget(budget));
+
+	size = add_size(size, dogpile_pool_shmem_size(nblocks));
+	size = add_size(size, dogpile_evict_shmem_size(nblocks));
+	return add_size(size, dogpile_index_shmem_size(nblocks));
+}
+
+/*
+ * Create the store, empty, or attach to it.
+ *
+ * Locks: AddinShmemInitLock must be held.
+ */
+void
+dogpile_store_shmem_init(Size budget)
+{
+	uint32		nblocks = count_blocks(budget);
+
+	dogpile_version_shmem_init(versions_budget(budget));
+	dogpile_pool_shmem_init(nblocks);
+	dogpile_evict_shmem_init(nblocks);
+	dogpile_index_shmem_init(nblocks);
+}
+
+/* Ask for the memory of a key's bucket and version while there is other work. */
+static pg_attribute_always_inline void
+prefetch(uint64 hash)
+{
+#ifdef __GNUC__
+	__builtin_prefetch(dogpile_index_bucket(hash));
+#endif
+	dogpile_version_prefetch(dogpile_version_key_slot(hash));
+}
+
+/*
+ * Find an entry; the partition's lock is held.
+ *
+ * Returns its number, or DOGPILE_NO_BLOCK, and in that case too what points
+ * to it in *link, for the caller to change if it holds the lock exclusively.
+ * The cursor is left behind the entry's key.
+ */
+static DogpileBlockNo
+find_locked(const DogpileKey *key, DogpileBlockNo **link, DogpileCursor *cursor)
+{
+	*link = dogpile_index_bucket(key->hash);
+	while (**link != DOGPILE_NO_BLOCK)
+	{
+		DogpileStoredEntry *entry = dogpile_evict_entry(**link);
+
+		dogpile_pool_prefetch(**link);
+
+		if (entry->hash == key->hash && entry->key_len == key->len)
+		{
+			dogpile_pool_prefetch(entry->next);
+			*cursor = dogpile_index_cursor(entry);
+			if (dogpile_pool_equals(cursor, key->bytes, key->len))
+				break;
+		}
+		*link = &entry->next_in_bucket;
+	}
+	return **link;
+}
+
+/* The facts of an entry that its head tells; a copy, for use without a lock. */
+static void
+read_head(const DogpileStoredEntry *stored, DogpileEntry *entry)
+{
+	entry->created_at = stored->created_at;
+	entry->lifetime_s = stored->lifetime_s;
+	entry->as_of = stored->as_of;
+	entry->creation_us = stored->creation_us;
+	entry->tags = NULL;
+	entry->is_outdated = false;
+	entry->lease = NULL;
+	entry->outside = NULL;
+	entry->value.data = NULL;
+	entry->value.size = stored->data_len;
+}
+
+/* How large a buffer read_data() needs: two parts, both aligned. */
+static inline Size
+buffer_size(const DogpileStoredEntry *stored)
+{
+	return (Size) stored->data_len + MAXIMUM_ALIGNOF;
+}
+
+/* Copy tags and value; the cursor is behind the key. */
+static void
+read_data(const DogpileStoredEntry *stored, DogpileCursor *cursor, char *buffer,
+		  DogpileEntry *entry)
+{
+	if (stored->has_tags)
+	{
+		DogpileTags *tags = (DogpileTags *) buffer;
+
+		dogpile_pool_read(cursor, &tags->size, sizeof(tags->size));
+		dogpile_pool_read(cursor, buffer + sizeof(tags->size),
+						  tags->size - sizeof(tags->size));
+		entry->tags = tags;
+		entry->value.size -= tags->size;
+		buffer += MAXALIGN(tags->size);
+	}
+	dogpile_pool_read(cursor, buffer, entry->value.size);
+	entry->value.data = buffer;
+}
+
+/*
+ * Copy an entry if it fits the buffer.
+ *
+ * Returns the size that the buffer has to have, or 0 if there is no entry.
+ */
+static Size
+copy_entry(const DogpileKey *key, char *buffer, Size size, DogpileEntry *entry)
+{
+	LWLock	   *lock = dogpile_index_lock(key->hash);
+	DogpileBlockNo *link;
+	DogpileBlockNo number;
+	DogpileCursor cursor;
+	Size		needed = 0;
+
+	prefetch(key->hash);
+	LWLockAcquire(lock, LW_SHARED);
+	number = find_locked(key, &link, &cursor);
+	if (number != DOGPILE_NO_BLOCK)
+	{
+		DogpileStoredEntry *stored = dogpile_evict_entry(number);
+
+		needed = buffer_size(stored);
+		if (needed <= size)
+		{
+			read_head(stored, entry);
+			read_data(stored, &cursor, buffer, entry);
+
+			/* A raise lost to another session's does no harm. */
+			if (stored->uses < DOGPILE_MAX_USES)
+				stored->uses++;
+		}
+	}
+	LWLockRelease(lock);
+	return needed;
+}
+
+/* The first of the contract's functions; see store.h for all of them. */
+static DogpileStatus
+shmem_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
+		  DogpileEntry *entry)
+{
+	char	   *buffer = scratch.data;
+	Size		size = SCRATCH_SIZE;
+
+	for (;;)
+	{
+		Size		needed = copy_entry(key, buffer, size, entry);
+
+		if (needed == 0)
+			return DOGPILE_MISS;
+		if (needed <= size)
+			return DOGPILE_OK;
+
+		/* Memory is allocated without the lock, so a larger one may follow. */
+		if (buffer != scratch.data)
+			pfree(buffer);
+		size = needed;
+		buffer = MemoryContextAllocHuge(CurrentMemoryContext, size);
+	}
+}
+
+/*
+ * Take the blocks of an entry chosen to go.
+ *
+ * Between its choice and the lock of its partition its owner may have removed
+ * it, and the block may even be the head of a new entry.  A new one is in a
+ * queue; if it was chosen in turn, it does not matter which of its choosers
+ * gets it.
+ */
+static void
+take_victim(DogpileBlockNo victim, uint64 hash, DogpileChain *chain)
+{
+	DogpileStoredEntry *entry = dogpile_evict_entry(victim);
+	DogpileBlockNo *link;
+	DogpileChain blocks;
+	bool		counts = false;
+	int			region = 0;
+
+	LWLockAcquire(dogpile_index_lock(hash), LW_EXCLUSIVE);
+	link = dogpile_index_find_link_locked(victim, hash);
+	if (*link == victim && entry->queue == DOGPILE_QUEUE_NONE)
+	{
+		counts = !dogpile_evict_is_dead(entry);
+		region = entry->region;
+		dogpile_index_unlink_locked(link);
+	}
+	else
+		victim = DOGPILE_NO_BLOCK;
+	LWLockRelease(dogpile_index_lock(hash));
+
+	if (victim == DOGPILE_NO_BLOCK)
+		return;
+	if (counts)
+		dogpile_stats_count_slot(region, DOGPILE_COUNTER_EVICTIONS, 1);
+	dogpile_pool_measure(&blocks, victim);
+	dogpile_pool_join(chain, &blocks);
+}
+
+/*
+ * Get so many blocks, evicting what has to go.
+ *
+ * Returns false, and nothing is held, if there are not enough entries to
+ * evict, which is only so while other sessions have taken much in advance.
+ */
+static bool
+reserve(DogpileChain *chain, uint32 count)
+{
+	uint32		now_s = (uint32) (dogpile_clock_coarse() / USECS_PER_SEC);
+
+	chain->count = 0;
+	while (chain->count < count)
+	{
+		DogpileBlockNo victim = DOGPILE_NO_BLOCK;
+		uint64		hash = 0;
+
+		LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
+		dogpile_pool_take_locked(chain, count);
+		if (chain->count < count)
+		{
+			victim = dogpile_evict_pick_locked(now_s);
+			if (victim != DOGPILE_NO_BLOCK)
+				hash = dogpile_evict_entry(victim)->hash;
+		}
+		LWLockRelease(dogpile_pool_lock);
+
+		if (chain->count >= count)
+			break;
+		if (victim == DOGPILE_NO_BLOCK)
+		{
+			dogpile_pool_put(chain);
+			return false;
+		}
+		take_victim(victim, hash, chain);
+	}
+	dogpile_pool_trim(chain, count);
+	return true;
+}
+
+/* The second from which on an entry may be dropped before any other. */
+static uint32
+compute_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
+{
+	TimestampTz gone_at = dogpile_age_gone_at(region, entry);
+	int64		gone_at_s = gone_at / USECS_PER_SEC + 1;
+
+	return gone_at == DT_NOEND || gone_at_s >= DOGPILE_NEVER_GONE ?
+		DOGPILE_NEVER_GONE : (uint32) Max(gone_at_s, 0);
+}
+
+/* Fill a chain with an entry. */
+static void
+write_entry(const DogpileChain *chain, int region_slot, const DogpileKey *key,
+			const DogpileEntry *entry)
+{
+	DogpileStoredEntry *stored = dogpile_evict_entry(chain->head);
+	Size		tags_size = entry->tags ? entry->tags->size : 0;
+	DogpileCursor cursor = dogpile_index_cursor(stored);
+
+	stored->hash = key->hash;
+	stored->created_at = entry->created_at;
+	stored->as_of = entry->as_of;
+	stored->key_len = key->len;
+	stored->lifetime_s = (float4) entry->lifetime_s;
+	stored->creation_us = (uint32) Min(entry->creation_us, PG_UINT32_MAX);
+	stored->data_len = (uint32) (tags_size + entry->value.size);
+	stored->region = (uint8) region_slot;
+	stored->has_tags = entry->tags != NULL;
+	stored->uses = 0;
+	stored->queue = DOGPILE_QUEUE_NONE;
+
+	dogpile_pool_write(&cursor, key->bytes, key->len);
+	if (entry->tags)
+		dogpile_pool_write(&cursor, entry->tags, tags_size);
+	dogpile_pool_write(&cursor, entry->value.data, entry->value.size);
+}
+
+static DogpileStatus
+shmem_prepare(DogpileRegion *region, const DogpileKey *key,
+			  const DogpileEntry *entry, DogpilePrepared **prepared, const char **reason)
+{
+	Size		bytes = key->len + (entry->tags ? entry->tags->size : 0) +
+		entry->value.size;
+	int			region_slot = dogpile_stats_slot(region);
+	DogpilePrepared *result;
+	uint32		count;
+
+	if (bytes / DOGPILE_BLOCK_SIZE >= dogpile_pool_size() / MAX_SHARE ||
+		bytes > PG_UINT32_MAX)
+		return DOGPILE_TOO_LARGE;
+	count = dogpile_evict_count_blocks(bytes);
+
+	/* Everything that may raise an error comes before the blocks are taken. */
+	result = palloc(sizeof(DogpilePrepared));
+	result->gone_at_s = compute_gone_at(region, entry);
+	if (!reserve(&result->chain, count))
+	{
+		pfree(result);
+		return DOGPILE_FULL;
+	}
+	write_entry(&result->chain, region_slot, key, entry);
+	*prepared = result;
+	return DOGPILE_OK;
+}
+
+/*
+ * Is what is there newer than what is to be published?
+ *
+ * Two transactions that set the same key publish in any order after their
+ * ticks; the one that ticked last has the last word.
+ */
+static bool
+must_stay(const DogpileStoredEntry *old, const DogpileStoredEntry *new,
+		  DogpilePublishMode mode)
+{
+	if (old->as_of != new->as_of || mode == DOGPILE_PUBLISH_ALWAYS)
+		return old->as_of > new->as_of;
+	return old->created_at > new->created_at;
+}
+
+/* Find the entry of the same key as a prepared one; its partition is locked. */
+static DogpileBlockNo
+find_same_locked(DogpileStoredEntry *new, DogpileBlockNo **link)
+{
+	char		bytes[DOGPILE_MAX_KEY_BYTES];
+	DogpileKey	key = {.hash = new->hash,.len = new->key_len,.bytes = bytes};
+	DogpileCursor cursor = dogpile_index_cursor(new);
+
+	dogpile_pool_read(&cursor, bytes, new->key_len);
+	return find_locked(&key, link, &cursor);
+}
+
+static DogpileStatus
+shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
+			  DogpileClock as_of)
+{
+	DogpileBlockNo number = prepared->chain.head;
+	DogpileStoredEntry *entry = dogpile_evict_entry(number);
+	DogpileBlockNo *link;
+	DogpileBlockNo old;
+	DogpileChain freed = {0};
+
+	entry->as_of = as_of;
+	LWLockAcquire(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
+	old = find_same_locked(entry, &link);
+	if (old != DOGPILE_NO_BLOCK &&
+		must_stay(dogpile_evict_entry(old), entry, mode))
+	{
+		LWLockRelease(dogpile_index_lock(entry->hash));
+		dogpile_pool_put(&prepared->chain);
+		return DOGPILE_KEPT;
+	}
+
+	if (old != DOGPILE_NO_BLOCK)
+		dogpile_index_unlink_locked(link);
+	LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
+	if (old != DOGPILE_NO_BLOCK)
+		dogpile_evict_replace_locked(old, number, prepared->gone_at_s);
+	else
+		dogpile_evict_enter_locked(number, prepared->gone_at_s);
+	LWLockRelease(dogpile_pool_lock);
+	dogpile_index_link_locked(link, number);
+	dogpile_stats_entry_added(entry->region,
+							  (Size) prepared->chain.count * DOGPILE_BLOCK_SIZE);
+	LWLockRelease(dogpile_index_lock(entry->hash));
+
+	if (old != DOGPILE_NO_BLOCK)
+	{
+		dogpile_pool_measure(&freed, old);
+		dogpile_pool_put(&freed);
+	}
+	return DOGPILE_OK;
+}
+
+static void
+shmem_abandon(DogpilePrepared *prepared)
+{
+	dogpile_pool_put(&prepared->chain);
+}
+
+static DogpileStatus
+shmem_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
+{
+	return dogpile_index_remove_variants(key, DOGPILE_REMOVE_OLDER, before) > 0 ?
+		DOGPILE_OK : DOGPILE_MISS;
+}
+
+static bool
+shmem_has_variant(DogpileRegion *region, const DogpileKey *key)
+{
+	return dogpile_index_has_variant(key);
+}
+
+/* Some buckets that lie side by side in one partition. */
+typedef struct ScannedBuckets
+{
+	int			partition;
+	uint32		first;
+	uint32		end;
+} ScannedBuckets;
+
+/* Bytes that the copy of an entry without its value takes in a scan. */
+static Size
+scanned_size(DogpileStoredEntry *stored)
+{
+	Size		size = MAXALIGN(sizeof(DogpileScannedEntry)) + MAXALIGN(stored->key_len);
+
+	if (stored->has_tags)
+	{
+		DogpileCursor cursor = dogpile_index_cursor(stored);
+		DogpileTags head;
+
+		dogpile_pool_skip(&cursor, stored->key_len);
+		dogpile_pool_read(&cursor, &head, offsetof(DogpileTags, slots));
+		size += MAXALIGN(head.size);
+	}
+	return size;
+}
+
+/* Copy an entry without its value; returns the position behind the copy. */
+static char *
+copy_scanned(DogpileStoredEntry *stored, char *buffer)
+{
+	DogpileScannedEntry *scanned = (DogpileScannedEntry *) buffer;
+	DogpileCursor cursor = dogpile_index_cursor(stored);
+
+	buffer += MAXALIGN(sizeof(DogpileScannedEntry));
+	read_head(stored, &scanned->entry);
+	dogpile_pool_read(&cursor, buffer, stored->key_len);
+	scanned->key = buffer;
+	scanned->key_len = stored->key_len;
+	scanned->hash = stored->hash;
+	scanned->memory = (Size) dogpile_evict_count_blocks(stored->key_len + stored->data_len)
+		* DOGPILE_BLOCK_SIZE;
+	buffer += MAXALIGN(stored->key_len);
+	if (stored->has_tags)
+	{
+		DogpileTags *tags = (DogpileTags *) buffer;
+
+		dogpile_pool_read(&cursor, &tags->size, sizeof(tags->size));
+		dogpile_pool_read(&cursor, buffer + sizeof(tags->size),
+						  tags->size - sizeof(tags->size));
+		scanned->entry.tags = tags;
+		scanned->entry.value.size -= tags->size;
+		buffer += MAXALIGN(tags->size);
+	}
+	return buffer;
+}
+
+/*
+ * Copy the entries of some buckets of a partition as far as the buffer goes.
+ *
+ * Returns the size that the buffer has to have.
+ */
+static Size
+scan_buckets(const ScannedBuckets *which, char *buffer, Size size, int *count,
+			 DogpileScannedEntry **entries)
+{
+	const DogpileBlockNo *buckets = dogpile_index_buckets +
+		(Size) which->partition * dogpile_index_buckets_per_partition;
+	char	   *next = buffer;
+	Size		needed = 0;
+
+	*count = 0;
+	LWLockAcquire(&dogpile_index_locks[which->partition].lock, LW_SHARED);
+	for (uint32 i = which->first; i < which->end; i++)
+		for (DogpileBlockNo number = buckets[i];
+			 number != DOGPILE_NO_BLOCK;
+			 number = dogpile_evict_entry(number)->next_in_bucket)
+		{
+			DogpileStoredEntry *stored = dogpile_evict_entry(number);
+
+			needed += scanned_size(stored) + sizeof(DogpileScannedEntry *);
+			if (needed > size)
+				continue;
+			/* Pointers to the copies grow down from the buffer's end. */
+			entries[-1 - (*count)++] = (DogpileScannedEntry *) next;
+			next = copy_scanned(stored, next);
+		}
+	LWLockRelease(&dogpile_index_locks[which->partition].lock);
+	return needed;
+}
+
+/* Tell of the entries of some buckets.  The buffer grows as needed. */
+static void
+tell_of_buckets(const ScannedBuckets *which, char **buffer, Size *size,
+				DogpileScanCallback callback, void *arg)
+{
+	Size		needed;
+	int			count;
+
+	while ((needed = scan_buckets(which, *buffer, *size, &count,
+								  (DogpileScannedEntry **) (*buffer + *size))) > *size)
+	{
+		pfree(*buffer);
+		*size = MAXALIGN(needed + needed / 8);
+		*buffer = MemoryContextAllocHuge(CurrentMemoryContext, *size);
+	}
+	for (int i = 0; i < count; i++)
+		callback(((DogpileScannedEntry **) (*buffer + *size))[-1 - i], arg);
+}
+
+static void
+shmem_scan(DogpileScanCallback callback, void *arg)
+{
+	Size		size = SCRATCH_SIZE;
+	char	   *buffer = palloc(size);
+
+	for (int partition = 0; partition < DOGPILE_INDEX_PARTITIONS; partition++)
+		for (uint32 i = 0; i < dogpile_index_buckets_per_partition; i += SCANNED_LOCKED)
+		{
+			ScannedBuckets which = {
+				.partition = partition,
+				.first = i,
+				.end = Min(i + SCANNED_LOCKED, dogpile_index_buckets_per_partition)
+			};
+
+			CHECK_FOR_INTERRUPTS();
+			tell_of_buckets(&which, &buffer, &size, callback, arg);
+		}
+	pfree(buffer);
+}
+
+const DogpileStore dogpile_store_memory = {
+	.name = DOGPILE_SHARED_MEMORY,
+	.get = shmem_get,
+	.prepare = shmem_prepare,
+	.publish = shmem_publish,
+	.abandon = shmem_abandon,
+	.remove = shmem_remove,
+	.has_variant = shmem_has_variant,
+	.scan = shmem_scan
+};

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * wire_guard.h
+ *	  Run code on data from outside, and survive its errors.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/wire/wire_guard.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_WIRE_GUARD_H
+#define DOGPILE_WIRE_GUARD_H
+
+/* The error that ended it. */
+typedef struct DogpileWireFailure
+{
+	int			sqlerrcode;
+	const char *message;		/* in CurrentMemoryContext of the caller */
+} DogpileWireFailure;
+
+extern bool dogpile_wire_guard(void (*work) (void *arg), void *arg,
+							   DogpileWireFailure *failure);
+
+#endif							/* DOGPILE_WIRE_GUARD_H */

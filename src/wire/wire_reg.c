@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * wire_reg.c
+ *	  Values of regclass and its like as other servers understand them.
+ *
+ * They are OIDs of what has another OID elsewhere, so they go by name: qualified, in
+ * UTF-8, in the form that the type's input function reads, or "-" for none.  What does
+ * not exist where the value is written cannot be written, and where it does not exist it
+ * cannot be read.
+ *
+ * The input functions look names up in catalogs and call nothing.  With each name
+ * qualified, search_path means nothing to them.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/wire/wire_reg.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+#include "wire/wire_encoding.h"
+#include "wire/wire_reg.h"
+
+#define NONE	"-"
+
+/* What the name of something in a temporary schema begins with. */
+#define TEMPORARY	"pg_temp_"
+
+/* The types, and the input function of each. */
+static const struct
+{
+	Oid			typid;
+	PGFunction	input;
+}			reg_types[] =
+{
+	{REGCLASSOID, regclassin},
+	{REGCOLLATIONOID, regcollationin},
+	{REGCONFIGOID, regconfigin},
+	{REGDICTIONARYOID, regdictionaryin},
+	{REGNAMESPACEOID, regnamespacein},
+	{REGOPEROID, regoperatorin},
+	{REGOPERATOROID, regoperatorin},
+	{REGPROCOID, regprocedurein},
+	{REGPROCEDUREOID, regprocedurein},
+	{REGROLEOID, regrolein},
+	{REGTYPEOID, regtypein}
+};
+
+/* Is it one of these types? */
+bool
+dogpile_wire_is_reg(Oid typid)
+{
+	for (size_t i = 0; i < lengthof(reg_types); i++)
+		if (reg_types[i].typid == typid)
+			return true;
+	return false;
+}
+
+/* A name with its schema, or NULL if there is no such object. */
+static char *
+qualify(Oid namespace, const char *name)
+{
+	if (name == NULL || !OidIsValid(namespace))
+		return NULL;
+	return quote_qualified_identifier(get_namespace_name(namespace), name);
+}
+
+/* The qualified name of a collation, text search configuration or dictionary, or NULL. */
+static char *
+qualify_object(Oid value, int cache)
+{
+	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(value));
+	void	   *form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	form = GETSTRUCT(tuple);
+	if (cache == COLLOID)
+		name = qualify(((Form_pg_collation) form)->collnamespace,
+					   NameStr(((Form_pg_collation) form)->collname));
+	else if (cache == TSCONFIGOID)
+		name = qualify(((Form_pg_ts_config) form)->cfgnamespace,
+					   NameStr(((Form_pg_ts_config) form)->cfgname));
+	else
+		name = qualify(((Form_pg_ts_dict) form)->dictnamespace,
+					   NameStr(((Form_pg_ts_dict) form)->dictname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+static char *
+quote(char *name)
+{
+	return name == NULL ? NULL : pstrdup(quote_identifier(name));
+}
+
+/* The name of what a value stands for, or NULL. */
+static char *
+find_name(Oid typid, Oid value)
+{
+	switch (typid)
+	{
+		case REGCLASSOID:
+			return qualify(get_rel_namespace(value), get_rel_name(value));
+		case REGCOLLATIONOID:
+			return qualify_object(value, COLLOID);
+		case REGCONFIGOID:
+			return qualify_object(value, TSCONFIGOID);
+		case REGDICTIONARYOID:
+			return qualify_object(value, TSDICTOID);
+		case REGNAMESPACEOID:
+			return quote(get_namespace_name(value));
+		case REGOPEROID:
+		case REGOPERATOROID:
+			return format_operator_extended(value, FORMAT_OPERATOR_INVALID_AS_NULL |
+											FORMAT_OPERATOR_FORCE_QUALIFY);
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+			return format_procedure_extended(value, FORMAT_PROC_INVALID_AS_NULL |
+											 FORMAT_PROC_FORCE_QUALIFY);
+		case REGROLEOID:
+			return quote(GetUserNameFromId(value, true));
+		default:
+			return format_type_extended(value, -1, FORMAT_TYPE_INVALID_AS_NULL |
+										FORMAT_TYPE_FORCE_QUALIFY);
+	}
+}
+
+/*
+ * Append the name of what a value stands for.
+ *
+ * Errors: it does not exist, or is temporary.
+ */
+void
+dogpile_wire_write_reg(StringInfo out, Oid typid, Oid value)
+{
+	char	   *name = OidIsValid(value) ? find_name(typid, value) : NONE;
+
+	if (name == NULL || strncmp(name, TEMPORARY, strlen(TEMPORARY)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("a value of type %s has no name that other servers know",
+						format_type_be(typid))));
+	appendStringInfoString(out, pg_server_to_any(name, strlen(name), dogpile_wire_encoding()));
+}
+
+/*
+ * Find what has a name.
+ *
+ * Errors: nothing has it here.
+ */
+Oid
+dogpile_wire_read_reg(Oid typid, const char *data, int len)
+{
+	char	   *utf8 = pnstrdup(data, len);
+	char	   *name = pg_any_to_server(utf8, len, dogpile_wire_encoding());
+
+	if (strcmp(name, NONE) == 0)
+		return InvalidOid;
+	for (size_t i = 0; i < lengthof(reg_types); i++)
+		if (reg_types[i].typid == typid)
+			return DatumGetObjectId(DirectFunctionCall1(reg_types[i].input,
+														CStringGetDatum(name)));
+	elog(ERROR, "type %u is none of regclass and its like", typid);
+}

@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The background worker: what has to be done while sessions are busy.
+ *
+ * It renews the locks and marks that sessions have in stores outside (lease.c), and
+ * gives up those that they have left behind.  It settles what is suspect
+ * (suspect.c) when a store answers again.  Without any of that it sleeps, and costs
+ * nothing but a process.
+ *
+ * It is connected to no database and takes part in no transaction, so it runs
+ * on a standby, too.
+ *
+ * When the server shuts down it ends as PostgreSQL's own workers do, without a
+ * word: what FATAL says in the log alarms those who watch it.  Its exit status is
+ * 1, so that it is started again when only the worker was terminated.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/worker/worker.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procarray.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "config/config.h"
+#include "lib/alarm.h"
+#include "lib/clock.h"
+#include "remote/announce.h"
+#include "remote/lease.h"
+#include "remote/mend.h"
+#include "remote/suspect.h"
+#include "worker/worker.h"
+
+/*
+ * Of what is abandoned and not known to be there, a command that is still on its
+ * way may yet put it there, so it is looked for so many times.
+ */
+#define MIN_ATTEMPTS	3
+
+/* After so many leases, whatever had become of it is over. */
+#define MAX_LEASES_OVER	10
+
+/* How long it sleeps at least. */
+#define MIN_SLEEP_MS	50
+
+/* How often it tries to settle what is suspect; see server.c for how often it asks. */
+#define SETTLE_PAUSE_MS	1000
+
+/* Restarted after so many seconds if it fails. */
+#define RESTART_S		5
+
+/* Renew a lock or mark, or give up what is abandoned. */
+static DogpileBackendStatus
+tend(DogpileRegion *region, const DogpileLeaseFacts *facts)
+{
+	DogpileBackendLock lock = {
+		.name = dogpile_item_name_bytes(&facts->name),
+		.lease_ms = facts->lease_ms
+	};
+
+	if (facts->is_mark)
+		return dogpile_mend_mark(region, &facts->name, facts->token,
+								 !facts->is_abandoned ? DOGPILE_MARK_RENEW :
+								 facts->is_certain ? DOGPILE_MARK_LEAVE :
+								 DOGPILE_MARK_LEAVE_IF_SAME,
+								 facts->lease_ms);
+	memcpy(lock.token, facts->token, DOGPILE_LOCK_TOKEN_LEN);
+	return facts->is_abandoned ?
+		dogpile_remote_unlock(dogpile_remote_find(region), &lock) :
+		dogpile_remote_renew(dogpile_remote_find(region), &lock);
+}
+
+/* Is there nothing left to be done about what was abandoned? */
+static bool
+is_over(const DogpileLeaseFacts *facts, DogpileBackendStatus status)
+{
+	bool		is_answered = status != DOGPILE_BACKEND_ERROR;
+
+	return status == DOGPILE_BACKEND_OK ||
+		(is_answered && (facts->is_certain || facts->attempts + 1 >= MIN_ATTEMPTS)) ||
+		dogpile_clock_now() > TimestampTzPlusMilliseconds(facts->abandoned_at,
+															MAX_LEASES_OVER * facts->lease_ms);
+}
+
+/* Do what is due about one row. */
+static void
+serve(int i, const DogpileLeaseFacts *facts)
+{
+	DogpileRegion *region = dogpile_config_find_region(facts->region,
+													   strlen(facts->region));
+	DogpileBackendStatus status;
+	bool		is_over_now;
+
+	if (region == NULL ||
+		(!facts->is_abandoned && BackendPidGetProc(facts->pid) == NULL))
+	{
+		dogpile_lease_forget(i, facts);
+		return;
+	}
+	status = tend(region, facts);
+	is_over_now = facts->is_abandoned ? is_over(facts, status) :
+		status != DOGPILE_BACKEND_OK && status != DOGPILE_BACKEND_ERROR;
+	if (is_over_now)
+		dogpile_lease_forget(i, facts);
+	else
+		dogpile_lease_note_renewed(i, facts, status != DOGPILE_BACKEND_ERROR);
+}
+
+/* Do what is due about locks and marks.  Returns when the next is, or DT_NOEND. */
+static TimestampTz
+serve_all(void)
+{
+	DogpileLeaseFacts facts;
+	TimestampTz next = DT_NOEND;
+
+	if (dogpile_lease_count() == 0)
+		return next;
+	for (int i = 0; dogpile_lease_get(i, &facts); i++)
+	{
+		TimestampTz now = dogpile_clock_now();
+
+		if (facts.name.len == 0)
+			continue;
+		if (dogpile_lease_due(&facts) <= now)
+		{
+			serve(i, &facts);
+			facts.renewed_at = now;
+		}
+		next = Min(next, dogpile_lease_due(&facts));
+	}
+	return next;
+}
+
+/*
+ * Try to settle what is suspect, so that other servers do not have to wait until
+ * somebody here uses the region.  Returns when to try again, or DT_NOEND.
+ *
+ * What becomes suspect meanwhile is for the next time: locks have to be renewed, too.
+ */
+static TimestampTz
+settle_all(void)
+{
+	DogpileSuspectFacts facts = {.number = 0};
+	TimestampTz next = DT_NOEND;
+	uint64		last = dogpile_suspect_last();
+
+	while (dogpile_suspect_next(facts.number, &facts) && facts.number <= last)
+	{
+		DogpileRegion *region = dogpile_config_find_region(facts.region,
+														   strlen(facts.region));
+
+		if (region != NULL && dogpile_announce_is_needed(region) &&
+			!dogpile_mend_region(region, dogpile_remote_find(region), &facts.name))
+			next = TimestampTzPlusMilliseconds(dogpile_clock_now(), SETTLE_PAUSE_MS);
+	}
+	return next;
+}
+
+/*
+ * The server shuts down, or somebody terminates the worker.
+ *
+ * It may be waiting for a server outside, where it notices what a session notices.
+ * So this pretends a cancel: the ERROR that is raised for one can be caught, and
+ * the FATAL that is raised for a termination cannot.
+ */
+static void
+handle_termination(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	ShutdownRequestPending = true;
+	QueryCancelPending = true;
+	InterruptPending = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+/* Sleep until then, or until a session has added something. */
+static void
+sleep_until(TimestampTz until)
+{
+	long		sleep_ms = -1;
+
+	if (until != DT_NOEND)
+		sleep_ms = Max(TimestampDifferenceMilliseconds(dogpile_clock_now(), until),
+					   MIN_SLEEP_MS);
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+					 (sleep_ms >= 0 ? WL_TIMEOUT : 0),
+					 sleep_ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	if (ShutdownRequestPending)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		dogpile_remote_follow_reload();
+	}
+}
+
+/* Do what is due, and sleep, until the worker is to end. */
+static void
+work(void)
+{
+	while (!ShutdownRequestPending)
+	{
+		uint64		begun = dogpile_alarm_begin();
+		TimestampTz lease = serve_all();
+		TimestampTz settling = settle_all();
+		TimestampTz until = Min(lease, settling);
+
+		if (dogpile_alarm_may_sleep(begun, until))
+			sleep_until(until);
+	}
+}
+
+/*
+ * The worker's life.
+ *
+ * What it leaves undone is found by the worker that is started next, or is over
+ * with the server.
+ */
+void
+dogpile_worker_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, handle_termination);
+	BackgroundWorkerUnblockSignals();
+	dogpile_alarm_serve();
+	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "dogpile worker",
+												 ALLOCSET_DEFAULT_SIZES);
+	PG_TRY();
+	{
+		work();
+	}
+	PG_CATCH();
+	{
+		/* Other errors are for the log. */
+		if (!ShutdownRequestPending || geterrcode() != ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	ereport(DEBUG1,
+			(errmsg_internal("dogpile worker shutting down")));
+	proc_exit(1);
+}
+
+/*
+ * Have the worker started with the server; from _PG_init().
+ *
+ * Errors: none.
+ */
+void
+dogpile_worker_register(void)
+{
+	BackgroundWorker worker = {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS,
+		.bgw_start_time = BgWorkerStart_PostmasterStart,
+		.bgw_restart_time = RESTART_S
+	};
+
+	strlcpy(worker.bgw_name, "dogpile worker", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "dogpile worker", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "dogpile", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "dogpile_worker_main", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.h
+ *	  The background worker: what has to be done while sessions are busy.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/worker/worker.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_WORKER_H
+#define DOGPILE_WORKER_H
+
+extern void dogpile_worker_register(void);
+extern PGDLLEXPORT void dogpile_worker_main(Datum arg);
+
+#endif							/* DOGPILE_WORKER_H */

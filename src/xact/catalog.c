@@ -1,0 +1,419 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  What this transaction has changed in catalogs.
+ *
+ * What other sessions have to forget about a relation, function or role is in the
+ * invalidation messages that the transaction is about to send (inval.c).  That covers
+ * definitions, rights, policies, partitions and relations that were rewritten, whatever
+ * has changed them, but not what was rolled back.
+ *
+ * VACUUM and ANALYZE send messages, too, though no query can see what they do.
+ * They are left out if the transaction has done nothing else.
+ *
+ * Before the end of the transaction, messages do not tell what it has changed.  Then it
+ * is noted what this session had to forget since the transaction has an id, be it by
+ * its own doing or by that of others.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/xact/catalog.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "storage/sinval.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "lib/compat.h"
+#include "version/object.h"
+#include "xact/catalog.h"
+#include "xact/definition.h"
+
+/* Most slots of what this session had to forget. */
+#define MAX_FORGOTTEN	256
+
+/* What it had to forget since the transaction has an id. */
+static DogpileSlot forgotten[MAX_FORGOTTEN];
+static int	nforgotten = 0;
+static bool forgot_more = false;
+
+/* What the transaction has run so far. */
+static bool has_vacuumed = false;
+static bool has_done_other = false;
+static bool in_vacuum = false;	/* it may have several transactions */
+
+/*
+ * What stands for the catalogs whose changes can change what a query gives, by the
+ * caches in which PostgreSQL keeps them.
+ */
+typedef struct Catalog
+{
+	int			cache;
+	enum
+	{
+		CATALOG_ENTRY,			/* what is found under the key */
+		CATALOG_SHARED_ENTRY,	/* ... in all databases */
+		CATALOG_FUNCTIONS,
+		CATALOG_TYPES,
+		CATALOG_SCHEMAS,
+		CATALOG_DATABASE,
+		CATALOG_CLUSTER
+	}			kind;
+	bool		is_silent;		/* not listened to within the transaction */
+} Catalog;
+
+static const Catalog catalogs[] =
+{
+	{RELNAMENSP, CATALOG_ENTRY},
+	{AUTHOID, CATALOG_SHARED_ENTRY},
+	{PROCOID, CATALOG_FUNCTIONS},
+	{TYPEOID, CATALOG_TYPES, true},
+	{ENUMOID, CATALOG_TYPES, true},
+	{NAMESPACEOID, CATALOG_SCHEMAS},
+	{AUTHMEMROLEMEM, CATALOG_CLUSTER},
+
+	/* Changed so rarely that it need not be known what depends on them. */
+	{AGGFNOID, CATALOG_DATABASE},
+	{CASTSOURCETARGET, CATALOG_DATABASE},
+	{COLLOID, CATALOG_DATABASE},
+	{OPEROID, CATALOG_DATABASE},
+	{SUBSCRIPTIONOID, CATALOG_DATABASE},
+	{TSCONFIGMAP, CATALOG_DATABASE},
+	{TSCONFIGOID, CATALOG_DATABASE},
+	{TSDICTOID, CATALOG_DATABASE},
+
+	/*
+	 * The same, but there is room for so many callbacks only; see definition.c.  An
+	 * operator class comes with operators or functions.
+	 */
+	{AMOPOPID, CATALOG_DATABASE, true},
+	{AMPROCNUM, CATALOG_DATABASE, true},
+	{CONVOID, CATALOG_DATABASE, true},
+	{LANGOID, CATALOG_DATABASE, true},
+	{TRFTYPELANG, CATALOG_DATABASE, true},
+	{TSPARSEROID, CATALOG_DATABASE, true},
+	{TSTEMPLATEOID, CATALOG_DATABASE, true}
+};
+
+/* The line of a cache, or NULL. */
+static const Catalog *
+find_catalog(int cache)
+{
+	for (int i = 0; i < lengthof(catalogs); i++)
+		if (catalogs[i].cache == cache)
+			return &catalogs[i];
+	return NULL;
+}
+
+/* Which slot stands for a message about a cache, if it is one? */
+static DogpileSlot
+find_catalog_slot(const Catalog *catalog, uint32 hash)
+{
+	switch (catalog->kind)
+	{
+		case CATALOG_ENTRY:
+			return dogpile_object_syscache(MyDatabaseId, catalog->cache, hash);
+		case CATALOG_SHARED_ENTRY:
+			return dogpile_object_syscache(InvalidOid, catalog->cache, hash);
+		case CATALOG_FUNCTIONS:
+			return dogpile_object_functions();
+		case CATALOG_TYPES:
+			return dogpile_object_types();
+		case CATALOG_CLUSTER:
+			return dogpile_object_cluster();
+		case CATALOG_SCHEMAS:
+		case CATALOG_DATABASE:
+			break;
+	}
+	return dogpile_object_database();
+}
+
+/* Note that something had to be forgotten in the midst of this transaction. */
+static void
+note_forgotten(DogpileSlot slot)
+{
+	for (int i = 0; i < nforgotten; i++)
+		if (forgotten[i] == slot)
+			return;
+	if (nforgotten < MAX_FORGOTTEN)
+		forgotten[nforgotten++] = slot;
+	else
+		forgot_more = true;
+}
+
+/* PostgreSQL calls these two; hash or relid is 0 if all has to be forgotten. */
+static void
+syscache_callback(Datum arg, int cacheid, uint32 hash)
+{
+	if (!IsTransactionState() || !TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;
+	if (hash == 0)
+		forgot_more = true;
+	else
+	{
+		note_forgotten(find_catalog_slot(find_catalog(cacheid), hash));
+		note_forgotten(dogpile_object_definitions());
+	}
+}
+
+static void
+relcache_callback(Datum arg, Oid relid)
+{
+	if (!IsTransactionState() || !TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;
+	if (relid == InvalidOid)
+		forgot_more = true;
+	else if (dogpile_catalog_is_of_interest(relid))
+	{
+		note_forgotten(dogpile_object_rows(relid));
+		note_forgotten(dogpile_object_relation(relid));
+		note_forgotten(dogpile_object_definitions());
+	}
+}
+
+/* Add the slots of kinds of types.  Returns whether there are any. */
+static bool
+add_types(int bits, void (*add) (DogpileSlot slot))
+{
+	if (bits & DOGPILE_TYPES)
+		add(dogpile_object_types());
+	if (bits & DOGPILE_ROW_TYPES)
+		add(dogpile_object_row_types());
+	return bits != 0;
+}
+
+/*
+ * Add the slots of a relation that others have to forget; one that is gone may have
+ * been anything.
+ *
+ * Returns whether it is one that a query of others might look for.
+ */
+static bool
+add_relation(Oid relid, void (*add) (DogpileSlot slot))
+{
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_COMPOSITE_TYPE:
+			add(dogpile_object_row_types());
+			break;
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+		case RELKIND_SEQUENCE:
+		case RELKIND_TOASTVALUE:
+			return false;
+		default:
+			add(dogpile_object_rows(relid));
+			add(dogpile_object_relation(relid));
+			break;
+	}
+	return !dogpile_definition_is_temporary(relid) &&
+		!isAnyTempNamespace(get_rel_namespace(relid));
+}
+
+/* Add the slots of what a message about a syscache tells.  Returns as above. */
+static bool
+add_catalog(const Catalog *catalog, uint32 hash, void (*add) (DogpileSlot slot))
+{
+	switch (catalog->kind)
+	{
+		case CATALOG_TYPES:
+			return add_types(catalog->cache == TYPEOID ? dogpile_definition_judge_type(hash) :
+							 DOGPILE_TYPES, add);
+		case CATALOG_SCHEMAS:
+			if (dogpile_definition_is_temporary_schema(hash))
+				return false;
+			break;
+		case CATALOG_FUNCTIONS:
+			if (dogpile_definition_concerns_builtins(hash))
+				add(dogpile_object_database());
+			break;
+		default:
+			break;
+	}
+	add(find_catalog_slot(catalog, hash));
+
+	/* A relation's name comes with the relation. */
+	return catalog->kind != CATALOG_ENTRY;
+}
+
+/*
+ * Add the slots of what a message tells others to forget.
+ *
+ * Returns whether others might find now what they have not found before.
+ */
+static bool
+add_message(const SharedInvalidationMessage *message, void (*add) (DogpileSlot slot))
+{
+	if (message->id >= 0)
+	{
+		const Catalog *catalog = find_catalog(message->cc.id);
+
+		return catalog != NULL && add_catalog(catalog, message->cc.hashValue, add);
+	}
+	if (message->id != SHAREDINVALRELCACHE_ID)
+		return false;
+	if (message->rc.relId == InvalidOid)
+	{
+		add(dogpile_object_database());
+		return true;
+	}
+	return dogpile_catalog_is_of_interest(message->rc.relId) &&
+		add_relation(message->rc.relId, add);
+}
+
+/* Has this transaction done nothing but VACUUM or ANALYZE? */
+static bool
+has_only_vacuumed(void)
+{
+	return dogpile_is_autovacuum_worker_compat() ||
+		((has_vacuumed || in_vacuum) && !has_done_other);
+}
+
+/* The messages that the transaction is about to send; only at the top level. */
+static int
+get_messages(SharedInvalidationMessage **messages)
+{
+	bool		init_file;
+
+	*messages = NULL;
+	if (has_only_vacuumed())
+		return 0;
+	return xactGetCommittedInvalidationMessages(messages, &init_file);
+}
+
+/*
+ * PRE_COMMIT: tell of the slots of what the transaction has changed.
+ *
+ * add: called with each, some perhaps several times.
+ *
+ * Returns whether there are messages, before whose sending the changes must not
+ * count as known to all.
+ *
+ * Errors: out of memory; those of looking at catalogs; those of add.
+ */
+bool
+dogpile_catalog_collect(void (*add) (DogpileSlot slot))
+{
+	SharedInvalidationMessage *messages;
+	int			count = get_messages(&messages);
+	bool		may_be_found = false;
+
+	if (count > 0)
+	{
+		dogpile_definition_resolve();
+		may_be_found = add_types(dogpile_definition_reshaped(), add);
+	}
+	for (int i = 0; i < count; i++)
+		if (add_message(&messages[i], add))
+			may_be_found = true;
+	if (may_be_found)
+		add(dogpile_object_definitions());
+	if (messages != NULL)
+		pfree(messages);
+	return count > 0;
+}
+
+/*
+ * Has this transaction anything to tell others about catalogs?  Called at the
+ * top level only.
+ *
+ * Errors: out of memory.
+ */
+bool
+dogpile_catalog_has_changed(void)
+{
+	SharedInvalidationMessage *messages;
+	int			count = get_messages(&messages);
+
+	if (messages != NULL)
+		pfree(messages);
+	return count > 0;
+}
+
+/* Does an entry depend on types that this transaction has changed? */
+static bool
+affects_types(const DogpileDeps *deps)
+{
+	int			bits = dogpile_definition_own();
+
+	return ((bits & DOGPILE_TYPES) &&
+			dogpile_deps_has_object(deps, dogpile_object_types())) ||
+		((bits & DOGPILE_ROW_TYPES) &&
+		 dogpile_deps_has_object(deps, dogpile_object_row_types())) ||
+		(bits != 0 && dogpile_deps_has_object(deps, dogpile_object_definitions()));
+}
+
+/*
+ * Has this session had to forget, within this transaction, what an entry depends on?
+ *
+ * Errors: those of looking at catalogs, but not from PRE_COMMIT on.
+ * Locks: no LWLock may be held.
+ */
+bool
+dogpile_catalog_affects(const DogpileDeps *deps)
+{
+	if (forgot_more || dogpile_definition_has_rare() || affects_types(deps))
+		return true;
+	for (int i = 0; i < nforgotten; i++)
+		if (dogpile_deps_has_object(deps, forgotten[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Note that a statement is about to run.
+ *
+ * Errors: none.
+ */
+void
+dogpile_catalog_note_statement(DogpileStatement kind)
+{
+	if (kind == DOGPILE_STATEMENT_VACUUM)
+		has_vacuumed = in_vacuum = true;
+	else if (kind == DOGPILE_STATEMENT_OTHER)
+	{
+		has_done_other = true;
+		in_vacuum = false;		/* it has failed, and the error was caught */
+	}
+}
+
+/* VACUUM or ANALYZE has ended. */
+void
+dogpile_catalog_end_vacuum(void)
+{
+	in_vacuum = false;
+}
+
+/* The transaction is over; what it has noted is forgotten. */
+void
+dogpile_catalog_end(bool is_commit)
+{
+	nforgotten = 0;
+	forgot_more = false;
+	has_vacuumed = false;
+	has_done_other = false;
+	dogpile_definition_end();
+	if (!is_commit)
+		in_vacuum = false;
+}
+
+/*
+ * Let PostgreSQL tell what has to be forgotten.  Called once, at load.
+ */
+void
+dogpile_catalog_init(void)
+{
+	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	for (int i = 0; i < lengthof(catalogs); i++)
+		if (!catalogs[i].is_silent)
+			CacheRegisterSyscacheCallback(catalogs[i].cache, syscache_callback, (Datum) 0);
+}

@@ -1,0 +1,559 @@
+/*-------------------------------------------------------------------------
+ *
+ * commit.c
+ *	  The end of a transaction: what it has pending takes effect, or does not.
+ *
+ *		PRE_COMMIT	room is found for each entry, and what is about to be
+ *					invalidated is marked; this may fail or be cancelled, and the
+ *					transaction is then rolled back.
+ *		COMMIT		the transaction is visible to others, and nothing may fail.
+ *					Under the version lock, each entry is checked against what
+ *					other transactions have invalidated in the meantime, and
+ *					our own invalidations are entered.  Then the entries that
+ *					are left are published.
+ *		ABORT		room found at PRE_COMMIT is given back.
+ *
+ * Nothing can interrupt COMMIT, so what it does for each change is small: no search,
+ * no memory, and no lock for longer than it takes to enter some of them.
+ *
+ * A creator lock that is kept to the end of the transaction is released by
+ * PostgreSQL after these callbacks, so its waiters find what was published.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/xact/commit.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "config/config.h"
+#include "lib/clock.h"
+#include "lib/durable.h"
+#include "lib/stop.h"
+#include "remote/announce.h"
+#include "remote/lease.h"
+#include "stats/stats.h"
+#include "store/age.h"
+#include "store/oversize.h"
+#include "xact/change.h"
+#include "xact/commit.h"
+#include "xact/prepared.h"
+#include "xact/xact.h"
+
+/* Invalidations that are entered while the version lock is held, if that will do. */
+#define ENTERED_LOCKED		1024
+
+/* The pending entries, one after another; *next is NULL at first. */
+static DogpilePendingEntry *
+next_entry(dlist_node **next)
+{
+	if (dogpile_xact_nstores == 0)
+		return NULL;
+	*next = *next == NULL ? dlist_head_node(&dogpile_xact_log) : (*next)->next;
+	for (; *next != &dogpile_xact_log.head; *next = (*next)->next)
+	{
+		DogpileChange *change = dlist_container(DogpileChange, node, *next);
+
+		if (change->kind == DOGPILE_CHANGE_STORE)
+			return change->u.entry;
+	}
+	return NULL;
+}
+
+/*
+ * Is a pending entry of no use: replaced, invalidated, or expired while the
+ * transaction went on?
+ */
+static bool
+is_obsolete(const DogpilePendingEntry *pending)
+{
+	return dogpile_xact_find_entry(pending->key) != pending ||
+		dogpile_xact_get_invalidation(&pending->deps, pending->position)
+		== DOGPILE_HARD_INVALIDATED ||
+		dogpile_change_affects(&pending->deps) ||
+		(pending->mode == DOGPILE_PUBLISH_IF_NEWER &&
+		 dogpile_age_now(pending->region, &pending->entry) >=
+		 dogpile_age_expires_at(pending->region, &pending->entry));
+}
+
+/* The store takes no value of this size, though the region does. */
+static void
+report_too_large(const DogpilePendingEntry *pending)
+{
+	dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
+	dogpile_oversize_report(pending->region,
+							pending->entry.lease != NULL ? DOGPILE_LIMIT_BACKEND :
+							DOGPILE_LIMIT_MEMORY,
+							pending->entry.value.size,
+							pending->mode == DOGPILE_PUBLISH_ALWAYS ? WARNING : LOG);
+}
+
+/* The store can never keep such a value, which it has counted and told the log. */
+static void
+report_unstorable(const DogpilePendingEntry *pending, const char *reason)
+{
+	if (pending->mode == DOGPILE_PUBLISH_ALWAYS)
+		ereport(WARNING,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("value cannot be stored in cache region \"%s\": %s",
+						pending->region->name, reason),
+				 errdetail("It is not stored.")));
+}
+
+/* PRE_COMMIT: find room for what is to be stored. */
+static void
+prepare_entries(void)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	DogpilePendingEntry *pending;
+	dlist_node *next = NULL;
+
+	while ((pending = next_entry(&next)) != NULL)
+	{
+		DogpileStatus status;
+		const char *reason;
+
+		CHECK_FOR_INTERRUPTS();
+		if (is_obsolete(pending))
+			continue;
+		status = pending->store->prepare(pending->region, pending->key, &pending->entry,
+										 &pending->prepared, &reason);
+		if (status == DOGPILE_TOO_LARGE)
+			report_too_large(pending);
+		else if (status == DOGPILE_UNSTORABLE)
+			report_unstorable(pending, reason);
+	}
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/*
+ * Has nothing that an entry depends on been invalidated by others?  The
+ * version lock is held, and our own invalidations are not yet entered.
+ */
+static bool
+is_current_locked(DogpilePendingEntry *pending)
+{
+	for (int i = 0; i < pending->deps.count; i++)
+	{
+		DogpileSlot slot = dogpile_deps_slot(&pending->deps, i);
+
+		if (dogpile_version_is_hard_after(slot, pending->entry.as_of) ||
+			dogpile_version_is_soft_after(slot, pending->entry.as_of))
+			return false;
+		if (pending->xmin != 0 &&
+			!dogpile_version_is_visible_locked(slot, pending->xmin))
+		{
+			/* If it was the region or the key, what is there is newer. */
+			pending->superseded = i < DOGPILE_OWN_DEPS;
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Decide what is published, and as of when.
+ *
+ * An entry that passes is as good as of our own tick, which puts it behind our
+ * own invalidations that came before it.  One that we have declared stale
+ * after storing it must stay before the tick; if it would also have to be
+ * behind, because we had invalidated it before, it is dropped.
+ */
+static void
+check_entries_locked(DogpileClock tick)
+{
+	DogpilePendingEntry *pending;
+	dlist_node *next = NULL;
+
+	while ((pending = next_entry(&next)) != NULL)
+	{
+		pending->refused = !is_current_locked(pending);
+		if (dogpile_xact_get_invalidation(&pending->deps, pending->position)
+			== DOGPILE_NOT_INVALIDATED)
+			pending->entry.as_of = tick;
+		else if (dogpile_xact_get_invalidation(&pending->deps, 0)
+				 == DOGPILE_HARD_INVALIDATED)
+			pending->refused = true;
+	}
+}
+
+/*
+ * Has the user set a value that is not going to be stored?  The one that it
+ * should have replaced must go all the same.
+ */
+static bool
+is_lost_set(const DogpilePendingEntry *pending)
+{
+	return pending->mode == DOGPILE_PUBLISH_ALWAYS && !pending->superseded &&
+		(pending->prepared == NULL || pending->refused) &&
+		dogpile_xact_find_entry(pending->key) == pending;
+}
+
+/*
+ * Has the user set a value where others may have been made of the previous one?
+ * His own is as of our tick, and does not go with them.
+ */
+static bool
+is_used_by_others(const DogpilePendingEntry *pending)
+{
+	return pending->mode == DOGPILE_PUBLISH_ALWAYS && !pending->refused &&
+		pending->entry.tags != NULL && pending->entry.tags->automatic;
+}
+
+/*
+ * Enter some of our invalidations.
+ *
+ * from: the first change to look at; set to that at which to go on, or to NULL.
+ */
+static void
+enter_some_locked(dlist_node **from, int max, DogpileClock tick, uint64 next_xid)
+{
+	dlist_node *node = *from;
+
+	for (; node != &dogpile_xact_log.head && max > 0; node = node->next)
+	{
+		DogpileChange *change = dlist_container(DogpileChange, node, node);
+
+		if (change->kind != DOGPILE_CHANGE_INVALIDATE)
+			continue;
+		dogpile_version_bump(change->u.invalidate.slot, change->u.invalidate.hard,
+							 tick, next_xid);
+		max--;
+	}
+	*from = node == &dogpile_xact_log.head ? NULL : node;
+}
+
+/* Enter what follows from the entries. */
+static void
+enter_sets_locked(DogpileClock tick, uint64 next_xid)
+{
+	DogpilePendingEntry *pending;
+	dlist_node *next = NULL;
+
+	while ((pending = next_entry(&next)) != NULL)
+		if (is_lost_set(pending) || is_used_by_others(pending))
+			dogpile_version_bump(dogpile_version_key_slot(pending->key->hash), true,
+								 tick, next_xid);
+}
+
+/*
+ * Enter our invalidations and check the entries.
+ *
+ * Where there are no entries, the lock is released now and then, with a tick for each
+ * part.  Nobody relies on their being entered together: the slots are marked, so
+ * nobody is served what depends on one that is not yet entered and whose
+ * invalidation its snapshot sees.  With entries, all is done at once, because once a
+ * slot is entered by us, it does not tell any more what others have done to it.
+ *
+ * Returns the first tick.
+ */
+static DogpileClock
+enter_all(void)
+{
+	uint64		next_xid = U64FromFullTransactionId(ReadNextFullTransactionId());
+	int			max = dogpile_xact_nstores > 0 ? dogpile_xact_npending : ENTERED_LOCKED;
+	dlist_node *next = dlist_head_node(&dogpile_xact_log);
+	DogpileClock first = 0;
+
+	while (next != NULL)
+	{
+		DogpileClock tick = dogpile_version_begin_tick();
+
+		if (first == 0)
+			first = tick;
+		check_entries_locked(tick);
+		enter_some_locked(&next, max, tick, next_xid);
+		enter_sets_locked(tick, next_xid);
+		dogpile_version_end_tick();
+	}
+	return first;
+}
+
+/*
+ * The user has set a value outside.  Copies of the old one that sessions of this
+ * server have made are worth nothing from now on, nor any that they are about to
+ * make; only now, after it was replaced.
+ */
+static void
+invalidate_copies(const DogpilePendingEntry *pending)
+{
+	uint64		next_xid = U64FromFullTransactionId(ReadNextFullTransactionId());
+	DogpileClock tick = dogpile_version_begin_tick();
+
+	dogpile_version_bump(dogpile_version_key_slot(pending->key->hash), true, tick,
+						 next_xid);
+	dogpile_version_end_tick();
+}
+
+/* Publish an entry, or give it up. */
+static DogpileStatus
+publish_or_abandon(DogpilePendingEntry *pending)
+{
+	DogpilePrepared *prepared = pending->prepared;
+	DogpileStatus status;
+
+	pending->prepared = NULL;
+	if (prepared == NULL)
+		return DOGPILE_FULL;
+	if (pending->refused)
+	{
+		dogpile_stats_count(pending->region, DOGPILE_COUNTER_REFUSED, 1);
+		pending->store->abandon(prepared);
+		return DOGPILE_KEPT;
+	}
+	status = pending->store->publish(prepared, pending->mode, pending->entry.as_of);
+	if (status == DOGPILE_TOO_LARGE)
+		report_too_large(pending);
+	return status;
+}
+
+/* Let an entry take effect, and what was set whether or not it can be stored. */
+static void
+finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
+{
+	bool		lost = is_lost_set(pending);
+	bool		was_set = pending->mode == DOGPILE_PUBLISH_ALWAYS &&
+		pending->prepared != NULL && !pending->refused;
+	DogpileStatus status;
+
+	if (lost)
+		(void) pending->store->remove(pending->region, pending->key, tick);
+	status = publish_or_abandon(pending);
+	if (pending->entry.lease == NULL)
+		return;
+	if (lost || (was_set && status != DOGPILE_OK))
+		pending->store->lose(pending->entry.lease);
+	if (was_set)
+		invalidate_copies(pending);
+}
+
+/* PRE_COMMIT: mark what is about to be invalidated; see version.c. */
+static void
+mark_invalidations(void)
+{
+	TransactionId xid = GetTopTransactionIdIfAny();
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &dogpile_xact_log)
+	{
+		DogpileChange *change = dlist_container(DogpileChange, node, iter.cur);
+
+		if (change->kind != DOGPILE_CHANGE_INVALIDATE)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		dogpile_version_mark(change->u.invalidate.slot, xid);
+		change->u.invalidate.is_marked = true;
+	}
+}
+
+/* COMMIT, after the tick, or ABORT: take the marks away. */
+static void
+unmark_invalidations(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &dogpile_xact_log)
+	{
+		DogpileChange *change = dlist_container(DogpileChange, node, iter.cur);
+
+		if (change->kind != DOGPILE_CHANGE_INVALIDATE || !change->u.invalidate.is_marked)
+			continue;
+		dogpile_version_unmark(change->u.invalidate.slot);
+		change->u.invalidate.is_marked = false;
+	}
+}
+
+/* COMMIT: free the memory of what was invalidated before that tick. */
+static void
+remove_entries(DogpileClock tick)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &dogpile_xact_log)
+	{
+		DogpileChange *change = dlist_container(DogpileChange, node, iter.cur);
+
+		if (change->kind == DOGPILE_CHANGE_REMOVE)
+			(void) change->u.remove.store->remove(change->u.remove.region,
+												  change->u.remove.key, tick);
+	}
+}
+
+/* COMMIT: let everything take effect.  Nothing here can fail. */
+static void
+apply_log(void)
+{
+	DogpileClock tick = enter_all();
+	DogpilePendingEntry *pending;
+	dlist_node *next = NULL;
+
+	dogpile_stop(DOGPILE_STOP_TICKED);
+	unmark_invalidations();
+	dogpile_stop(DOGPILE_STOP_UNMARKED);
+	dogpile_announce_commit();
+	remove_entries(tick);
+	while ((pending = next_entry(&next)) != NULL)
+		finish_entry(pending, tick);
+}
+
+/* ABORT: give back what PRE_COMMIT took. */
+static void
+abandon_entries(void)
+{
+	DogpilePendingEntry *pending;
+	dlist_node *next = NULL;
+
+	while ((pending = next_entry(&next)) != NULL)
+		if (pending->prepared)
+		{
+			pending->store->abandon(pending->prepared);
+			pending->prepared = NULL;
+		}
+}
+
+/* Tell of one change. */
+static void
+announce(const DogpileChange *change)
+{
+	const DogpileTags *tags = change->u.announce.tags;
+	bool		hard = change->u.announce.hard;
+	const char *p = NULL;
+
+	for (uint32 t = 0; tags && t < tags->count; t++)
+	{
+		DogpileBytes tag;
+
+		p = dogpile_tag_next(tags, p, &tag.data, &tag.len);
+		dogpile_announce_tag(tag, hard);
+	}
+	if (change->u.announce.names)
+		dogpile_announce_key(change->u.announce.region, change->u.announce.names, hard);
+	else if (change->u.announce.region)
+		dogpile_announce_region(change->u.announce.region, hard);
+}
+
+/* PRE_COMMIT: tell other servers what is about to be invalidated. */
+static void
+send_announcements(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &dogpile_xact_log)
+	{
+		DogpileChange *change = dlist_container(DogpileChange, node, iter.cur);
+
+		CHECK_FOR_INTERRUPTS();
+		if (change->kind == DOGPILE_CHANGE_ANNOUNCE)
+			announce(change);
+	}
+	dogpile_announce_send();
+}
+
+/* From now on nothing may take long that nobody can interrupt. */
+static void
+limit_time(void)
+{
+	if (dogpile_xact_npending > 0)
+		dogpile_remote_limit(TimestampTzPlusMilliseconds(dogpile_clock_now(),
+														 dogpile_commit_timeout_ms));
+}
+
+/* Is there anything that others are to be told of? */
+static bool
+changes_anything(void)
+{
+	return dogpile_xact_npending > 0 || dogpile_change_is_marked();
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (dogpile_xact_npending > 0)
+			{
+				send_announcements();
+				prepare_entries();
+				mark_invalidations();
+			}
+			dogpile_change_prepare();
+			dogpile_durable_begin_commit();
+			if (changes_anything())
+				dogpile_stop(DOGPILE_STOP_MARKED);
+			return;
+		case XACT_EVENT_PRE_PREPARE:
+			if (dogpile_xact_npending > 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot PREPARE a transaction that has changed cache entries")));
+			dogpile_prepared_mark_catalogs();
+			return;
+		case XACT_EVENT_COMMIT:
+			if (changes_anything())
+				dogpile_stop(DOGPILE_STOP_VISIBLE);
+			dogpile_durable_end_commit(true);
+			limit_time();
+			if (dogpile_xact_npending > 0)
+				apply_log();
+			dogpile_change_commit();
+			dogpile_lease_end(InvalidSubTransactionId);
+			break;
+		case XACT_EVENT_ABORT:
+			dogpile_durable_end_commit(false);
+			limit_time();
+			abandon_entries();
+			unmark_invalidations();
+			dogpile_change_abort();
+			dogpile_announce_abort();
+			dogpile_lease_end(InvalidSubTransactionId);
+			break;
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			break;
+		default:
+			return;
+	}
+	dogpile_remote_limit(DT_NOEND);
+	dogpile_xact_forget();
+	dogpile_change_end();
+	dogpile_catalog_end(event != XACT_EVENT_ABORT);
+	dogpile_stats_flush();
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		dogpile_change_abort_sub(subid);
+		dogpile_xact_abort_sub(subid);
+		dogpile_lease_end(subid);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		dogpile_change_commit_sub(subid, parent);
+		dogpile_xact_commit_sub(subid, parent);
+		dogpile_lease_pass_on(subid, parent);
+	}
+}
+
+/*
+ * Take part in the transactions of this process.  Called once, at load.
+ */
+void
+dogpile_commit_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * definition.h
+ *	  What this transaction has done to types, functions and the like.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/xact/definition.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_DEFINITION_H
+#define DOGPILE_DEFINITION_H
+
+#include "version/object.h"
+
+/* Counts whatever this session defines, drops or rolls back. */
+extern uint64 dogpile_definition_count;
+
+extern void dogpile_definition_init(void);
+extern void dogpile_definition_resolve(void);
+extern int	dogpile_definition_judge_type(uint32 hash);
+extern bool dogpile_definition_concerns_builtins(uint32 hash);
+extern bool dogpile_definition_is_temporary(Oid relid);
+extern bool dogpile_definition_is_temporary_schema(uint32 hash);
+extern int	dogpile_definition_reshaped(void);
+extern int	dogpile_definition_own(void);
+extern bool dogpile_definition_has_rare(void);
+extern void dogpile_definition_end(void);
+
+#endif							/* DOGPILE_DEFINITION_H */

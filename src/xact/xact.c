@@ -1,0 +1,581 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.c
+ *	  What the transaction has pending: sets, invalidations, created values.
+ *
+ * A transaction's changes to the cache take effect when it commits (commit.c).  Until
+ * then they are kept in a log in backend-local memory.  The log is a stack: a
+ * subtransaction's changes are on top, so its rollback takes them off, and each
+ * change remembers what it has superseded, so that taking it off restores that.
+ *
+ * The transaction sees its own changes at once: a value from the store is
+ * checked against the slots that the log has invalidated (since position 0),
+ * a value from the log against those that it has invalidated after the value's
+ * own position.
+ *
+ * The log must not grow with the number of calls.  What a subtransaction does once
+ * more takes the place of what it has done before, since both are undone together;
+ * and when it is released, its changes take the place of its parent's.  So an
+ * invalidation is in the log once for each slot and level, and a value once for each
+ * key and level.  Values may take as much memory as dogpile.max_pending_size allows;
+ * one that does not fit is not stored.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/xact/xact.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "utils/memutils.h"
+
+#include "config/config.h"
+#include "lib/position.h"
+#include "remote/announce.h"
+#include "xact/xact.h"
+
+/* The log; all of it in TopTransactionContext. */
+dlist_head	dogpile_xact_log = DLIST_STATIC_INIT(dogpile_xact_log);
+int			dogpile_xact_npending = 0;
+int			dogpile_xact_nstores = 0;
+
+/* Changes with every change, and when some are undone. */
+DogpileLogPosition dogpile_xact_position = 0;
+
+/* Bytes of what is to be stored or removed, and whether it was too much. */
+static Size pending_bytes = 0;
+static bool is_full_reported = false;
+
+/*
+ * The last changes: of each slot, soft and hard; of each announcement, soft and
+ * hard; and of each hash of keys, what is to be stored, and removed.
+ */
+#define STORED		0
+#define REMOVED		1
+
+static DogpilePositions slot_positions;
+static DogpilePositions announced_positions;
+static DogpilePositions key_positions;
+
+/* Bytes that a change needs besides the head. */
+static Size
+change_size(DogpileChangeKind kind)
+{
+	switch (kind)
+	{
+		case DOGPILE_CHANGE_INVALIDATE:
+			return sizeof(((DogpileChange *) NULL)->u.invalidate);
+		case DOGPILE_CHANGE_ANNOUNCE:
+			return sizeof(((DogpileChange *) NULL)->u.announce);
+		case DOGPILE_CHANGE_REMOVE:
+			return sizeof(((DogpileChange *) NULL)->u.remove);
+		case DOGPILE_CHANGE_STORE:
+			break;
+	}
+	return sizeof(((DogpileChange *) NULL)->u.entry);
+}
+
+/* Append a change to the log; the caller fills in what its kind needs. */
+static DogpileChange *
+append_change(DogpileChangeKind kind)
+{
+	DogpileChange *change =
+		MemoryContextAllocZero(TopTransactionContext,
+							   offsetof(DogpileChange, u) + change_size(kind));
+
+	change->kind = kind;
+	change->subid = GetCurrentSubTransactionId();
+	change->position = ++dogpile_xact_position;
+	dlist_push_tail(&dogpile_xact_log, &change->node);
+	dogpile_xact_npending++;
+	if (kind == DOGPILE_CHANGE_STORE)
+		dogpile_xact_nstores++;
+	return change;
+}
+
+/*
+ * Invalidate whatever depends on a slot, at COMMIT.
+ *
+ * Errors: out of memory.  Locks: none.
+ */
+void
+dogpile_xact_invalidate(DogpileSlot slot, bool hard)
+{
+	DogpileChange *last = dogpile_position_get(&slot_positions, slot, hard);
+	DogpileChange *change;
+
+	/* COMMIT will need it at once. */
+	dogpile_version_prefetch(slot);
+
+	/* Once more at this level: only the last one counts. */
+	if (last != NULL && last->subid == GetCurrentSubTransactionId())
+	{
+		last->position = ++dogpile_xact_position;
+		dlist_delete(&last->node);
+		dlist_push_tail(&dogpile_xact_log, &last->node);
+		return;
+	}
+
+	/* Taking the change off must work even if there is no memory for the position. */
+	change = append_change(DOGPILE_CHANGE_INVALIDATE);
+	change->u.invalidate.slot = slot;
+	change->u.invalidate.hard = hard;
+	change->superseded = last;
+	dogpile_position_enter(&slot_positions, slot)->last[hard] = change;
+}
+
+/* --------------------------------------------------------------------
+ * Announcements and removals
+ * --------------------------------------------------------------------
+ */
+
+/* Bytes of an item's names, with their ends. */
+static Size
+names_size(const DogpileKeyNames *names)
+{
+	return offsetof(DogpileKeyNames, text) + names->entry_at +
+		strlen(names->text + names->entry_at) + 1;
+}
+
+/* Identifies what is announced. */
+static uint64
+hash_announcement(const DogpileRegion *region, const DogpileKeyNames *names,
+				  const DogpileTags *tags)
+{
+	const void *data = names ? (const void *) names : tags ? (const void *) tags : region->name;
+	Size		size = names ? names_size(names) : tags ? tags->size : strlen(region->name);
+
+	return hash_bytes_extended(data, size, (uintptr_t) region);
+}
+
+/* Does a change announce just this? */
+static bool
+is_announced_by(const DogpileChange *change, const DogpileRegion *region,
+				const DogpileKeyNames *names, const DogpileTags *tags)
+{
+	if (change->u.announce.region != region ||
+		(change->u.announce.names == NULL) != (names == NULL) ||
+		(change->u.announce.tags == NULL) != (tags == NULL))
+		return false;
+	if (names)
+		return names_size(names) == names_size(change->u.announce.names) &&
+			memcmp(names, change->u.announce.names, names_size(names)) == 0;
+	return tags == NULL || (tags->size == change->u.announce.tags->size &&
+							memcmp(tags, change->u.announce.tags, tags->size) == 0);
+}
+
+/*
+ * Note an announcement; what it points to lives as long as the transaction.
+ *
+ * A key is named now: that may take a function of the user's, and none may be
+ * called at PRE_COMMIT, when there is no snapshot any more.
+ *
+ * Their order does not matter.  So what was announced before, at this level or an
+ * outer one, need not be announced again.
+ */
+static void
+append_announcement(DogpileRegion *region, const DogpileKey *key,
+					const DogpileTags *tags, bool hard)
+{
+	DogpileKeyNames *names = key ? dogpile_announce_name_key(region, key) : NULL;
+	uint64		hash = hash_announcement(region, names, tags);
+	DogpileChange *last = dogpile_position_get(&announced_positions, hash, hard);
+	DogpileTags *tags_copy;
+	DogpileChange *change;
+
+	if (last != NULL && is_announced_by(last, region, names, tags))
+	{
+		if (names)
+			pfree(names);
+		return;
+	}
+	tags_copy = tags ? memcpy(MemoryContextAlloc(TopTransactionContext, tags->size),
+							  tags, tags->size) : NULL;
+	change = append_change(DOGPILE_CHANGE_ANNOUNCE);
+	change->u.announce.region = region;
+	change->u.announce.names = names;
+	change->u.announce.tags = tags_copy;
+	change->u.announce.hash = hash;
+	change->u.announce.hard = hard;
+	change->superseded = last;
+	dogpile_position_enter(&announced_positions, hash)->last[hard] = change;
+}
+
+/*
+ * Announce an invalidation to other servers at COMMIT, if they share the store:
+ * of a key, of all entries of a region, or of tags in all regions.
+ *
+ * Errors: out of memory; those of names.  Locks: no LWLock may be held.
+ */
+void
+dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key, bool hard)
+{
+	if (dogpile_announce_is_needed(region))
+		append_announcement(region, key, NULL, hard);
+}
+
+void
+dogpile_xact_announce_region(DogpileRegion *region, bool hard)
+{
+	if (dogpile_announce_is_needed(region))
+		append_announcement(region, NULL, NULL, hard);
+}
+
+void
+dogpile_xact_announce_tags(const DogpileTags *tags, bool hard)
+{
+	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
+		 region = region->next)
+		if (dogpile_announce_is_needed(region))
+		{
+			append_announcement(NULL, NULL, tags, hard);
+			return;
+		}
+}
+
+/* Would so many bytes more be too much? */
+static bool
+is_too_much(Size bytes)
+{
+	return pending_bytes + bytes > (Size) dogpile_max_pending_size_kb * 1024;
+}
+
+/* What a removal takes. */
+static Size
+removal_size(const DogpileKey *key)
+{
+	return sizeof(DogpileChange) + sizeof(DogpileKey) + key->len;
+}
+
+/*
+ * Remove the entries of a key from its store at COMMIT, to free their memory.
+ * That they are not given to anybody is a matter of dogpile_xact_invalidate(), so
+ * it does not matter if one is left because another key has the same hash, or
+ * because there are too many.
+ *
+ * Errors: out of memory.  Locks: none.
+ */
+void
+dogpile_xact_remove(DogpileRegion *region, const DogpileKey *key)
+{
+	MemoryContext oldcontext;
+	DogpileKey *copy;
+	DogpileChange *change;
+
+	if (dogpile_position_get(&key_positions, key->hash, REMOVED) != NULL ||
+		is_too_much(removal_size(key)))
+		return;
+	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	copy = dogpile_key_copy(key);
+	change = append_change(DOGPILE_CHANGE_REMOVE);
+	change->u.remove.region = region;
+	change->u.remove.store = region->store;
+	change->u.remove.key = copy;
+	pending_bytes += removal_size(copy);
+	dogpile_position_enter(&key_positions, key->hash)->last[REMOVED] = change;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* --------------------------------------------------------------------
+ * Values
+ * --------------------------------------------------------------------
+ */
+
+/* What a value takes that is to be stored. */
+static Size
+entry_size(const DogpileKey *key, const DogpileEntry *entry)
+{
+	return sizeof(DogpileChange) + sizeof(DogpilePendingEntry) + sizeof(DogpileKey) +
+		key->len + (entry->tags ? entry->tags->size : 0) + entry->value.size;
+}
+
+/* Copy an entry with all that belongs to it into TopTransactionContext. */
+static DogpilePendingEntry *
+copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *entry)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	DogpilePendingEntry *copy = palloc0(sizeof(DogpilePendingEntry));
+	char	   *value = MemoryContextAllocHuge(TopTransactionContext, entry->value.size);
+
+	copy->region = region;
+	copy->store = region->store;
+	copy->key = dogpile_key_copy(key);
+	copy->entry = *entry;
+	copy->entry.value.data = memcpy(value, entry->value.data, entry->value.size);
+	if (entry->tags)
+		copy->entry.tags = memcpy(palloc(entry->tags->size), entry->tags,
+								  entry->tags->size);
+	if (entry->lease)
+		copy->entry.lease = region->store->defer(entry->lease);
+	dogpile_deps_get(region, key, copy->entry.tags, &copy->deps);
+	MemoryContextSwitchTo(oldcontext);
+	return copy;
+}
+
+/* Free what copy_entry() has made. */
+static void
+free_entry(DogpilePendingEntry *pending)
+{
+	pending_bytes -= entry_size(pending->key, &pending->entry);
+	pfree(unconstify(char *, pending->entry.value.data));
+	if (pending->entry.lease)
+		pfree(pending->entry.lease);
+	if (pending->entry.tags)
+		pfree(unconstify(DogpileTags *, pending->entry.tags));
+	pfree(pending->key);
+	pfree(pending);
+}
+
+/* The latest change from this one on that stores something under a key, or NULL. */
+static DogpileChange *
+find_store(DogpileChange *change, const DogpileKey *key)
+{
+	for (; change != NULL; change = change->superseded)
+	{
+		const DogpileKey *found = change->u.entry->key;
+
+		if (found->len == key->len && memcmp(found->bytes, key->bytes, key->len) == 0)
+			return change;
+	}
+	return NULL;
+}
+
+/* Take a change that others have superseded out of the log. */
+static void
+drop_superseded(DogpileChange *by, DogpileChange *dropped)
+{
+	while (by->superseded != dropped)
+		by = by->superseded;
+	by->superseded = dropped->superseded;
+	dlist_delete(&dropped->node);
+	dogpile_xact_npending--;
+	if (dropped->kind == DOGPILE_CHANGE_STORE)
+	{
+		dogpile_xact_nstores--;
+		free_entry(dropped->u.entry);
+	}
+	pfree(dropped);
+}
+
+/*
+ * Store an entry at COMMIT, if nothing it depends on is invalidated until then.
+ *
+ * entry: copied.
+ * xmin: of the transaction's snapshot, if the value comes from one that is
+ *		older than entry->as_of; else 0.
+ *
+ * Returns false if too much memory would be needed for it.
+ *
+ * Errors: out of memory.  Locks: none.
+ */
+bool
+dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
+				   const DogpileEntry *entry, uint64 xmin,
+				   DogpilePublishMode mode)
+{
+	DogpileChange *last = dogpile_position_get(&key_positions, key->hash, STORED);
+	DogpileChange *replaced = find_store(last, key);
+	DogpilePendingEntry *pending;
+	DogpileChange *change;
+	Size		size = entry_size(key, entry);
+
+	if (replaced != NULL && replaced->subid != GetCurrentSubTransactionId())
+		replaced = NULL;
+	if (replaced != NULL)
+		size -= Min(size, entry_size(key, &replaced->u.entry->entry));
+	if (is_too_much(size))
+		return false;
+
+	pending = copy_entry(region, key, entry);
+	change = append_change(DOGPILE_CHANGE_STORE);
+	pending_bytes += entry_size(key, &pending->entry);
+	pending->xmin = xmin;
+	pending->mode = mode;
+	pending->position = change->position;
+	change->u.entry = pending;
+	change->superseded = last;
+	dogpile_position_enter(&key_positions, key->hash)->last[STORED] = change;
+	if (replaced != NULL)
+		drop_superseded(change, replaced);
+	return true;
+}
+
+/*
+ * Tell, once in a transaction, that a value is not stored for want of memory.
+ *
+ * Errors: none, but for that of ereport() if elevel says so.
+ */
+void
+dogpile_xact_report_full(const DogpileRegion *region, int elevel)
+{
+	if (is_full_reported)
+		return;
+	is_full_reported = true;
+	ereport(elevel,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("too many values wait for the end of the transaction to be stored"),
+			 errdetail("Values of cache region \"%s\" and others are not stored any more; the limit is %d kB.",
+					   region->name, dogpile_max_pending_size_kb),
+			 errhint("Increase \"dogpile.max_pending_size\", or commit more often.")));
+}
+
+/*
+ * Find what this transaction is about to store under a key.
+ *
+ * Returns the latest entry, whether or not it was invalidated since, or NULL.
+ * It belongs to the log, and stays there until the key is set again.
+ *
+ * Errors: none.
+ */
+const DogpilePendingEntry *
+dogpile_xact_find_entry(const DogpileKey *key)
+{
+	DogpileChange *change;
+
+	if (dogpile_xact_nstores == 0)
+		return NULL;
+	change = find_store(dogpile_position_get(&key_positions, key->hash, STORED), key);
+	return change ? change->u.entry : NULL;
+}
+
+/*
+ * What has this transaction done, after a position of its log, to anything
+ * that these slots stand for?
+ *
+ * since: a pending entry's position, or 0 for an entry from a store.
+ *
+ * Errors: none.
+ */
+DogpileInvalidation
+dogpile_xact_get_invalidation(const DogpileDeps *deps, DogpileLogPosition since)
+{
+	DogpileInvalidation result = DOGPILE_NOT_INVALIDATED;
+
+	if (dogpile_xact_npending == 0)
+		return result;
+	for (int i = 0; i < deps->count; i++)
+	{
+		DogpilePosition *position = dogpile_position_find(&slot_positions,
+														  dogpile_deps_slot(deps, i));
+		const DogpileChange *soft = position ? position->last[false] : NULL;
+		const DogpileChange *hard = position ? position->last[true] : NULL;
+
+		if (hard && hard->position > since)
+			return DOGPILE_HARD_INVALIDATED;
+		if (soft && soft->position > since)
+			result = DOGPILE_SOFT_INVALIDATED;
+	}
+	return result;
+}
+
+/* --------------------------------------------------------------------
+ * Subtransactions
+ * --------------------------------------------------------------------
+ */
+
+/* Undo the last change. */
+static void
+pop_change(DogpileChange *change)
+{
+	switch (change->kind)
+	{
+		case DOGPILE_CHANGE_INVALIDATE:
+			dogpile_position_set(&slot_positions, change->u.invalidate.slot,
+								 change->u.invalidate.hard, change->superseded);
+			break;
+		case DOGPILE_CHANGE_ANNOUNCE:
+			dogpile_position_set(&announced_positions, change->u.announce.hash,
+								 change->u.announce.hard, change->superseded);
+			if (change->u.announce.names)
+				pfree(change->u.announce.names);
+			if (change->u.announce.tags)
+				pfree(change->u.announce.tags);
+			break;
+		case DOGPILE_CHANGE_REMOVE:
+			dogpile_position_set(&key_positions, change->u.remove.key->hash, REMOVED, NULL);
+			pending_bytes -= removal_size(change->u.remove.key);
+			pfree(change->u.remove.key);
+			break;
+		case DOGPILE_CHANGE_STORE:
+			dogpile_position_set(&key_positions, change->u.entry->key->hash, STORED,
+								 change->superseded);
+			free_entry(change->u.entry);
+			dogpile_xact_nstores--;
+			break;
+	}
+	dlist_delete(&change->node);
+	dogpile_xact_npending--;
+	pfree(change);
+}
+
+/* The last change, if it is one of this subtransaction; else NULL. */
+static DogpileChange *
+last_change_of(SubTransactionId subid)
+{
+	DogpileChange *change;
+
+	if (dlist_is_empty(&dogpile_xact_log))
+		return NULL;
+	change = dlist_tail_element(DogpileChange, node, &dogpile_xact_log);
+	return change->subid == subid ? change : NULL;
+}
+
+/* A subtransaction is rolled back: undo what it has done.  Errors: none. */
+void
+dogpile_xact_abort_sub(SubTransactionId subid)
+{
+	DogpileChange *change;
+
+	/* It is not the log any more that it was at any position before. */
+	dogpile_xact_position++;
+	while ((change = last_change_of(subid)) != NULL)
+		pop_change(change);
+}
+
+/* A change that has been handed to its parent takes the place of the parent's. */
+static void
+replace_same(DogpileChange *change)
+{
+	DogpileChange *same = NULL;
+
+	if (change->kind == DOGPILE_CHANGE_INVALIDATE)
+		same = change->superseded;
+	else if (change->kind == DOGPILE_CHANGE_STORE)
+		same = find_store(change->superseded, change->u.entry->key);
+	if (same != NULL && same->subid == change->subid)
+		drop_superseded(change, same);
+}
+
+/* A subtransaction is released: what it has done is its parent's.  Errors: none. */
+void
+dogpile_xact_commit_sub(SubTransactionId subid, SubTransactionId parent)
+{
+	DogpileChange *change = last_change_of(subid);
+
+	while (change != NULL && change->subid == subid)
+	{
+		change->subid = parent;
+		replace_same(change);
+		change = dlist_has_prev(&dogpile_xact_log, &change->node) ?
+			dlist_container(DogpileChange, node,
+							dlist_prev_node(&dogpile_xact_log, &change->node)) : NULL;
+	}
+}
+
+/* Forget everything; the memory goes with the transaction. */
+void
+dogpile_xact_forget(void)
+{
+	dlist_init(&dogpile_xact_log);
+	dogpile_xact_npending = 0;
+	dogpile_xact_nstores = 0;
+	pending_bytes = 0;
+	is_full_reported = false;
+	dogpile_position_reset(&slot_positions);
+	dogpile_position_reset(&announced_positions);
+	dogpile_position_reset(&key_positions);
+}

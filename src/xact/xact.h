@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.h
+ *	  What the transaction has pending: sets, invalidations, created values.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/xact/xact.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_XACT_H
+#define DOGPILE_XACT_H
+
+#include "lib/ilist.h"
+
+#include "store/store.h"
+#include "version/deps.h"
+
+/* What this transaction has done to something. */
+typedef enum DogpileInvalidation
+{
+	DOGPILE_NOT_INVALIDATED,
+	DOGPILE_SOFT_INVALIDATED,
+	DOGPILE_HARD_INVALIDATED
+} DogpileInvalidation;
+
+/* A moment in the session's changes: later ones have a higher number; 0 is before all. */
+typedef uint64 DogpileLogPosition;
+
+/* An entry that is to be published at COMMIT. */
+typedef struct DogpilePendingEntry
+{
+	DogpileRegion *region;
+	const DogpileStore *store;	/* the region's, when this was pending */
+	DogpileKey *key;
+	DogpileEntry entry;			/* with tags and value of its own */
+	DogpileDeps deps;
+	uint64		xmin;			/* of an older snapshot that it comes from, or 0 */
+	DogpilePublishMode mode;
+	DogpileLogPosition position;	/* in the order of what is pending */
+	DogpilePrepared *prepared;	/* from PRE_COMMIT on; NULL: not to be published */
+	bool		refused;		/* at COMMIT: outdated in the meantime */
+	bool		superseded;		/* ... by what is from a newer snapshot */
+} DogpilePendingEntry;
+
+typedef enum DogpileChangeKind
+{
+	DOGPILE_CHANGE_INVALIDATE,
+	DOGPILE_CHANGE_ANNOUNCE,
+	DOGPILE_CHANGE_REMOVE,
+	DOGPILE_CHANGE_STORE
+} DogpileChangeKind;
+
+/* One change of the log; for xact.c and commit.c only. */
+typedef struct DogpileChange
+{
+	dlist_node	node;
+	DogpileChangeKind kind;
+	SubTransactionId subid;
+	DogpileLogPosition position;
+	struct DogpileChange *superseded;	/* what comes to light if this is undone: an
+										 * earlier one of this slot and kind, or of this
+										 * hash */
+	union
+	{
+		struct
+		{
+			DogpileSlot slot;
+			bool		hard;
+			bool		is_marked;	/* from PRE_COMMIT on */
+		}			invalidate;
+		struct
+		{
+			DogpileRegion *region;	/* NULL: tags, of all regions */
+			struct DogpileKeyNames *names;	/* of a key; NULL: the whole region */
+			DogpileTags *tags;
+			uint64		hash;	/* of all that */
+			bool		hard;
+		}			announce;
+		struct
+		{
+			DogpileRegion *region;
+			const DogpileStore *store;
+			DogpileKey *key;
+		}			remove;
+		DogpilePendingEntry *entry; /* to be stored */
+	}			u;
+} DogpileChange;
+
+/* All changes, the earliest first; those of a subtransaction are the last ones. */
+extern PGDLLIMPORT dlist_head dogpile_xact_log;
+
+extern PGDLLIMPORT int dogpile_xact_npending;
+extern PGDLLIMPORT int dogpile_xact_nstores;	/* of these, to be stored */
+extern PGDLLIMPORT DogpileLogPosition dogpile_xact_position;
+
+extern void dogpile_xact_invalidate(DogpileSlot slot, bool hard);
+extern void dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key,
+									  bool hard);
+extern void dogpile_xact_announce_region(DogpileRegion *region, bool hard);
+extern void dogpile_xact_announce_tags(const DogpileTags *tags, bool hard);
+extern void dogpile_xact_remove(DogpileRegion *region, const DogpileKey *key);
+extern bool dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
+							   const DogpileEntry *entry, uint64 xmin,
+							   DogpilePublishMode mode);
+extern void dogpile_xact_report_full(const DogpileRegion *region, int elevel);
+extern DogpileInvalidation dogpile_xact_get_invalidation(const DogpileDeps *deps,
+														 DogpileLogPosition since);
+extern const DogpilePendingEntry *dogpile_xact_find_entry(const DogpileKey *key);
+extern void dogpile_xact_abort_sub(SubTransactionId subid);
+extern void dogpile_xact_commit_sub(SubTransactionId subid, SubTransactionId parent);
+extern void dogpile_xact_forget(void);
+
+/* Has this transaction anything pending? */
+static inline bool
+dogpile_xact_has_pending(void)
+{
+	return dogpile_xact_npending > 0;
+}
+
+#endif							/* DOGPILE_XACT_H */
