@@ -78,17 +78,23 @@ dogpile_clock_add_lead(int64 lead)
 	return (int64) known;
 }
 
-/* Note it if the time of day is behind by another amount than before. */
-static void
+/*
+ * Note it if the time of day is behind by another amount than before.
+ *
+ * Returns the amount that is noted.  It is the same for all times that are converted
+ * until it changes, so two times that are shown together differ by what they differ.
+ */
+static int64
 note_lag(TimestampTz now, int64 lag)
 {
 	int64		known = (int64) pg_atomic_read_u64(&dogpile_clock_state->lag);
 
 	if (lag <= known + NOTICED_US && lag >= known - NOTICED_US)
-		return;
+		return known;
 	if (lag > known)
 		pg_atomic_write_u64(&dogpile_clock_state->set_back_at, (uint64) now);
 	pg_atomic_write_u64(&dogpile_clock_state->lag, (uint64) lag);
+	return lag;
 }
 
 /* Read the clock, and tell how far the time of day is behind it. */
@@ -105,8 +111,7 @@ read_clock(int64 *lag)
 		return day;
 	clock_gettime(CLOCK_MONOTONIC, &since_boot);
 	now = dogpile_clock_combine(day, dogpile_clock_us(&since_boot));
-	*lag = now - day;
-	note_lag(now, *lag);
+	*lag = note_lag(now, now - day);
 	return now;
 }
 

@@ -117,6 +117,10 @@ is( query("SELECT now() - created_at < interval '5 min' AND created_at <= clock_
                   age < interval '5 min' AND expires_at - created_at = interval '10 min'
              FROM dogpile_metadata('lasting', 'before')"),
 	't', 'what is shown is the time of day');
+is( query("SELECT count(*) FROM generate_series(1, 10000) AS n,
+                  LATERAL dogpile_metadata('lasting', left('before', 6 + 0 * n)) AS m
+            WHERE m.expires_at - m.created_at <> interval '10 min'"),
+	0, '... and times that are shown together are of the same moment');
 is( query("SELECT bool_and(now() - created_at < interval '5 min' AND created_at <= clock_timestamp())
              FROM dogpile_entries WHERE region = 'lasting'"),
 	't', 'also in the list of entries');
