@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test/guarantees.sh: are there all the tests that doc/guarantees.md names, and does each
-# cell of its tables name one?
+# test/guarantees.sh: do all tests exist that doc/guarantees.md names, does each cell of
+# its tables name one, and does each TAP file have a number of its own?
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -21,4 +21,11 @@ if awk -F'|' '/^\| *(\||-)/ || /^\|-/ { next }
 	END { exit !found }' "$doc"; then
 	bad=1
 fi
+
+for folder in test/t test/stops/t; do
+	for number in $(ls "$folder" | cut -d_ -f1 | sort | uniq -d); do
+		echo "several files have one number:" "$folder/$number"_*
+		bad=1
+	done
+done
 exit $bad
