@@ -170,7 +170,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 		dogpile_version_snapshot_time() : started_at;
 	entry->lifetime_s = attempt->lifetime_s;
 	entry->tags = attempt->tags;
-	entry->lease = attempt->lease;
+	entry->grant = attempt->grant;
 	entry->is_outdated = false;
 	entry->outside = NULL;
 
@@ -251,7 +251,7 @@ note_too_large(const DogpileAttempt *attempt, DogpileSizeLimit limit, const Dogp
 }
 
 /*
- * Publish a value in a store that other servers share.  Without a lease that is
+ * Publish a value in a store that other servers share.  Without a grant that is
  * not possible: the store could not be reached when the creation began.
  */
 static DogpileOutcomeKind
@@ -262,7 +262,7 @@ publish_outside(const DogpileAttempt *attempt, const DogpileEntry *entry)
 	const char *reason;
 	DogpileStatus status = DOGPILE_ERROR;
 
-	if (entry->lease != NULL)
+	if (entry->grant != NULL)
 	{
 		status = store->prepare(attempt->call.region, &attempt->call.key, entry,
 								&prepared, &reason);
@@ -348,7 +348,7 @@ store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
 		case PUBLISH_NOW:
 			return publish_now(attempt, &deps, entry);
 		case PUBLISH_AT_COMMIT:
-			if (dogpile_attempt_is_shared(attempt) && attempt->lease == NULL)
+			if (dogpile_attempt_is_shared(attempt) && attempt->grant == NULL)
 				break;
 			if (dogpile_xact_store(attempt->call.region, &attempt->call.key, entry,
 								   dogpile_version_old_snapshot_xmin(),
@@ -374,8 +374,8 @@ store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
 static void
 finish_creation(DogpileAttempt *attempt, DogpileOutcomeKind kind)
 {
-	if (attempt->lease)
-		attempt->call.region->store->release(attempt->lease);
+	if (attempt->grant)
+		attempt->call.region->store->release(attempt->grant);
 	if (!attempt->is_creator)
 		return;
 	dogpile_stop(DOGPILE_STOP_PUBLISHED);

@@ -33,7 +33,7 @@ typedef struct DogpileAttempt
 	double		lifetime_s;
 	const DogpileTags *tags;
 	DogpileResult *result;
-	struct DogpileLease *lease; /* of a store that other servers share, or NULL */
+	struct DogpileGrant *grant; /* of a store that other servers share, or NULL */
 	DogpileLogPosition log_position;	/* of the transaction, before the snapshot */
 	bool		uses_pending;	/* was the query given what is not yet committed? */
 	bool		is_creator;		/* does it hold the creator lock? */

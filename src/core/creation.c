@@ -163,9 +163,9 @@ handle_timeout(DogpileAttempt *attempt)
 static void
 give_and_release(DogpileAttempt *attempt, const DogpileLookup *found)
 {
-	if (attempt->lease)
-		attempt->call.region->store->release(attempt->lease);
-	attempt->lease = NULL;
+	if (attempt->grant)
+		attempt->call.region->store->release(attempt->grant);
+	attempt->grant = NULL;
 	if (attempt->is_creator)
 		dogpile_lock_release(attempt->call.key.hash);
 	attempt->is_creator = false;
@@ -199,7 +199,7 @@ create_among_servers(DogpileAttempt *attempt)
 	for (int round = 0;; round++)
 	{
 		DogpileStatus status = store->begin(attempt->call.region, &attempt->call.key,
-											attempt->tags, &attempt->lease);
+											attempt->tags, &attempt->grant);
 		DogpileLookup found;
 
 		if (status == DOGPILE_ERROR ||

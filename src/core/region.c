@@ -322,7 +322,7 @@ set_value(DogpileCall *call, const DogpileDatum *value,
 		return false;
 	}
 	if (call->region->store->note != NULL)
-		entry.lease = call->region->store->note(call->region, &call->key, entry.tags);
+		entry.grant = call->region->store->note(call->region, &call->key, entry.tags);
 	if (dogpile_xact_store(call->region, &call->key, &entry,
 						   dogpile_version_old_snapshot_xmin(), DOGPILE_PUBLISH_ALWAYS))
 	{
@@ -357,21 +357,21 @@ dogpile_region_set(const text *region, const text *key, const DogpileDatum *valu
  * Take the lock that all servers respect, if there is one; it is released at the
  * end of the transaction.
  *
- * lease: what release() gives up, or NULL if the store has no such lock.
+ * grant: what release() gives up, or NULL if the store has no such lock.
  *
  * Returns false if the store does not answer.
  */
 static bool
-lock_among_servers(DogpileCall *call, TimestampTz since, struct DogpileLease **lease)
+lock_among_servers(DogpileCall *call, TimestampTz since, struct DogpileGrant **grant)
 {
 	const DogpileStore *store = call->region->store;
 	DogpileStatus status;
 
-	*lease = NULL;
+	*grant = NULL;
 	if (store->begin == NULL)
 		return true;
 	for (int round = 0;
-		 (status = store->begin(call->region, &call->key, NULL, lease)) == DOGPILE_BUSY;
+		 (status = store->begin(call->region, &call->key, NULL, grant)) == DOGPILE_BUSY;
 		 round++)
 		if (!dogpile_lease_wait(since, dogpile_creation_deadline(call, since), round))
 			dogpile_creation_raise_timeout(call, since);
@@ -380,10 +380,10 @@ lock_among_servers(DogpileCall *call, TimestampTz since, struct DogpileLease **l
 
 /* Give up what dogpile_region_add() has locked. */
 static void
-unlock(DogpileCall *call, DogpileLockResult lock, struct DogpileLease *lease)
+unlock(DogpileCall *call, DogpileLockResult lock, struct DogpileGrant *grant)
 {
-	if (lease != NULL)
-		call->region->store->release(lease);
+	if (grant != NULL)
+		call->region->store->release(grant);
 	if (lock == DOGPILE_LOCK_OK)
 		dogpile_lock_release(call->key.hash);
 }
@@ -415,7 +415,7 @@ dogpile_region_add(const text *region, const text *key, const DogpileDatum *valu
 	DogpileCall call;
 	DogpileLookup found;
 	DogpileLockResult lock;
-	struct DogpileLease *lease;
+	struct DogpileGrant *grant;
 
 	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
@@ -423,15 +423,15 @@ dogpile_region_add(const text *region, const text *key, const DogpileDatum *valu
 	lock = dogpile_lock_acquire(call.key.hash, dogpile_creation_deadline(&call, since));
 	if (lock == DOGPILE_LOCK_TIMED_OUT)
 		dogpile_creation_raise_timeout(&call, since);
-	if (!lock_among_servers(&call, since, &lease))
+	if (!lock_among_servers(&call, since, &grant))
 	{
-		unlock(&call, lock, lease);
+		unlock(&call, lock, grant);
 		return DOGPILE_ADD_FAILED;
 	}
 	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
 	if (found.freshness != DOGPILE_ABSENT || has_store_failed(&call))
 	{
-		unlock(&call, lock, lease);
+		unlock(&call, lock, grant);
 		return found.freshness != DOGPILE_ABSENT ? DOGPILE_NOT_ADDED : DOGPILE_ADD_FAILED;
 	}
 	return set_value(&call, value, options) ? DOGPILE_ADDED : DOGPILE_NOT_ADDED;

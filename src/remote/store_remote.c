@@ -36,41 +36,21 @@
 
 #include "lib/clock.h"
 #include "lib/durable.h"
-#include "remote/announce.h"
+#include "remote/grant.h"
 #include "remote/lease.h"
 #include "remote/mend.h"
 #include "remote/suspect.h"
-#include "remote/token.h"
 #include "stats/stats.h"
 #include "store/age.h"
 #include "store/store.h"
 #include "wire/wire.h"
 #include "wire/wire_rows.h"
 
-/* Positions of an entry's tokens: those of its tags follow. */
-#define TOKEN_REGION	0
-#define TOKEN_KEY		1
-#define TOKEN_TAGS		2
-
-/* The right to create an entry, and what it will depend on. */
-typedef struct DogpileLease
-{
-	DogpileRemote *remote;
-	const char *region;			/* its name */
-	DogpileItemName entry_name;
-	DogpileItemName lock_name;
-	DogpileBackendLock lock;
-	bool		is_locked;
-	bool		is_void;		/* the entry cannot be stored */
-	int			ntokens;
-	DogpileToken tokens[FLEXIBLE_ARRAY_MEMBER];
-} DogpileLease;
-
 /* An encoded entry on its way. */
 struct DogpilePrepared
 {
 	DogpileRemote *remote;
-	DogpileLease *lease;		/* with a lock, or NULL */
+	DogpileGrant *grant;		/* with a lock, or NULL */
 	DogpileItemName entry_name;
 	DogpileItemName lock_name;
 	const char *secret;			/* of the region */
@@ -131,7 +111,7 @@ check_tags(DogpileRegion *region, DogpileRemote *remote, const DogpileWireHead *
 {
 	DogpileToken *tokens;
 
-	if (head->ntokens != TOKEN_TAGS + head->ntags)
+	if (head->ntokens != DOGPILE_GRANT_TAGS + head->ntags)
 		return DOGPILE_TOKEN_HARD;
 	if (head->ntags == 0)
 		return DOGPILE_TOKEN_SAME;
@@ -140,7 +120,7 @@ check_tags(DogpileRegion *region, DogpileRemote *remote, const DogpileWireHead *
 		dogpile_item_name_of_tag(region, head->tags[i], &tokens[i].name);
 	if (!dogpile_token_fetch(remote, tokens, head->ntags))
 		return DOGPILE_TOKEN_HARD;
-	return compare_tokens(head, tokens, TOKEN_TAGS, head->ntags);
+	return compare_tokens(head, tokens, DOGPILE_GRANT_TAGS, head->ntags);
 }
 
 /* The tags of an entry as they are within this server. */
@@ -213,9 +193,9 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 		log_damage(region, name, reason);
 		return DOGPILE_MISS;
 	}
-	if (head.ntokens < TOKEN_TAGS)
+	if (head.ntokens < DOGPILE_GRANT_TAGS)
 		return DOGPILE_MISS;
-	change = compare_tokens(&head, tokens, 0, TOKEN_TAGS);
+	change = compare_tokens(&head, tokens, 0, DOGPILE_GRANT_TAGS);
 	if (change == DOGPILE_TOKEN_HARD)
 		return DOGPILE_MISS;
 	if (head.ntags > 0)
@@ -245,7 +225,7 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 	entry->creation_us = head.creation_us;
 	entry->tags = encode_tags(&head);
 	entry->is_outdated = change == DOGPILE_TOKEN_SOFT;
-	entry->lease = NULL;
+	entry->grant = NULL;
 	return DOGPILE_OK;
 }
 
@@ -261,247 +241,30 @@ remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sha
 		   DogpileEntry *entry)
 {
 	DogpileRemote *remote = dogpile_remote_find(region);
-	DogpileBackendItem items[1 + TOKEN_TAGS] = {0};
-	DogpileToken tokens[TOKEN_TAGS];
+	DogpileBackendItem items[1 + DOGPILE_GRANT_TAGS] = {0};
+	DogpileToken tokens[DOGPILE_GRANT_TAGS];
 	DogpileItemName name;
 
 	/* What this server invalidates from now on, the entry has not seen. */
 	entry->as_of = dogpile_version_now();
 
 	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_ENTRY, &name);
-	dogpile_item_name_of_region(region, &tokens[TOKEN_REGION].name);
+	dogpile_item_name_of_region(region, &tokens[DOGPILE_GRANT_REGION].name);
 	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_KEY_VERSION,
-							 &tokens[TOKEN_KEY].name);
-	if (!dogpile_mend_region(region, remote, &tokens[TOKEN_REGION].name))
+							 &tokens[DOGPILE_GRANT_KEY].name);
+	if (!dogpile_mend_region(region, remote, &tokens[DOGPILE_GRANT_REGION].name))
 		return DOGPILE_ERROR;
 
 	items[0].name = name_bytes(&name);
-	for (int i = 0; i < TOKEN_TAGS; i++)
+	for (int i = 0; i < DOGPILE_GRANT_TAGS; i++)
 		items[1 + i].name = name_bytes(&tokens[i].name);
 	if (dogpile_remote_get(remote, items, lengthof(items)) != DOGPILE_BACKEND_OK)
 		return DOGPILE_ERROR;
-	for (int i = 0; i < TOKEN_TAGS; i++)
+	for (int i = 0; i < DOGPILE_GRANT_TAGS; i++)
 		dogpile_token_read(tokens[i].text, &items[1 + i]);
 	if (items[0].status != DOGPILE_BACKEND_OK)
 		return DOGPILE_MISS;
 	return decode_entry(region, remote, &name, &items[0], tokens, shape, entry);
-}
-
-/* --------------------------------------------------------------------
- * The right to create
- * --------------------------------------------------------------------
- */
-
-/* A token that no other owner of a lock has, on any server. */
-static void
-make_lock_token(char *token)
-{
-	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
-
-	dogpile_token_make(text);
-	memcpy(token, text, DOGPILE_TOKEN_LEN);
-	memset(token + DOGPILE_TOKEN_LEN, '0', DOGPILE_LOCK_TOKEN_LEN - DOGPILE_TOKEN_LEN);
-}
-
-/* Prepare to lock, and name what the entry will depend on. */
-static DogpileLease *
-make_lease(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
-{
-	int			ntags = tags ? tags->count : 0;
-	DogpileLease *lease = palloc0(offsetof(DogpileLease, tokens) +
-								  (TOKEN_TAGS + ntags) * sizeof(DogpileToken));
-	const char *p = NULL;
-
-	lease->remote = dogpile_remote_find(region);
-	lease->region = region->name;
-	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_ENTRY, &lease->entry_name);
-	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_LOCK, &lease->lock_name);
-	lease->lock.name = name_bytes(&lease->lock_name);
-	lease->lock.entry = name_bytes(&lease->entry_name);
-	lease->lock.lease_ms = region->grace_time_ms;
-	make_lock_token(lease->lock.token);
-
-	lease->ntokens = TOKEN_TAGS + ntags;
-	dogpile_item_name_of_region(region, &lease->tokens[TOKEN_REGION].name);
-	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_KEY_VERSION,
-							 &lease->tokens[TOKEN_KEY].name);
-	for (int i = 0; i < ntags; i++)
-	{
-		DogpileBytes tag;
-
-		p = dogpile_tag_next(tags, p, &tag.data, &tag.len);
-		dogpile_item_name_of_tag(region, tag, &lease->tokens[TOKEN_TAGS + i].name);
-	}
-	return lease;
-}
-
-/* The store has failed: leave it to the worker to give the lock up. */
-static void
-leave_lock(DogpileLease *lease)
-{
-	if (lease->is_locked)
-		dogpile_lease_abandon(&lease->lock);
-	lease->is_locked = false;
-}
-
-/*
- * Give the lock up at once, so that others need not wait.  If the store does not
- * answer, the worker goes on trying; this session has better things to do.
- */
-static void
-remote_release(DogpileLease *lease)
-{
-	if (!lease->is_locked)
-		return;
-	if (dogpile_remote_unlock(lease->remote, &lease->lock) == DOGPILE_BACKEND_ERROR)
-	{
-		leave_lock(lease);
-		return;
-	}
-	dogpile_lease_drop(&lease->lock);
-	lease->is_locked = false;
-}
-
-/*
- * Keep what is needed at COMMIT.  The lock is not: who has written before makes nobody
- * wait, and what is stored then is stored on the condition that nothing younger is
- * there.
- */
-static DogpileLease *
-remote_defer(DogpileLease *lease)
-{
-	Size		size = offsetof(DogpileLease, tokens) +
-		lease->ntokens * sizeof(DogpileToken);
-	DogpileLease *copy;
-
-	remote_release(lease);
-	copy = memcpy(palloc(size), lease, size);
-	copy->lock.name = name_bytes(&copy->lock_name);
-	copy->lock.entry = name_bytes(&copy->entry_name);
-	return copy;
-}
-
-/*
- * Note the tokens of what an entry will depend on.
- *
- * Returns CHANGING if one of them is about to be replaced.  If the store keeps nothing,
- * or this server is a standby and not as far as the token, whatever is created is
- * not to be stored.
- */
-static DogpileStatus
-note_tokens(DogpileRegion *region, DogpileLease *lease)
-{
-	if (!dogpile_token_fetch(lease->remote, lease->tokens, lease->ntokens) ||
-		!dogpile_token_create_missing(lease->remote, lease->tokens, lease->ntokens,
-									  dogpile_token_ttl_ms(region)))
-		return DOGPILE_ERROR;
-	for (int i = 0; i < lease->ntokens; i++)
-		if (dogpile_token_is_mark(lease->tokens[i].text))
-			return DOGPILE_CHANGING;
-	for (int i = 0; i < lease->ntokens; i++)
-		if (lease->tokens[i].text[0] == '\0' ||
-			!dogpile_token_is_replayed(lease->tokens[i].text))
-			lease->is_void = true;
-	return DOGPILE_OK;
-}
-
-/* Ask for the lock, and note what has become of it. */
-static DogpileBackendStatus
-try_lock(DogpileRegion *region, DogpileLease *lease)
-{
-	DogpileBackendStatus status;
-
-	dogpile_lease_hold(region, lease->remote, &lease->lock);
-	status = dogpile_remote_lock(lease->remote, &lease->lock);
-	if (status == DOGPILE_BACKEND_OK)
-		dogpile_lease_confirm(&lease->lock);
-	else if (status == DOGPILE_BACKEND_ERROR && dogpile_remote_may_have_acted(lease->remote))
-		dogpile_lease_abandon(&lease->lock);
-	else
-		dogpile_lease_drop(&lease->lock);
-	lease->is_locked = status == DOGPILE_BACKEND_OK;
-	return status;
-}
-
-/*
- * Take the lock that all servers respect.  One that a session of this server
- * has left behind is taken away.
- */
-static DogpileBackendStatus
-take_lock(DogpileRegion *region, DogpileLease *lease)
-{
-	DogpileBackendStatus status = try_lock(region, lease);
-	DogpileBackendLock abandoned = lease->lock;
-
-	if (status == DOGPILE_BACKEND_KEPT &&
-		dogpile_lease_find_abandoned(lease->lock.name, abandoned.token) &&
-		dogpile_remote_unlock(lease->remote, &abandoned) == DOGPILE_BACKEND_OK)
-		status = try_lock(region, lease);
-	return status;
-}
-
-/*
- * Take the lock, then note the tokens, in this order: whoever had it before may just
- * have stored the entry, or a token may have been replaced while we waited.  What is
- * noted here is older than the snapshot that the query will take.
- *
- * On ERROR or cancel anywhere in here the lock is in this session's list, and goes at
- * the end of the (sub)transaction.
- */
-static DogpileStatus
-remote_begin(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags,
-			 DogpileLease **lease)
-{
-	DogpileLease *result = make_lease(region, key, tags);
-	DogpileRemote *remote = result->remote;
-	DogpileStatus status;
-
-	*lease = NULL;
-	if (!dogpile_mend_region(region, remote, &result->tokens[TOKEN_REGION].name))
-		return DOGPILE_ERROR;
-
-	/* A transaction that has added the key has the lock until it ends. */
-	if (region->distributed_lock && !dogpile_remote_is_local(remote) &&
-		!dogpile_lease_is_held(&result->lock_name))
-	{
-		DogpileBackendStatus answer = take_lock(region, result);
-
-		if (answer != DOGPILE_BACKEND_OK)
-			return answer == DOGPILE_BACKEND_KEPT ? DOGPILE_BUSY : DOGPILE_ERROR;
-	}
-	status = note_tokens(region, result);
-	if (status == DOGPILE_ERROR)
-		leave_lock(result);
-	else if (status != DOGPILE_OK || result->is_void)
-		remote_release(result);
-	if (status == DOGPILE_OK)
-		*lease = result;
-	return status;
-}
-
-/*
- * Note the tokens for a value that the user sets.  If that is not possible the value is
- * not going to be stored, and the old one has to go; but that is for COMMIT to do.
- */
-static DogpileLease *
-remote_note(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
-{
-	DogpileLease *lease = make_lease(region, key, tags);
-
-	if (!dogpile_mend_region(region, lease->remote, &lease->tokens[TOKEN_REGION].name) ||
-		note_tokens(region, lease) != DOGPILE_OK)
-		lease->is_void = true;
-	return lease;
-}
-
-/* The entry goes; if that does not work, so does all that is in the region. */
-static void
-remote_lose(DogpileLease *lease)
-{
-	DogpileBackendItem item = {.name = name_bytes(&lease->entry_name)};
-
-	if (dogpile_remote_remove(lease->remote, &item, 1) != DOGPILE_BACKEND_OK)
-		(void) dogpile_suspect_add(lease->region, &lease->tokens[TOKEN_REGION].name, false);
 }
 
 /* --------------------------------------------------------------------
@@ -521,30 +284,11 @@ compute_ttl_ms(const DogpileRegion *region, const DogpileEntry *entry)
 }
 
 /*
- * The tokens of an entry: those that its creator noted, or what follows them if this
- * transaction invalidates them.
- *
- * Returns false if the entry would be worth nothing.
- */
-static bool
-collect_tokens(const DogpileLease *lease, DogpileBytes *tokens)
-{
-	for (int i = 0; i < lease->ntokens; i++)
-	{
-		tokens[i].data = dogpile_announce_follow(&lease->tokens[i], lease->remote);
-		tokens[i].len = DOGPILE_TOKEN_LEN;
-		if (tokens[i].data == NULL)
-			return false;
-	}
-	return true;
-}
-
-/*
  * Count a value that means nothing to other servers, and tell the log why: nothing else
  * does, for the query's caller is given it all the same.
  */
 static void
-report_unstorable(DogpileRegion *region, const DogpileLease *lease, const char *reason)
+report_unstorable(DogpileRegion *region, const DogpileGrant *grant, const char *reason)
 {
 	if (!dogpile_stats_count_unstorable(region, reason))
 		return;
@@ -553,7 +297,7 @@ report_unstorable(DogpileRegion *region, const DogpileLease *lease, const char *
 			 errmsg("value cannot be stored in cache region \"%s\": %s", region->name,
 					reason),
 			 errdetail("It is entry \"%s\".  It is not stored, nor are others like it; \"unstorable\" in dogpile_stats counts them.",
-					   lease->entry_name.text),
+					   grant->entry_name.text),
 			 errhidestmt(true), errhidecontext(true)));
 }
 
@@ -567,11 +311,11 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 			   const char **reason)
 {
 	DogpileBytes tokens[DOGPILE_WIRE_MAX_TOKENS];
-	DogpileLease *lease = entry->lease;
+	DogpileGrant *grant = entry->grant;
 	DogpileEntry outside = *entry;
 	DogpilePrepared *result;
 
-	if (lease->is_void || !collect_tokens(lease, tokens))
+	if (grant->is_void || !dogpile_grant_follow_tokens(grant, tokens))
 		return DOGPILE_FULL;
 
 	/* Servers have nothing but the time of day in common. */
@@ -579,23 +323,23 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 
 	result = palloc0(sizeof(DogpilePrepared));
 	initStringInfo(&result->bytes);
-	if (!dogpile_wire_encode(&outside, tokens, lease->ntokens,
-							 name_bytes(&lease->entry_name), region->secret,
+	if (!dogpile_wire_encode(&outside, tokens, grant->ntokens,
+							 name_bytes(&grant->entry_name), region->secret,
 							 &result->bytes, reason))
 	{
 		if (*reason == NULL)
 			return DOGPILE_TOO_LARGE;
-		report_unstorable(region, lease, *reason);
+		report_unstorable(region, grant, *reason);
 		return DOGPILE_UNSTORABLE;
 	}
-	result->remote = lease->remote;
-	result->lease = lease->is_locked ? lease : NULL;
-	result->entry_name = lease->entry_name;
-	result->lock_name = lease->lock_name;
+	result->remote = grant->remote;
+	result->grant = grant->is_locked ? grant : NULL;
+	result->entry_name = grant->entry_name;
+	result->lock_name = grant->lock_name;
 	result->secret = pstrdup(region->secret);
 	result->created_at = outside.created_at;
 	result->ttl_ms = compute_ttl_ms(region, entry);
-	result->lock_ms = dogpile_remote_is_local(lease->remote) ? 0 : region->grace_time_ms;
+	result->lock_ms = dogpile_remote_is_local(grant->remote) ? 0 : region->grace_time_ms;
 	*prepared = result;
 	return DOGPILE_OK;
 }
@@ -624,7 +368,7 @@ store_set_locked(DogpilePrepared *prepared, DogpileBackendItem *item)
 	};
 	DogpileBackendStatus status;
 
-	make_lock_token(lock.token);
+	dogpile_grant_make_lock_token(lock.token);
 	status = dogpile_remote_set(prepared->remote, items, lengthof(items));
 	*item = items[1];
 	if (status == DOGPILE_BACKEND_OK)
@@ -724,17 +468,17 @@ remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock 
 	dogpile_durable_ensure();
 	if (mode == DOGPILE_PUBLISH_ALWAYS)
 		status = store_set(prepared, &item);
-	else if (prepared->lease != NULL && prepared->lease->is_locked)
+	else if (prepared->grant != NULL && prepared->grant->is_locked)
 	{
-		status = dogpile_remote_put(prepared->remote, &prepared->lease->lock, &item);
+		status = dogpile_remote_put(prepared->remote, &prepared->grant->lock, &item);
 		item.status = status;
 		if (status == DOGPILE_BACKEND_OK || status == DOGPILE_BACKEND_KEPT)
 		{
-			dogpile_lease_drop(&prepared->lease->lock);
-			prepared->lease->is_locked = false;
+			dogpile_lease_drop(&prepared->grant->lock);
+			prepared->grant->is_locked = false;
 		}
 		else if (status == DOGPILE_BACKEND_ERROR)
-			leave_lock(prepared->lease);
+			dogpile_grant_leave_lock(prepared->grant);
 	}
 	else
 		status = store_if_newer(prepared, &item);
@@ -752,8 +496,8 @@ remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock 
 static void
 remote_abandon(DogpilePrepared *prepared)
 {
-	if (prepared->lease != NULL && InterruptHoldoffCount == 0)
-		remote_release(prepared->lease);
+	if (prepared->grant != NULL && InterruptHoldoffCount == 0)
+		dogpile_grant_release(prepared->grant);
 }
 
 /*
@@ -773,9 +517,9 @@ const DogpileStore dogpile_store_remote = {
 	.publish = remote_publish,
 	.abandon = remote_abandon,
 	.remove = remote_remove,
-	.begin = remote_begin,
-	.release = remote_release,
-	.defer = remote_defer,
-	.note = remote_note,
-	.lose = remote_lose
+	.begin = dogpile_grant_begin,
+	.release = dogpile_grant_release,
+	.defer = dogpile_grant_defer,
+	.note = dogpile_grant_note,
+	.lose = dogpile_grant_lose
 };

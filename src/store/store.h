@@ -62,7 +62,7 @@ typedef struct DogpileEntry
 	uint64		creation_us;	/* microseconds that the creation took */
 	const DogpileTags *tags;	/* or NULL */
 	bool		is_outdated;	/* from outside: declared stale on any server */
-	struct DogpileLease *lease; /* on its way outside: what begin() has given, or
+	struct DogpileGrant *grant; /* on its way outside: what begin() has given, or
 								 * NULL */
 	const DogpileOutside *outside;	/* from outside; or NULL */
 	DogpileValue value;			/* data is NULL if it has not been read */
@@ -148,10 +148,10 @@ typedef struct DogpileStore
 	 * begin() is called before a value is created, by the session that has the
 	 * creator lock of this server: it notes the versions of what the value will
 	 * depend on, and takes the lock that all servers respect.  BUSY if another
-	 * server has that, CHANGING if the versions are about to change.  On OK, *lease is in CurrentMemoryContext; it goes into
-	 * the entry.  release() gives the lock up if it is still held.  defer() is
+	 * server has that, CHANGING if the versions are about to change.  On OK, *grant is in CurrentMemoryContext; it goes
+	 * into the entry.  release() gives the lock up if it is still held.  defer() is
 	 * for an entry that is published at COMMIT: it gives the lock up, too, and
-	 * returns what is left of the lease as a copy in CurrentMemoryContext.
+	 * returns what is left of the grant as a copy in CurrentMemoryContext.
 	 *
 	 * note() is called when the user sets a value, which begins no creation: it
 	 * notes the versions, and takes no lock.  lose() is called at COMMIT if that
@@ -159,12 +159,12 @@ typedef struct DogpileStore
 	 * Raises no error.
 	 */
 	DogpileStatus (*begin) (DogpileRegion *region, const DogpileKey *key,
-							const DogpileTags *tags, struct DogpileLease **lease);
-	void		(*release) (struct DogpileLease *lease);
-	struct DogpileLease *(*defer) (struct DogpileLease *lease);
-	struct DogpileLease *(*note) (DogpileRegion *region, const DogpileKey *key,
+							const DogpileTags *tags, struct DogpileGrant **grant);
+	void		(*release) (struct DogpileGrant *grant);
+	struct DogpileGrant *(*defer) (struct DogpileGrant *grant);
+	struct DogpileGrant *(*note) (DogpileRegion *region, const DogpileKey *key,
 								  const DogpileTags *tags);
-	void		(*lose) (struct DogpileLease *lease);
+	void		(*lose) (struct DogpileGrant *grant);
 } DogpileStore;
 
 extern const DogpileStore dogpile_store_memory;

@@ -169,7 +169,7 @@ read_head(const DogpileStoredEntry *stored, DogpileEntry *entry)
 	entry->creation_us = stored->creation_us;
 	entry->tags = NULL;
 	entry->is_outdated = false;
-	entry->lease = NULL;
+	entry->grant = NULL;
 	entry->outside = NULL;
 	entry->value.data = NULL;
 	entry->value.size = stored->data_len;

@@ -90,7 +90,7 @@ report_too_large(const DogpilePendingEntry *pending)
 {
 	dogpile_stats_count(pending->region, DOGPILE_COUNTER_TOO_LARGE, 1);
 	dogpile_oversize_report(pending->region,
-							pending->entry.lease != NULL ? DOGPILE_LIMIT_BACKEND :
+							pending->entry.grant != NULL ? DOGPILE_LIMIT_BACKEND :
 							DOGPILE_LIMIT_MEMORY,
 							pending->entry.value.size,
 							pending->mode == DOGPILE_PUBLISH_ALWAYS ? WARNING : LOG);
@@ -327,10 +327,10 @@ finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
 	if (lost)
 		(void) pending->store->remove(pending->region, pending->key, tick);
 	status = publish_or_abandon(pending);
-	if (pending->entry.lease == NULL)
+	if (pending->entry.grant == NULL)
 		return;
 	if (lost || (was_set && status != DOGPILE_OK))
-		pending->store->lose(pending->entry.lease);
+		pending->store->lose(pending->entry.grant);
 	if (was_set)
 		invalidate_copies(pending);
 }

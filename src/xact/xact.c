@@ -309,8 +309,8 @@ copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *ent
 	if (entry->tags)
 		copy->entry.tags = memcpy(palloc(entry->tags->size), entry->tags,
 								  entry->tags->size);
-	if (entry->lease)
-		copy->entry.lease = region->store->defer(entry->lease);
+	if (entry->grant)
+		copy->entry.grant = region->store->defer(entry->grant);
 	dogpile_deps_get(region, key, copy->entry.tags, &copy->deps);
 	MemoryContextSwitchTo(oldcontext);
 	return copy;
@@ -322,8 +322,8 @@ free_entry(DogpilePendingEntry *pending)
 {
 	pending_bytes -= entry_size(pending->key, &pending->entry);
 	pfree(unconstify(char *, pending->entry.value.data));
-	if (pending->entry.lease)
-		pfree(pending->entry.lease);
+	if (pending->entry.grant)
+		pfree(pending->entry.grant);
 	if (pending->entry.tags)
 		pfree(unconstify(DogpileTags *, pending->entry.tags));
 	pfree(pending->key);

@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * grant.c
+ *	  The right to store an entry outside, and what the entry will depend on.
+ *
+ * Before a value is created, or when a user sets one, the tokens of its region, key
+ * and tags are noted: the entry carries them.  A creator also takes the lock that all
+ * servers respect, an item with a token of its own and a lease.  Both together are a
+ * grant.  The functions here are those that store.h names for stores that servers
+ * share; store_remote.c stores entries with them.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/remote/grant.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "remote/announce.h"
+#include "remote/grant.h"
+#include "remote/lease.h"
+#include "remote/mend.h"
+#include "remote/suspect.h"
+
+static DogpileBytes
+name_bytes(const DogpileItemName *name)
+{
+	return dogpile_item_name_bytes(name);
+}
+
+/* A token that no other owner of a lock has, on any server. */
+void
+dogpile_grant_make_lock_token(char *token)
+{
+	char		text[DOGPILE_TOKEN_TEXT_LEN + 1];
+
+	dogpile_token_make(text);
+	memcpy(token, text, DOGPILE_TOKEN_LEN);
+	memset(token + DOGPILE_TOKEN_LEN, '0', DOGPILE_LOCK_TOKEN_LEN - DOGPILE_TOKEN_LEN);
+}
+
+/* Prepare to lock, and name what the entry will depend on. */
+static DogpileGrant *
+make_grant(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
+{
+	int			ntags = tags ? tags->count : 0;
+	DogpileGrant *grant = palloc0(offsetof(DogpileGrant, tokens) +
+								  (DOGPILE_GRANT_TAGS + ntags) * sizeof(DogpileToken));
+	const char *p = NULL;
+
+	grant->remote = dogpile_remote_find(region);
+	grant->region = region->name;
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_ENTRY, &grant->entry_name);
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_LOCK, &grant->lock_name);
+	grant->lock.name = name_bytes(&grant->lock_name);
+	grant->lock.entry = name_bytes(&grant->entry_name);
+	grant->lock.lease_ms = region->grace_time_ms;
+	dogpile_grant_make_lock_token(grant->lock.token);
+
+	grant->ntokens = DOGPILE_GRANT_TAGS + ntags;
+	dogpile_item_name_of_region(region, &grant->tokens[DOGPILE_GRANT_REGION].name);
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_KEY_VERSION,
+							 &grant->tokens[DOGPILE_GRANT_KEY].name);
+	for (int i = 0; i < ntags; i++)
+	{
+		DogpileBytes tag;
+
+		p = dogpile_tag_next(tags, p, &tag.data, &tag.len);
+		dogpile_item_name_of_tag(region, tag, &grant->tokens[DOGPILE_GRANT_TAGS + i].name);
+	}
+	return grant;
+}
+
+/* The store has failed: leave it to the worker to give the lock up. */
+void
+dogpile_grant_leave_lock(DogpileGrant *grant)
+{
+	if (grant->is_locked)
+		dogpile_lease_abandon(&grant->lock);
+	grant->is_locked = false;
+}
+
+/*
+ * Give the lock up at once, so that others need not wait.  If the store does not
+ * answer, the worker goes on trying; this session has better things to do.
+ */
+void
+dogpile_grant_release(DogpileGrant *grant)
+{
+	if (!grant->is_locked)
+		return;
+	if (dogpile_remote_unlock(grant->remote, &grant->lock) == DOGPILE_BACKEND_ERROR)
+	{
+		dogpile_grant_leave_lock(grant);
+		return;
+	}
+	dogpile_lease_drop(&grant->lock);
+	grant->is_locked = false;
+}
+
+/*
+ * Keep what is needed at COMMIT.  The lock is not: who has written before makes nobody
+ * wait, and what is stored then is stored on the condition that nothing younger is
+ * there.
+ */
+DogpileGrant *
+dogpile_grant_defer(DogpileGrant *grant)
+{
+	Size		size = offsetof(DogpileGrant, tokens) +
+		grant->ntokens * sizeof(DogpileToken);
+	DogpileGrant *copy;
+
+	dogpile_grant_release(grant);
+	copy = memcpy(palloc(size), grant, size);
+	copy->lock.name = name_bytes(&copy->lock_name);
+	copy->lock.entry = name_bytes(&copy->entry_name);
+	return copy;
+}
+
+/*
+ * Note the tokens of what an entry will depend on.
+ *
+ * Returns CHANGING if one of them is about to be replaced.  If the store keeps nothing,
+ * or this server is a standby and not as far as the token, whatever is created is
+ * not to be stored.
+ */
+static DogpileStatus
+note_tokens(DogpileRegion *region, DogpileGrant *grant)
+{
+	if (!dogpile_token_fetch(grant->remote, grant->tokens, grant->ntokens) ||
+		!dogpile_token_create_missing(grant->remote, grant->tokens, grant->ntokens,
+									  dogpile_token_ttl_ms(region)))
+		return DOGPILE_ERROR;
+	for (int i = 0; i < grant->ntokens; i++)
+		if (dogpile_token_is_mark(grant->tokens[i].text))
+			return DOGPILE_CHANGING;
+	for (int i = 0; i < grant->ntokens; i++)
+		if (grant->tokens[i].text[0] == '\0' ||
+			!dogpile_token_is_replayed(grant->tokens[i].text))
+			grant->is_void = true;
+	return DOGPILE_OK;
+}
+
+/* Ask for the lock, and note what has become of it. */
+static DogpileBackendStatus
+try_lock(DogpileRegion *region, DogpileGrant *grant)
+{
+	DogpileBackendStatus status;
+
+	dogpile_lease_hold(region, grant->remote, &grant->lock);
+	status = dogpile_remote_lock(grant->remote, &grant->lock);
+	if (status == DOGPILE_BACKEND_OK)
+		dogpile_lease_confirm(&grant->lock);
+	else if (status == DOGPILE_BACKEND_ERROR && dogpile_remote_may_have_acted(grant->remote))
+		dogpile_lease_abandon(&grant->lock);
+	else
+		dogpile_lease_drop(&grant->lock);
+	grant->is_locked = status == DOGPILE_BACKEND_OK;
+	return status;
+}
+
+/*
+ * Take the lock that all servers respect.  One that a session of this server
+ * has left behind is taken away.
+ */
+static DogpileBackendStatus
+take_lock(DogpileRegion *region, DogpileGrant *grant)
+{
+	DogpileBackendStatus status = try_lock(region, grant);
+	DogpileBackendLock abandoned = grant->lock;
+
+	if (status == DOGPILE_BACKEND_KEPT &&
+		dogpile_lease_find_abandoned(grant->lock.name, abandoned.token) &&
+		dogpile_remote_unlock(grant->remote, &abandoned) == DOGPILE_BACKEND_OK)
+		status = try_lock(region, grant);
+	return status;
+}
+
+/*
+ * Take the lock, then note the tokens, in this order: whoever had it before may just
+ * have stored the entry, or a token may have been replaced while we waited.  What is
+ * noted here is older than the snapshot that the query will take.
+ *
+ * On ERROR or cancel anywhere in here the lock is in this session's list, and goes at
+ * the end of the (sub)transaction.
+ */
+DogpileStatus
+dogpile_grant_begin(DogpileRegion *region, const DogpileKey *key,
+					const DogpileTags *tags, DogpileGrant **grant)
+{
+	DogpileGrant *result = make_grant(region, key, tags);
+	DogpileRemote *remote = result->remote;
+	DogpileStatus status;
+
+	*grant = NULL;
+	if (!dogpile_mend_region(region, remote, &result->tokens[DOGPILE_GRANT_REGION].name))
+		return DOGPILE_ERROR;
+
+	/* A transaction that has added the key has the lock until it ends. */
+	if (region->distributed_lock && !dogpile_remote_is_local(remote) &&
+		!dogpile_lease_is_held(&result->lock_name))
+	{
+		DogpileBackendStatus answer = take_lock(region, result);
+
+		if (answer != DOGPILE_BACKEND_OK)
+			return answer == DOGPILE_BACKEND_KEPT ? DOGPILE_BUSY : DOGPILE_ERROR;
+	}
+	status = note_tokens(region, result);
+	if (status == DOGPILE_ERROR)
+		dogpile_grant_leave_lock(result);
+	else if (status != DOGPILE_OK || result->is_void)
+		dogpile_grant_release(result);
+	if (status == DOGPILE_OK)
+		*grant = result;
+	return status;
+}
+
+/*
+ * Note the tokens for a value that the user sets.  If that is not possible the value is
+ * not going to be stored, and the old one has to go; but that is for COMMIT to do.
+ */
+DogpileGrant *
+dogpile_grant_note(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
+{
+	DogpileGrant *grant = make_grant(region, key, tags);
+
+	if (!dogpile_mend_region(region, grant->remote,
+							 &grant->tokens[DOGPILE_GRANT_REGION].name) ||
+		note_tokens(region, grant) != DOGPILE_OK)
+		grant->is_void = true;
+	return grant;
+}
+
+/* The entry goes; if that does not work, so does all that is in the region. */
+void
+dogpile_grant_lose(DogpileGrant *grant)
+{
+	DogpileBackendItem item = {.name = name_bytes(&grant->entry_name)};
+
+	if (dogpile_remote_remove(grant->remote, &item, 1) != DOGPILE_BACKEND_OK)
+		(void) dogpile_suspect_add(grant->region,
+								   &grant->tokens[DOGPILE_GRANT_REGION].name, false);
+}
+
+/*
+ * The tokens of an entry: those that its creator noted, or what follows them if this
+ * transaction invalidates them.
+ *
+ * Returns false if the entry would be invalid.
+ */
+bool
+dogpile_grant_follow_tokens(const DogpileGrant *grant, DogpileBytes *tokens)
+{
+	for (int i = 0; i < grant->ntokens; i++)
+	{
+		tokens[i].data = dogpile_announce_follow(&grant->tokens[i], grant->remote);
+		tokens[i].len = DOGPILE_TOKEN_LEN;
+		if (tokens[i].data == NULL)
+			return false;
+	}
+	return true;
+}
