@@ -282,13 +282,6 @@ read_role_lines(void)
 		dogpile_verdict_generation++;
 }
 
-/* Is nothing to be brought up to date? */
-bool
-dogpile_define_is_fresh(const DogpileRegion *region)
-{
-	return region->generation == dogpile_verdict_generation;
-}
-
 /*
  * Bring up to date what follows from a region's settings.
  *

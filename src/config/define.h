@@ -17,6 +17,5 @@
 
 extern void dogpile_define_region(DogpileRegion *region);
 extern void dogpile_define_refresh(DogpileRegion *region);
-extern bool dogpile_define_is_fresh(const DogpileRegion *region);
 
 #endif							/* DOGPILE_DEFINE_H */

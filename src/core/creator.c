@@ -7,7 +7,8 @@
  * a fresh snapshot where the isolation level allows one, and may use a
  * parallel plan.  Only a plain SELECT is accepted: what a statement does
  * besides giving rows would not be done when its rows come from the cache.
- * (A function that the query calls may still write; see S9 in creation.c.)
+ * (A function that the query calls may still write.  Then the value is published
+ * at COMMIT, and the creator lock is kept until then; see attempt.c.)
  *
  * The rows are kept flat, with nothing out of line, so that they can outlive
  * the tables that they come from.

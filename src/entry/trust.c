@@ -72,8 +72,8 @@ typedef struct DogpileDomainCheck
  *
  * Errors: there is no such function.  Locks: none.
  */
-bool
-dogpile_trust_function(Oid function)
+static bool
+is_in_c(Oid function)
 {
 	HeapTuple	tuple;
 	Oid			language;
@@ -122,7 +122,7 @@ static bool
 compares_by_trusted(Oid function, Oid typid)
 {
 	check_stack_depth();
-	if (!dogpile_trust_function(function))
+	if (!is_in_c(function))
 		return false;
 	switch (function)
 	{
@@ -154,7 +154,7 @@ dogpile_trust_range(Oid typid)
 	return compares_by_trusted(entry->rng_cmp_proc_finfo.fn_oid,
 							   entry->rngelemtype->type_id) &&
 		(!OidIsValid(entry->rng_canonical_finfo.fn_oid) ||
-		 dogpile_trust_function(entry->rng_canonical_finfo.fn_oid));
+		 is_in_c(entry->rng_canonical_finfo.fn_oid));
 }
 
 /* --------------------------------------------------------------------
@@ -168,7 +168,7 @@ is_risky_function(Oid function, void *context)
 {
 	return function >= FirstGenbkiObjectId ||
 		func_volatile(function) != PROVOLATILE_IMMUTABLE ||
-		!dogpile_trust_function(function);
+		!is_in_c(function);
 }
 
 /* May built-in functions that get a value of this type call others? */

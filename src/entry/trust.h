@@ -24,7 +24,6 @@ typedef struct DogpileDomain
 	int16		typlen;
 } DogpileDomain;
 
-extern bool dogpile_trust_function(Oid function);
 extern bool dogpile_trust_range(Oid typid);
 extern DogpileDomain *dogpile_trust_domain(Oid typid);
 extern void dogpile_trust_check_domain(DogpileDomain *domain, Datum value);

@@ -67,7 +67,6 @@ extern bool dogpile_value_encode_datum(const DogpileDatum *datum, Size max_size,
 									   DogpileValue *value);
 extern PGDLLEXPORT DogpileValueStatus dogpile_value_open(const DogpileValue *value,
 														 DogpileValueReader *reader);
-extern DogpileValueStatus dogpile_value_verify(const DogpileValue *value);
 extern TupleDesc dogpile_value_get_desc(const DogpileValueReader *reader);
 extern bool dogpile_value_get_datum(const DogpileValueReader *reader,
 									Datum *datum, bool *isnull);

@@ -129,7 +129,6 @@ extern DogpileWireType *dogpile_wire_read_row_type(DogpileWireReader *reader);
 pg_noreturn extern void dogpile_wire_raise_damaged(DogpileWireReader *reader);
 extern const char *dogpile_wire_get(DogpileWireReader *reader, size_t len);
 extern uint8 dogpile_wire_get_uint8(DogpileWireReader *reader);
-extern uint16 dogpile_wire_get_uint16(DogpileWireReader *reader);
 extern uint32 dogpile_wire_get_uint32(DogpileWireReader *reader);
 
 #endif							/* DOGPILE_WIRE_TYPES_H */

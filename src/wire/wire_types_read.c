@@ -112,8 +112,8 @@ dogpile_wire_get_uint8(DogpileWireReader *reader)
 	return (uint8) *dogpile_wire_get(reader, sizeof(uint8));
 }
 
-uint16
-dogpile_wire_get_uint16(DogpileWireReader *reader)
+static uint16
+get_uint16(DogpileWireReader *reader)
 {
 	uint16		value;
 
@@ -134,7 +134,7 @@ dogpile_wire_get_uint32(DogpileWireReader *reader)
 static char *
 read_string(DogpileWireReader *reader)
 {
-	int			len = dogpile_wire_get_uint16(reader);
+	int			len = get_uint16(reader);
 	const char *utf8 = dogpile_wire_get(reader, len);
 	char	   *string = pg_any_to_server(utf8, len, dogpile_wire_encoding());
 
@@ -372,7 +372,7 @@ static void
 read_composite(DogpileWireReader *reader, DogpileWireType *type)
 {
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type->typid, -1);
-	int			count = dogpile_wire_get_uint16(reader);
+	int			count = get_uint16(reader);
 
 	dogpile_wire_set_desc(&reader->types, type, desc);
 	for (int i = 0; i < desc->natts; i++)
@@ -400,7 +400,7 @@ read_composite(DogpileWireReader *reader, DogpileWireType *type)
 static void
 read_row_type(DogpileWireReader *reader, DogpileWireType *type)
 {
-	int			natts = dogpile_wire_get_uint16(reader);
+	int			natts = get_uint16(reader);
 
 	if (natts > MaxTupleAttributeNumber)
 		dogpile_wire_raise_damaged(reader);
@@ -498,7 +498,7 @@ read_definition(DogpileWireReader *reader, DogpileWireType *type)
 DogpileWireType *
 dogpile_wire_read_type(DogpileWireReader *reader)
 {
-	int			number = dogpile_wire_get_uint16(reader);
+	int			number = get_uint16(reader);
 	DogpileWireKind kind;
 	DogpileWireType *type = NULL;
 
