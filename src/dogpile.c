@@ -40,6 +40,7 @@
 #include "remote/lease.h"
 #include "remote/remote.h"
 #include "remote/server.h"
+#include "remote/store_remote.h"
 #include "remote/suspect.h"
 #include "stats/stats.h"
 #include "store/index.h"
@@ -159,6 +160,7 @@ _PG_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	dogpile_ambient_init();
+	dogpile_store_init(&dogpile_store_remote);
 	dogpile_commit_init();
 	dogpile_definition_init();
 	dogpile_database_init();

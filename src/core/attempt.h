@@ -63,7 +63,7 @@ dogpile_attempt_elapsed_us(TimestampTz since)
 static inline bool
 dogpile_attempt_is_shared(const DogpileAttempt *attempt)
 {
-	return attempt->call.region->store->begin != NULL;
+	return attempt->call.region->store->is_shared;
 }
 
 /* Has this transaction written anything? */

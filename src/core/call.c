@@ -18,11 +18,9 @@
 
 #include "access/xact.h"
 
-#include "backend/backends.h"
 #include "core/call.h"
 #include "depend/depend.h"
 #include "entry/variant.h"
-#include "remote/remote.h"
 #include "store/store.h"
 #include "xact/xact.h"
 
@@ -47,24 +45,6 @@ dogpile_call_require_serial(void)
 }
 
 /*
- * Settings are checked before all modules that bring backends are loaded, so
- * check again when one is used.
- */
-static void
-check_backend(const DogpileRegion *region)
-{
-	const char *detail = NULL;
-
-	if (!dogpile_backend_check(region->backend, &detail) ||
-		!dogpile_backend_check_wrappers(region->wrap, &detail))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cache backend \"%s\" of region \"%s\" is not supported by this build",
-						region->backend, region->name),
-				 detail ? errdetail_internal("%s", detail) : 0));
-}
-
-/*
  * Find a region, and its store if that is not yet known.
  *
  * Errors: not preloaded, no such region, or it cannot be used.
@@ -77,16 +57,7 @@ dogpile_call_open_region(const text *name)
 	dogpile_config_require_preload();
 	region = dogpile_config_get_region(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 	if (region->store == NULL)
-	{
-		if (pg_strcasecmp(region->backend, dogpile_store_memory.name) == 0)
-			region->store = &dogpile_store_memory;
-		else
-		{
-			check_backend(region);
-			region->store = &dogpile_store_remote;
-		}
-		dogpile_remote_follow_reload();
-	}
+		dogpile_store_open(region);
 	return region;
 }
 

@@ -8,8 +8,8 @@
  * is neither invalidated nor created by a query, and is kept apart from the values
  * that have the same key.
  *
- * A store outside adds by itself.  In shared memory a counter is an entry, read and
- * replaced under a lock of its own, which is held for a moment only.
+ * A store that servers share adds by itself.  In one that cannot add, a counter is an
+ * entry, read and replaced under a lock of its own, which is held for a moment only.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -29,8 +29,6 @@
 #include "core/creation.h"
 #include "core/lock.h"
 #include "lib/clock.h"
-#include "remote/item_name.h"
-#include "remote/remote.h"
 #include "store/age.h"
 
 /* Behind a key's text, in which there can be no such byte, for a counter. */
@@ -40,7 +38,7 @@
 /* Most bytes of an encoded number. */
 #define MAX_SIZE		1024
 
-/* The key of a counter in shared memory, in a buffer of DOGPILE_MAX_KEY_BYTES. */
+/* The key of a counter that is an entry, in a buffer of DOGPILE_MAX_KEY_BYTES. */
 static void
 build_key(const DogpileCall *call, char *buffer, DogpileKey *key)
 {
@@ -76,7 +74,7 @@ read_number(DogpileRegion *region, const DogpileKey *key)
 	Datum		number;
 	bool		isnull;
 
-	if (dogpile_store_memory.get(region, key, NULL, &entry) != DOGPILE_OK ||
+	if (region->store->get(region, key, NULL, &entry) != DOGPILE_OK ||
 		dogpile_age_now(region, &entry) >= dogpile_age_expires_at(region, &entry) ||
 		dogpile_value_open(&entry.value, &record) != DOGPILE_VALUE_OK ||
 		!dogpile_value_get_datum(&record, &number, &isnull))
@@ -99,9 +97,9 @@ write_number(DogpileRegion *region, const DogpileKey *key, int64 number,
 	const char *reason;
 
 	if (!dogpile_value_encode_datum(&datum, MAX_SIZE, &entry.value) ||
-		dogpile_store_memory.prepare(region, key, &entry, &prepared, &reason) != DOGPILE_OK)
+		region->store->prepare(region, key, &entry, &prepared, &reason) != DOGPILE_OK)
 		return false;
-	(void) dogpile_store_memory.publish(prepared, DOGPILE_PUBLISH_ALWAYS, entry.as_of);
+	(void) region->store->publish(prepared, DOGPILE_PUBLISH_ALWAYS, entry.as_of);
 	return true;
 }
 
@@ -113,8 +111,9 @@ raise_out_of_range(void)
 			 errmsg("bigint out of range")));
 }
 
+/* Add to a counter in a store that cannot, under a lock of this server. */
 static bool
-add_in_memory(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
+add_under_lock(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
 {
 	char		buffer[DOGPILE_MAX_KEY_BYTES];
 	DogpileKey	key;
@@ -134,24 +133,16 @@ add_in_memory(const DogpileCall *call, int64 delta, double lifetime_s, int64 *re
 	return ok;
 }
 
+/* Add to a counter in a store that can. */
 static bool
-add_outside(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
+add_by_store(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
 {
-	DogpileItemName name;
-	DogpileBackendStatus status;
-	int64		ttl_ms = 0;
+	DogpileStatus status = call->region->store->increment(call->region, &call->key, delta,
+														  lifetime_s, result);
 
-	if (lifetime_s == DOGPILE_LIFETIME_REGION)
-		lifetime_s = call->region->expiration_time_s;
-	if (lifetime_s >= 0)
-		ttl_ms = (int64) Min(Max(lifetime_s * 1000, 1), (double) PG_INT64_MAX / 2);
-	dogpile_item_name_of_key(call->region, &call->key, DOGPILE_ITEM_COUNTER, &name);
-	status = dogpile_remote_increment(dogpile_remote_find(call->region),
-									  dogpile_item_name_bytes(&name), delta, ttl_ms,
-									  result);
-	if (status == DOGPILE_BACKEND_TOO_LARGE)
+	if (status == DOGPILE_OUT_OF_RANGE)
 		raise_out_of_range();
-	return status == DOGPILE_BACKEND_OK;
+	return status == DOGPILE_OK;
 }
 
 /*
@@ -173,7 +164,7 @@ dogpile_counter_add(const text *region, const text *key, int64 delta,
 
 	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
-	return call.region->store == &dogpile_store_memory ?
-		add_in_memory(&call, delta, lifetime_s, result) :
-		add_outside(&call, delta, lifetime_s, result);
+	return call.region->store->increment != NULL ?
+		add_by_store(&call, delta, lifetime_s, result) :
+		add_under_lock(&call, delta, lifetime_s, result);
 }

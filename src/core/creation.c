@@ -40,7 +40,6 @@
 #include "core/lock.h"
 #include "core/outcome.h"
 #include "lib/clock.h"
-#include "remote/lease.h"
 #include "xact/xact.h"
 
 /* How long to wait for a transaction that is about to commit. */
@@ -114,8 +113,8 @@ dogpile_creation_deadline(const DogpileCall *call, TimestampTz since)
 	TimestampTz deadline = region->lock_timeout_ms == 0 ? DOGPILE_NO_DEADLINE :
 		TimestampTzPlusMilliseconds(since, region->lock_timeout_ms);
 
-	if (region->store->begin != NULL &&
-		(dogpile_attempt_is_nested() || dogpile_lease_holds_any()))
+	if (region->store->is_shared &&
+		(dogpile_attempt_is_nested() || region->store->holds_lock()))
 		deadline = Min(deadline, TimestampTzPlusMilliseconds(since, region->grace_time_ms));
 	return deadline;
 }
@@ -218,9 +217,9 @@ create_among_servers(DogpileAttempt *attempt)
 			break;
 		if (round == 0)
 			dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAITS, 1);
-		if (!dogpile_lease_wait(attempt->begin.time,
-								dogpile_creation_deadline(&attempt->call,
-														  attempt->begin.time), round))
+		if (!store->wait(attempt->begin.time,
+						 dogpile_creation_deadline(&attempt->call, attempt->begin.time),
+						 round))
 		{
 			dogpile_lock_release(attempt->call.key.hash);
 			attempt->is_creator = false;

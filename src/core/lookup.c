@@ -135,7 +135,7 @@ is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
 		return true;
 
 	/* What other servers have invalidated cannot be compared with it. */
-	if (region->store->begin != NULL)
+	if (region->store->is_shared)
 		return true;
 	return !dogpile_deps_are_visible(deps, dogpile_version_snapshot_xmin());
 }
@@ -187,11 +187,15 @@ find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey
 			  const DogpileShape *shape, const DogpileCallTime *call,
 			  DogpileLookup *found)
 {
+	DogpileStatus status = store->get(region, key, shape, &found->entry);
 	DogpileDeps deps;
 
 	found->freshness = DOGPILE_ABSENT;
-	if (store->get(region, key, shape, &found->entry) != DOGPILE_OK)
+	if (status != DOGPILE_OK)
+	{
+		found->is_unknown = status == DOGPILE_ERROR;
 		return;
+	}
 	if (is_from_before(region, &found->entry))
 		return;
 	if (must_compute(&found->entry))
@@ -272,7 +276,7 @@ find_stored(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sh
 {
 	bool		keeps_copies = region->local_expiration_time_s > 0;
 
-	if (region->store == &dogpile_store_memory)
+	if (!region->store->is_shared)
 	{
 		find_in_store(region->store, region, key, shape, call, found);
 		return;
@@ -307,6 +311,7 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape 
 			   const DogpileCallTime *call, DogpileLookup *found)
 {
 	found->needs_snapshot = false;
+	found->is_unknown = false;
 	found->is_invalidated = false;
 	found->freshness = DOGPILE_ABSENT;
 
@@ -315,8 +320,8 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape 
 		return;
 	if (!(dogpile_xact_has_pending() && find_pending(region, key, found)))
 		find_stored(region, key, shape, call, found);
-	else if (region->store != &dogpile_store_memory &&
-			 found->freshness != DOGPILE_ABSENT && !is_asked_for(shape, found))
+	else if (region->store->is_shared && found->freshness != DOGPILE_ABSENT &&
+			 !is_asked_for(shape, found))
 		found->freshness = DOGPILE_ABSENT;
 
 	/* A record that cannot be read, or whose types were altered, is a miss. */

@@ -39,6 +39,7 @@ typedef struct DogpileLookup
 	DogpileFreshness freshness;
 	bool		needs_snapshot; /* absent only because this transaction might
 								 * see something else than others */
+	bool		is_unknown;		/* absent, because the store does not answer */
 	bool		is_invalidated; /* by this transaction, which has not committed */
 	DogpileEntry entry;			/* this and the rest: unless ABSENT */
 	DogpileValueReader record;	/* if the value has been read; see store.h */

@@ -33,8 +33,6 @@
 #include "depend/depend.h"
 #include "entry/variant.h"
 #include "lib/clock.h"
-#include "remote/lease.h"
-#include "remote/remote.h"
 #include "store/age.h"
 #include "store/oversize.h"
 #include "xact/xact.h"
@@ -321,7 +319,7 @@ set_value(DogpileCall *call, const DogpileDatum *value,
 		dogpile_oversize_report(call->region, DOGPILE_LIMIT_REGION, 0, WARNING);
 		return false;
 	}
-	if (call->region->store->note != NULL)
+	if (call->region->store->is_shared)
 		entry.grant = call->region->store->note(call->region, &call->key, entry.tags);
 	if (dogpile_xact_store(call->region, &call->key, &entry,
 						   dogpile_version_old_snapshot_xmin(), DOGPILE_PUBLISH_ALWAYS))
@@ -368,12 +366,12 @@ lock_among_servers(DogpileCall *call, TimestampTz since, struct DogpileGrant **g
 	DogpileStatus status;
 
 	*grant = NULL;
-	if (store->begin == NULL)
+	if (!store->is_shared)
 		return true;
 	for (int round = 0;
 		 (status = store->begin(call->region, &call->key, NULL, grant)) == DOGPILE_BUSY;
 		 round++)
-		if (!dogpile_lease_wait(since, dogpile_creation_deadline(call, since), round))
+		if (!store->wait(since, dogpile_creation_deadline(call, since), round))
 			dogpile_creation_raise_timeout(call, since);
 	return status != DOGPILE_ERROR;
 }
@@ -386,14 +384,6 @@ unlock(DogpileCall *call, DogpileLockResult lock, struct DogpileGrant *grant)
 		call->region->store->release(grant);
 	if (lock == DOGPILE_LOCK_OK)
 		dogpile_lock_release(call->key.hash);
-}
-
-/* Has the store outside, if it is one, failed to answer the last call? */
-static bool
-has_store_failed(const DogpileCall *call)
-{
-	return call->region->store->begin != NULL &&
-		dogpile_remote_failed_last(dogpile_remote_find(call->region));
 }
 
 /*
@@ -429,7 +419,7 @@ dogpile_region_add(const text *region, const text *key, const DogpileDatum *valu
 		return DOGPILE_ADD_FAILED;
 	}
 	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
-	if (found.freshness != DOGPILE_ABSENT || has_store_failed(&call))
+	if (found.freshness != DOGPILE_ABSENT || found.is_unknown)
 	{
 		unlock(&call, lock, grant);
 		return found.freshness != DOGPILE_ABSENT ? DOGPILE_NOT_ADDED : DOGPILE_ADD_FAILED;

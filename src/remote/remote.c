@@ -50,8 +50,7 @@ struct DogpileRemote
 	DogpileBackendOptions options;
 	DogpileConnection *connection;	/* NULL: not open */
 	int			server;			/* see server.h */
-	bool		failed;			/* did the last call? */
-	bool		may_have_acted; /* ... after it had been sent, perhaps? */
+	bool		may_have_acted; /* did the last call fail after it had been sent, perhaps? */
 	bool		is_left_alone;	/* ... because the server is down */
 	char		last_error[256];	/* why */
 	struct DogpileRemote *next;
@@ -339,7 +338,6 @@ log_failure(const DogpileRemote *remote, const DogpileBackendError *error)
 static void
 note_failure(DogpileRemote *remote, const DogpileBackendError *error)
 {
-	remote->failed = true;
 	strlcpy(remote->last_error, error->message, sizeof(remote->last_error));
 	if (dogpile_server_note_failure(remote->server, error->unreachable,
 									error->message))
@@ -388,7 +386,6 @@ dogpile_remote_limit(TimestampTz until)
 static bool
 begin_call(DogpileRemote *remote, Timing *timing)
 {
-	remote->failed = true;
 	remote->may_have_acted = remote->is_left_alone = false;
 	if (remote->is_refused)
 	{
@@ -427,18 +424,10 @@ end_call(DogpileRemote *remote, Timing *timing, DogpileBackendStatus status)
 		note_failure(remote, &timing->error);
 		return status;
 	}
-	remote->failed = false;
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, timing->begin);
 	dogpile_server_note_answer(remote->server, INSTR_TIME_GET_MICROSEC(elapsed));
 	return status;
-}
-
-/* Did the last call fail? */
-bool
-dogpile_remote_failed_last(const DogpileRemote *remote)
-{
-	return remote->failed;
 }
 
 /*

@@ -30,7 +30,6 @@ extern void dogpile_remote_limit(TimestampTz until);
 extern bool dogpile_remote_is_local(const DogpileRemote *remote);
 extern bool dogpile_remote_has_flush(const DogpileRemote *remote);
 extern bool dogpile_remote_may_have_acted(const DogpileRemote *remote);
-extern bool dogpile_remote_failed_last(const DogpileRemote *remote);
 extern const char *dogpile_remote_last_error(DogpileRemote *remote);
 
 extern DogpileBackendStatus dogpile_remote_get(DogpileRemote *remote,

@@ -39,10 +39,10 @@
 #include "remote/grant.h"
 #include "remote/lease.h"
 #include "remote/mend.h"
+#include "remote/store_remote.h"
 #include "remote/suspect.h"
 #include "stats/stats.h"
 #include "store/age.h"
-#include "store/store.h"
 #include "wire/wire.h"
 #include "wire/wire_rows.h"
 
@@ -105,22 +105,28 @@ compare_tokens(const DogpileWireHead *head, const DogpileToken *tokens, int firs
 /*
  * Compare the tokens of an entry's tags, which takes a round trip of its own,
  * after which what the head points to is gone: it must be a copy.
+ *
+ * change: set to what has become of them.
+ *
+ * Returns false if the store does not answer.
  */
-static DogpileTokenChange
-check_tags(DogpileRegion *region, DogpileRemote *remote, const DogpileWireHead *head)
+static bool
+check_tags(DogpileRegion *region, DogpileRemote *remote, const DogpileWireHead *head,
+		   DogpileTokenChange *change)
 {
 	DogpileToken *tokens;
 
-	if (head->ntokens != DOGPILE_GRANT_TAGS + head->ntags)
-		return DOGPILE_TOKEN_HARD;
-	if (head->ntags == 0)
-		return DOGPILE_TOKEN_SAME;
+	*change = head->ntokens == DOGPILE_GRANT_TAGS + head->ntags ?
+		DOGPILE_TOKEN_SAME : DOGPILE_TOKEN_HARD;
+	if (head->ntags == 0 || *change == DOGPILE_TOKEN_HARD)
+		return true;
 	tokens = palloc0_array(DogpileToken, head->ntags);
 	for (int i = 0; i < head->ntags; i++)
 		dogpile_item_name_of_tag(region, head->tags[i], &tokens[i].name);
 	if (!dogpile_token_fetch(remote, tokens, head->ntags))
-		return DOGPILE_TOKEN_HARD;
-	return compare_tokens(head, tokens, DOGPILE_GRANT_TAGS, head->ntags);
+		return false;
+	*change = compare_tokens(head, tokens, DOGPILE_GRANT_TAGS, head->ntags);
+	return true;
 }
 
 /* The tags of an entry as they are within this server. */
@@ -185,6 +191,7 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 	DogpileBytes bytes = item->value;
 	DogpileWireHead head;
 	DogpileTokenChange change;
+	DogpileTokenChange of_tags;
 	const char *reason = NULL;
 
 	if (dogpile_wire_open(bytes, name_bytes(name), region->secret, &head, &reason)
@@ -212,7 +219,9 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 			return DOGPILE_MISS;
 		}
 	}
-	change = Max(change, check_tags(region, remote, &head));
+	if (!check_tags(region, remote, &head, &of_tags))
+		return DOGPILE_ERROR;
+	change = Max(change, of_tags);
 	if (change == DOGPILE_TOKEN_HARD)
 		return DOGPILE_MISS;
 	if (!read_value(region, name, head.rows, shape, entry))
@@ -510,14 +519,62 @@ remote_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
 	return DOGPILE_MISS;
 }
 
+/* Numbers are added to by the backend itself. */
+static DogpileStatus
+remote_increment(DogpileRegion *region, const DogpileKey *key, int64 delta,
+				 double lifetime_s, int64 *result)
+{
+	DogpileItemName name;
+	int64		ttl_ms = 0;
+
+	if (lifetime_s == DOGPILE_LIFETIME_REGION)
+		lifetime_s = region->expiration_time_s;
+	if (lifetime_s >= 0)
+		ttl_ms = (int64) Min(Max(lifetime_s * 1000, 1), (double) PG_INT64_MAX / 2);
+	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_COUNTER, &name);
+	switch (dogpile_remote_increment(dogpile_remote_find(region), name_bytes(&name),
+									 delta, ttl_ms, result))
+	{
+		case DOGPILE_BACKEND_OK:
+			return DOGPILE_OK;
+		case DOGPILE_BACKEND_TOO_LARGE:
+			return DOGPILE_OUT_OF_RANGE;
+		default:
+			return DOGPILE_ERROR;
+	}
+}
+
+/*
+ * The backend and its wrappers.  Settings are checked before all modules that bring
+ * backends are loaded, so this is looked at once more when a region is used.
+ */
+static void
+remote_check(const DogpileRegion *region)
+{
+	const char *detail = NULL;
+
+	if (!dogpile_backend_check(region->backend, &detail) ||
+		!dogpile_backend_check_wrappers(region->wrap, &detail))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache backend \"%s\" of region \"%s\" is not supported by this build",
+						region->backend, region->name),
+				 detail ? errdetail_internal("%s", detail) : 0));
+}
+
 const DogpileStore dogpile_store_remote = {
-	.name = "remote",
+	.is_shared = true,
+	.check = remote_check,
+	.follow_reload = dogpile_remote_follow_reload,
 	.get = remote_get,
 	.prepare = remote_prepare,
 	.publish = remote_publish,
 	.abandon = remote_abandon,
 	.remove = remote_remove,
+	.increment = remote_increment,
 	.begin = dogpile_grant_begin,
+	.wait = dogpile_lease_wait,
+	.holds_lock = dogpile_lease_holds_any,
 	.release = dogpile_grant_release,
 	.defer = dogpile_grant_defer,
 	.note = dogpile_grant_note,

@@ -105,7 +105,7 @@ open_remote(FunctionCallInfo fcinfo, DogpileRegion **region)
 {
 	dogpile_config_require_preload();
 	*region = dogpile_call_open_region(dogpile_sql_get_text(fcinfo, 0, "region"));
-	return (*region)->store == &dogpile_store_remote ? dogpile_remote_find(*region) : NULL;
+	return (*region)->store->is_shared ? dogpile_remote_find(*region) : NULL;
 }
 
 /* What a store answers to those who look after it is an error, if it is one. */

@@ -40,6 +40,7 @@ typedef enum DogpileStatus
 	DOGPILE_FULL,				/* not prepared, there is no room at present */
 	DOGPILE_BUSY,				/* another server is creating it */
 	DOGPILE_CHANGING,			/* what it depends on is being invalidated */
+	DOGPILE_OUT_OF_RANGE,		/* not added, the number would be too large */
 	DOGPILE_ERROR				/* the store does not work */
 } DogpileStatus;
 
@@ -91,11 +92,24 @@ typedef struct DogpileScannedEntry
 typedef void (*DogpileScanCallback) (const DogpileScannedEntry *entry, void *arg);
 
 /*
- * The functions of a store.  None may be called while an LWLock is held.
+ * A store.  None of its functions may be called while an LWLock is held.  Those that
+ * are called optional may be NULL.
  */
 typedef struct DogpileStore
 {
-	const char *name;			/* as the setting "backend" names it */
+	bool		is_shared;		/* with other servers? */
+
+	/*
+	 * Check that the store can be used with a region's settings.  Optional.  Raises
+	 * an error if not.
+	 */
+	void		(*check) (const DogpileRegion *region);
+
+	/*
+	 * Some region's settings may have been changed: let go of what was made for the
+	 * old ones.  Optional in a store that is not shared.
+	 */
+	void		(*follow_reload) (void);
 
 	/*
 	 * Look an entry up.  On DOGPILE_OK *entry is filled in; what it points to
@@ -139,11 +153,21 @@ typedef struct DogpileStore
 	 */
 	bool		(*has_variant) (DogpileRegion *region, const DogpileKey *key);
 
+	/*
+	 * Add to a number that is kept apart from the values, under the same key, and
+	 * begins at zero.  On OK, *result is what it is at now.  lifetime_s: as for an
+	 * entry, from now on.  OUT_OF_RANGE, and nothing is changed, if the number would
+	 * be no bigint.  Optional: without it, the caller reads a number and replaces it.
+	 */
+	DogpileStatus (*increment) (DogpileRegion *region, const DogpileKey *key,
+								int64 delta, double lifetime_s, int64 *result);
+
 	/* Tell of every entry, of all databases and regions.  Optional. */
 	void		(*scan) (DogpileScanCallback callback, void *arg);
 
 	/*
-	 * For a store that is shared with other servers; all or none.
+	 * For a store that is shared with other servers, which has all of them; others
+	 * have none.
 	 *
 	 * begin() is called before a value is created, by the session that has the
 	 * creator lock of this server: it notes the versions of what the value will
@@ -153,6 +177,14 @@ typedef struct DogpileStore
 	 * for an entry that is published at COMMIT: it gives the lock up, too, and
 	 * returns what is left of the grant as a copy in CurrentMemoryContext.
 	 *
+	 * wait() is called after BUSY or CHANGING, before begin() is called again: it
+	 * waits a moment, longer from round to round; the first round is 0.  It returns
+	 * false, without having waited, if the deadline has passed.  Raises what
+	 * interrupts raise, and an error if the session's lock_timeout has passed since
+	 * that time.
+	 *
+	 * holds_lock() tells whether this session has any such lock, of whatever key.
+	 *
 	 * note() is called when the user sets a value, which begins no creation: it
 	 * notes the versions, and takes no lock.  lose() is called at COMMIT if that
 	 * value has not been stored: the one that it should have replaced must go.
@@ -160,6 +192,8 @@ typedef struct DogpileStore
 	 */
 	DogpileStatus (*begin) (DogpileRegion *region, const DogpileKey *key,
 							const DogpileTags *tags, struct DogpileGrant **grant);
+	bool		(*wait) (TimestampTz since, TimestampTz deadline, int round);
+	bool		(*holds_lock) (void);
 	void		(*release) (struct DogpileGrant *grant);
 	struct DogpileGrant *(*defer) (struct DogpileGrant *grant);
 	struct DogpileGrant *(*note) (DogpileRegion *region, const DogpileKey *key,
@@ -168,6 +202,8 @@ typedef struct DogpileStore
 } DogpileStore;
 
 extern const DogpileStore dogpile_store_memory;
-extern const DogpileStore dogpile_store_remote;
+
+extern void dogpile_store_init(const DogpileStore *store);
+extern void dogpile_store_open(DogpileRegion *region);
 
 #endif							/* DOGPILE_STORE_H */

@@ -625,7 +625,6 @@ shmem_scan(DogpileScanCallback callback, void *arg)
 }
 
 const DogpileStore dogpile_store_memory = {
-	.name = DOGPILE_SHARED_MEMORY,
 	.get = shmem_get,
 	.prepare = shmem_prepare,
 	.publish = shmem_publish,
