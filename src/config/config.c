@@ -47,7 +47,7 @@ int			dogpile_commit_timeout_ms = 5000;
 static char *regions_text = NULL;
 
 /* All regions that have ever been configured, "default" first. */
-static DogpileRegion *regions = NULL;
+static List *regions = NIL;
 
 /* The region that was asked for last. */
 static DogpileRegion *last_region = NULL;
@@ -62,16 +62,14 @@ static bool regions_defined = false;
 static DogpileRegion *
 define_region(const char *name)
 {
-	DogpileRegion *region = MemoryContextAllocZero(TopMemoryContext,
-												   sizeof(DogpileRegion));
-	DogpileRegion **link = &regions;
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	DogpileRegion *region = palloc0(sizeof(DogpileRegion));
 
 	strlcpy(region->name, name, sizeof(region->name));
 	region->name_len = strlen(region->name);
 	region->stats_slot = -1;
-	while (*link != NULL)
-		link = &(*link)->next;
-	*link = region;
+	regions = lappend(regions, region);
+	MemoryContextSwitchTo(oldcontext);
 
 	dogpile_define_region(region);
 	return region;
@@ -81,12 +79,16 @@ define_region(const char *name)
 static DogpileRegion *
 find_region(const char *name, int name_len)
 {
-	DogpileRegion *region = regions;
+	ListCell   *lc;
 
-	while (region != NULL && (region->name_len != name_len ||
-							  memcmp(region->name, name, name_len) != 0))
-		region = region->next;
-	return region;
+	foreach(lc, regions)
+	{
+		DogpileRegion *region = lfirst(lc);
+
+		if (region->name_len == name_len && memcmp(region->name, name, name_len) == 0)
+			return region;
+	}
+	return NULL;
 }
 
 /* Make a region active, defining it if there never was one of this name. */
@@ -113,8 +115,8 @@ activate_regions(const char *list)
 	List	   *names;
 	ListCell   *lc;
 
-	for (DogpileRegion *region = regions; region; region = region->next)
-		region->active = false;
+	foreach(lc, regions)
+		((DogpileRegion *) lfirst(lc))->active = false;
 
 	activate_region(DEFAULT_REGION);
 	(void) SplitGUCList(copy, ',', &names);
@@ -139,6 +141,7 @@ dogpile_config_lacks_region(const char *name, const char **region, int *region_l
 {
 	const char *dot = strchr(name, '.');
 	const char *rest;
+	ListCell   *lc;
 
 	if (!dogpile_line_is_ours(name) || dot == NULL)
 		return false;
@@ -154,8 +157,10 @@ dogpile_config_lacks_region(const char *name, const char **region, int *region_l
 		return true;
 
 	/* Names of settings are not case-sensitive, those of regions are. */
-	for (DogpileRegion *r = regions; r != NULL; r = r->next)
+	foreach(lc, regions)
 	{
+		const DogpileRegion *r = lfirst(lc);
+
 		if (r->active && r->name_len == *region_len &&
 			pg_strncasecmp(r->name, *region, *region_len) == 0)
 			return false;
@@ -195,10 +200,13 @@ report_line(const DogpileLine *line, const char *region, int region_len)
 static void
 report_unknown_regions(void)
 {
+	ListCell   *lc;
+
 	if (IsUnderPostmaster)
 		return;
-	for (const DogpileLine *line = dogpile_verdict_lines(); line != NULL; line = line->next)
+	foreach(lc, dogpile_verdict_lines())
 	{
+		const DogpileLine *line = lfirst(lc);
 		const char *region;
 		int			region_len;
 
@@ -492,18 +500,20 @@ dogpile_config_get_region(const char *name, int name_len)
 }
 
 /*
- * The first of all regions; the others follow by "next".
+ * All regions, "default" first.
  *
- * Returns the region called "default", or NULL if the module was not preloaded.
+ * Returns a list of DogpileRegion, which is empty if the module was not preloaded.
  * All regions are up to date; the caller skips those that are not active.
  *
  * Errors: out of memory.
  */
-DogpileRegion *
-dogpile_config_first_region(void)
+const List *
+dogpile_config_regions(void)
 {
-	for (DogpileRegion *region = regions; region; region = region->next)
-		dogpile_define_refresh(region);
+	ListCell   *lc;
+
+	foreach(lc, regions)
+		dogpile_define_refresh(lfirst(lc));
 	return regions;
 }
 
@@ -515,5 +525,5 @@ dogpile_config_first_region(void)
 void
 dogpile_config_catch_up(void)
 {
-	(void) dogpile_config_first_region();
+	(void) dogpile_config_regions();
 }

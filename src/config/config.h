@@ -33,6 +33,6 @@ extern bool dogpile_config_lacks_region(const char *name, const char **region,
 extern void dogpile_config_catch_up(void);
 extern DogpileRegion *dogpile_config_find_region(const char *name, int name_len);
 extern DogpileRegion *dogpile_config_get_region(const char *name, int name_len);
-extern DogpileRegion *dogpile_config_first_region(void);
+extern const List *dogpile_config_regions(void);
 
 #endif							/* DOGPILE_CONFIG_H */

@@ -38,7 +38,7 @@
 static bool is_restoring = false;
 
 /* What ALTER ROLE and ALTER DATABASE have set for this session, once it is known. */
-static DogpileLine *role_lines = NULL;
+static List *role_lines = NIL;
 static bool role_lines_known = false;
 
 /* The assign hooks of settings that only configuration files set. */
@@ -165,14 +165,17 @@ dogpile_define_region(DogpileRegion *region)
 
 /* What a list of lines says of a setting, or NULL. */
 static const char *
-find_value(const DogpileLine *lines, const char *region, const DogpileSetting *s)
+find_value(const List *lines, const char *region, const DogpileSetting *s)
 {
-	for (; lines != NULL; lines = lines->next)
+	ListCell   *lc;
+
+	foreach(lc, lines)
 	{
-		const char *setting = dogpile_line_setting(lines, region);
+		const DogpileLine *line = lfirst(lc);
+		const char *setting = dogpile_line_setting(line, region);
 
 		if (setting != NULL && pg_strcasecmp(setting, s->name) == 0)
-			return lines->value;
+			return line->value;
 	}
 	return NULL;
 }
@@ -257,7 +260,7 @@ note_role_fault(DogpileRegion *region)
 {
 	MemoryContext oldcontext;
 
-	if (!role_lines_known || role_lines == NULL || region->fault != NULL)
+	if (!role_lines_known || role_lines == NIL || region->fault != NULL)
 		return;
 	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 	region->fault = dogpile_verdict_judge(region->name, role_lines, true,
@@ -278,7 +281,7 @@ read_role_lines(void)
 	role_lines = dogpile_line_read_role_settings();
 	MemoryContextSwitchTo(oldcontext);
 	role_lines_known = true;
-	if (role_lines != NULL)
+	if (role_lines != NIL)
 		dogpile_verdict_generation++;
 }
 

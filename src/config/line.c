@@ -55,25 +55,23 @@ make_line(DogpileLineOrigin origin, const char *name, const char *value,
 	return line;
 }
 
-/* Copy a line, without what follows it, into CurrentMemoryContext. */
+/* Copy a line into CurrentMemoryContext. */
 DogpileLine *
 dogpile_line_copy(const DogpileLine *line)
 {
 	return make_line(line->origin, line->name, line->value, line->file, line->number);
 }
 
-/* Append a line to a list; an earlier one of the same name goes. */
-void
-dogpile_line_append(DogpileLine **list, DogpileLine *line)
+/* Append a line to a list, from which an earlier one of the same name is removed. */
+List *
+dogpile_line_append(List *lines, DogpileLine *line)
 {
-	DogpileLine **link = list;
+	ListCell   *lc;
 
-	while (*link != NULL)
-		if (pg_strcasecmp((*link)->name, line->name) == 0)
-			*link = (*link)->next;
-		else
-			link = &(*link)->next;
-	*link = line;
+	foreach(lc, lines)
+		if (pg_strcasecmp(((DogpileLine *) lfirst(lc))->name, line->name) == 0)
+			lines = foreach_delete_current(lines, lc);
+	return lappend(lines, line);
 }
 
 /*
@@ -85,21 +83,21 @@ dogpile_line_append(DogpileLine **list, DogpileLine *line)
  *
  * Errors: out of memory.
  */
-DogpileLine *
+List *
 dogpile_line_read_files(void)
 {
 	ConfigVariable *head = NULL;
 	ConfigVariable *tail = NULL;
-	DogpileLine *lines = NULL;
+	List	   *lines = NIL;
 
 	(void) ParseConfigFile(ConfigFileName, true, NULL, 0, 0, DEBUG5, &head, &tail);
 	(void) ParseConfigFile(PG_AUTOCONF_FILENAME, false, NULL, 0, 0, DEBUG5,
 						   &head, &tail);
 	for (ConfigVariable *item = head; item != NULL; item = item->next)
 		if (item->name != NULL && dogpile_line_is_ours(item->name))
-			dogpile_line_append(&lines, make_line(DOGPILE_LINE_FILE, item->name,
-												  item->value, item->filename,
-												  item->sourceline));
+			lines = dogpile_line_append(lines, make_line(DOGPILE_LINE_FILE, item->name,
+														 item->value, item->filename,
+														 item->sourceline));
 	FreeConfigVariables(head);
 	return lines;
 }
@@ -112,12 +110,12 @@ dogpile_line_read_files(void)
  *
  * Errors: out of memory.
  */
-DogpileLine *
+List *
 dogpile_line_read_placeholders(void)
 {
 	int			count;
 	struct config_generic **variables = dogpile_guc_variables_compat(&count);
-	DogpileLine *lines = NULL;
+	List	   *lines = NIL;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -126,19 +124,19 @@ dogpile_line_read_placeholders(void)
 
 		/* A line that the command line overrides has left its place, too. */
 		if ((v->flags & GUC_CUSTOM_PLACEHOLDER) && dogpile_line_is_ours(v->name))
-			dogpile_line_append(&lines,
-								make_line(is_from_file ? DOGPILE_LINE_FILE :
-										  DOGPILE_LINE_COMMAND, v->name,
-										  *DOGPILE_GUC_STRING(v)->variable,
-										  is_from_file ? v->sourcefile : NULL,
-										  v->sourceline));
+			lines = dogpile_line_append(lines,
+										make_line(is_from_file ? DOGPILE_LINE_FILE :
+												  DOGPILE_LINE_COMMAND, v->name,
+												  *DOGPILE_GUC_STRING(v)->variable,
+												  is_from_file ? v->sourcefile : NULL,
+												  v->sourceline));
 	}
 	return lines;
 }
 
 /* Append what a row of pg_db_role_setting has of ours. */
-static void
-append_row(DogpileLine **lines, HeapTuple tuple, TupleDesc desc)
+static List *
+append_row(List *lines, HeapTuple tuple, TupleDesc desc)
 {
 	bool		isnull;
 	Datum		config = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig,
@@ -147,7 +145,7 @@ append_row(DogpileLine **lines, HeapTuple tuple, TupleDesc desc)
 	int			nitems;
 
 	if (isnull)
-		return;
+		return lines;
 	deconstruct_array(DatumGetArrayTypeP(config), TEXTOID, -1, false, TYPALIGN_INT,
 					  &items, NULL, &nitems);
 	for (int i = 0; i < nitems; i++)
@@ -158,8 +156,10 @@ append_row(DogpileLine **lines, HeapTuple tuple, TupleDesc desc)
 		if (value == NULL || !dogpile_line_is_ours(name))
 			continue;
 		*value++ = '\0';
-		dogpile_line_append(lines, make_line(DOGPILE_LINE_ROLE, name, value, NULL, 0));
+		lines = dogpile_line_append(lines, make_line(DOGPILE_LINE_ROLE, name, value,
+													 NULL, 0));
 	}
+	return lines;
 }
 
 /*
@@ -169,14 +169,14 @@ append_row(DogpileLine **lines, HeapTuple tuple, TupleDesc desc)
  *
  * Errors: those of reading a catalog.  Locks: AccessShareLock on it.
  */
-DogpileLine *
+List *
 dogpile_line_read_role_settings(void)
 {
 	Oid			role = GetSessionUserId();
 	const Oid	keys[4][2] = {{InvalidOid, InvalidOid}, {InvalidOid, role},
 	{MyDatabaseId, InvalidOid}, {MyDatabaseId, role}};
 	Relation	relation = table_open(DbRoleSettingRelationId, AccessShareLock);
-	DogpileLine *lines = NULL;
+	List	   *lines = NIL;
 
 	for (int i = 0; i < lengthof(keys); i++)
 	{
@@ -191,7 +191,7 @@ dogpile_line_read_role_settings(void)
 		scan = systable_beginscan(relation, DbRoleSettingDatidRolidIndexId, true,
 								  NULL, lengthof(key), key);
 		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-			append_row(&lines, tuple, RelationGetDescr(relation));
+			lines = append_row(lines, tuple, RelationGetDescr(relation));
 		systable_endscan(scan);
 	}
 	table_close(relation, AccessShareLock);
@@ -200,11 +200,18 @@ dogpile_line_read_role_settings(void)
 
 /* Find the line of a setting, by its whole name; or NULL. */
 const DogpileLine *
-dogpile_line_find(const DogpileLine *list, const char *name)
+dogpile_line_find(const List *lines, const char *name)
 {
-	while (list != NULL && pg_strcasecmp(list->name, name) != 0)
-		list = list->next;
-	return list;
+	ListCell   *lc;
+
+	foreach(lc, lines)
+	{
+		const DogpileLine *line = lfirst(lc);
+
+		if (pg_strcasecmp(line->name, name) == 0)
+			return line;
+	}
+	return NULL;
 }
 
 /*

@@ -13,6 +13,8 @@
 #ifndef DOGPILE_LINE_H
 #define DOGPILE_LINE_H
 
+#include "nodes/pg_list.h"
+
 /* What the name of each setting begins with. */
 #define DOGPILE_PREFIX				"dogpile"
 
@@ -23,7 +25,7 @@ typedef enum DogpileLineOrigin
 	DOGPILE_LINE_ROLE			/* ALTER ROLE or ALTER DATABASE */
 } DogpileLineOrigin;
 
-/* A value for a setting.  Of several for one name, only the last is in a list. */
+/* A value for a setting.  Lists of lines hold only the last of each name. */
 typedef struct DogpileLine
 {
 	DogpileLineOrigin origin;
@@ -31,15 +33,14 @@ typedef struct DogpileLine
 	char	   *value;
 	char	   *file;			/* or NULL */
 	int			number;			/* in the file */
-	struct DogpileLine *next;
 } DogpileLine;
 
-extern DogpileLine *dogpile_line_read_files(void);
-extern DogpileLine *dogpile_line_read_placeholders(void);
-extern DogpileLine *dogpile_line_read_role_settings(void);
+extern List *dogpile_line_read_files(void);
+extern List *dogpile_line_read_placeholders(void);
+extern List *dogpile_line_read_role_settings(void);
 extern DogpileLine *dogpile_line_copy(const DogpileLine *line);
-extern void dogpile_line_append(DogpileLine **list, DogpileLine *line);
-extern const DogpileLine *dogpile_line_find(const DogpileLine *list, const char *name);
+extern List *dogpile_line_append(List *lines, DogpileLine *line);
+extern const DogpileLine *dogpile_line_find(const List *lines, const char *name);
 extern const char *dogpile_line_setting(const DogpileLine *line, const char *region);
 extern bool dogpile_line_is_ours(const char *name);
 extern const char *dogpile_line_where(const DogpileLine *line);

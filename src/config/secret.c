@@ -163,16 +163,19 @@ dogpile_secret_define(DogpileRegion *region, const DogpileSetting *s,
  * Errors: out of memory.
  */
 void
-dogpile_secret_define_stray(const DogpileLine *lines)
+dogpile_secret_define_stray(const List *lines)
 {
-	for (; lines != NULL; lines = lines->next)
+	ListCell   *lc;
+
+	foreach(lc, lines)
 	{
-		const char *dot = strchr(lines->name, '.');
+		const DogpileLine *line = lfirst(lc);
+		const char *dot = strchr(line->name, '.');
 		const DogpileSetting *s = dot != NULL ? dogpile_setting_find(dot + 1) : NULL;
 
-		if (s != NULL && s->is_secret && lines->origin != DOGPILE_LINE_ROLE &&
-			!is_defined(lines->name))
-			DefineCustomStringVariable(lines->name, s->description, s->extra,
+		if (s != NULL && s->is_secret && line->origin != DOGPILE_LINE_ROLE &&
+			!is_defined(line->name))
+			DefineCustomStringVariable(line->name, s->description, s->extra,
 									   MemoryContextAllocZero(TopMemoryContext,
 															  sizeof(char *)),
 									   "", s->context, s->flags, hide_value, NULL,

@@ -19,6 +19,6 @@
 extern void dogpile_secret_init(void (*refresh) (DogpileRegion *region));
 extern void dogpile_secret_define(DogpileRegion *region, const DogpileSetting *s,
 								  GucStringAssignHook assign);
-extern void dogpile_secret_define_stray(const DogpileLine *lines);
+extern void dogpile_secret_define_stray(const List *lines);
 
 #endif							/* DOGPILE_SECRET_H */

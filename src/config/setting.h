@@ -141,8 +141,6 @@ typedef struct DogpileRegion
 	const struct DogpileStore *store;
 	struct DogpileRemote *remote;
 	int			stats_slot;
-
-	struct DogpileRegion *next;
 } DogpileRegion;
 
 /* What a region's setting looks like. */

@@ -67,11 +67,11 @@ uint32		dogpile_verdict_generation = 1;
 static Table *table = NULL;
 static DogpileRegionCheck settings_go_together = NULL;
 
-static DogpileVerdict *verdicts = NULL;
+static slist_head verdicts = SLIST_STATIC_INIT(verdicts);
 
 /* The lines that were loaded last, those of the command line apart. */
-static DogpileLine *loaded = NULL;
-static DogpileLine *command_line = NULL;
+static List *loaded = NIL;
+static List *command_line = NIL;
 static MemoryContext loaded_context = NULL;
 
 /*
@@ -151,19 +151,21 @@ judge_line(Faults *faults, const DogpileLine *line, const char *setting,
 
 /* Add that settings do not go together, and which ones there are. */
 static void
-add_mismatch(Faults *faults, const char *region, const DogpileLine *lines,
+add_mismatch(Faults *faults, const char *region, const List *lines,
 			 const char *reason)
 {
 	StringInfoData where;
+	ListCell   *lc;
 
 	initStringInfo(&where);
-	for (; lines != NULL; lines = lines->next)
+	foreach(lc, lines)
 	{
-		const char *setting = dogpile_line_setting(lines, region);
+		const DogpileLine *line = lfirst(lc);
+		const char *setting = dogpile_line_setting(line, region);
 
 		if (setting != NULL)
 			appendStringInfo(&where, "%s\"%s\" %s", where.len > 0 ? ", " : "", setting,
-							 dogpile_line_where(lines));
+							 dogpile_line_where(line));
 	}
 	append_sentence(&faults->public, "Its settings do not go together:", where.data);
 	append_sentence(&faults->full,
@@ -201,18 +203,20 @@ make_default(DogpileRegion *region, const char *name)
  * Errors: out of memory.
  */
 const char *
-dogpile_verdict_judge(const char *name, const DogpileLine *lines, bool is_session,
+dogpile_verdict_judge(const char *name, const List *lines, bool is_session,
 					  const char **public_fault)
 {
 	DogpileRegion region;
 	Faults		faults;
 	const char *reason = NULL;
+	ListCell   *lc;
 
 	initStringInfo(&faults.full);
 	initStringInfo(&faults.public);
 	make_default(&region, name);
-	for (const DogpileLine *line = lines; line != NULL; line = line->next)
+	foreach(lc, lines)
 	{
+		const DogpileLine *line = lfirst(lc);
 		const char *setting = dogpile_line_setting(line, name);
 
 		if (setting != NULL)
@@ -293,14 +297,16 @@ dogpile_verdict_is_agreed(const DogpileVerdict *verdict)
  * at start they come in another one than from the files.
  */
 static uint64
-hash_lines(const DogpileLine *lines)
+hash_lines(const List *lines)
 {
 	uint64		hash = 1;
+	ListCell   *lc;
 
-	for (; lines != NULL; lines = lines->next)
+	foreach(lc, lines)
 	{
-		char	   *name = asc_tolower(lines->name, strlen(lines->name));
-		char	   *text = psprintf("%s=%s", name, lines->value);
+		const DogpileLine *line = lfirst(lc);
+		char	   *name = asc_tolower(line->name, strlen(line->name));
+		char	   *text = psprintf("%s=%s", name, line->value);
 
 		hash += hash_bytes_extended((unsigned char *) text, strlen(text), 0);
 		pfree(text);
@@ -310,14 +316,15 @@ hash_lines(const DogpileLine *lines)
 }
 
 /* The lines of a region, copied into CurrentMemoryContext. */
-static DogpileLine *
+static List *
 lines_of_region(const char *region)
 {
-	DogpileLine *result = NULL;
+	List	   *result = NIL;
+	ListCell   *lc;
 
-	for (const DogpileLine *line = loaded; line != NULL; line = line->next)
-		if (dogpile_line_setting(line, region) != NULL)
-			dogpile_line_append(&result, dogpile_line_copy(line));
+	foreach(lc, loaded)
+		if (dogpile_line_setting(lfirst(lc), region) != NULL)
+			result = dogpile_line_append(result, dogpile_line_copy(lfirst(lc)));
 	return result;
 }
 
@@ -403,11 +410,16 @@ judge(DogpileVerdict *verdict)
 static DogpileVerdict *
 find_verdict(const char *region)
 {
-	DogpileVerdict *verdict = verdicts;
+	slist_iter	iter;
 
-	while (verdict != NULL && strcmp(verdict->region, region) != 0)
-		verdict = verdict->next;
-	return verdict;
+	slist_foreach(iter, &verdicts)
+	{
+		DogpileVerdict *verdict = slist_container(DogpileVerdict, node, iter.cur);
+
+		if (strcmp(verdict->region, region) == 0)
+			return verdict;
+	}
+	return NULL;
 }
 
 /* Make the verdict of a region, not judged yet. */
@@ -422,8 +434,7 @@ add_verdict(const char *region)
 												   ALLOCSET_SMALL_SIZES);
 	verdict->good_context = AllocSetContextCreate(TopMemoryContext, "dogpile settings",
 												  ALLOCSET_SMALL_SIZES);
-	verdict->next = verdicts;
-	verdicts = verdict;
+	slist_push_head(&verdicts, &verdict->node);
 	return verdict;
 }
 
@@ -450,8 +461,10 @@ dogpile_verdict_get(const char *region)
 static void
 judge_all(void)
 {
-	for (DogpileVerdict *verdict = verdicts; verdict != NULL; verdict = verdict->next)
-		judge(verdict);
+	slist_iter	iter;
+
+	slist_foreach(iter, &verdicts)
+		judge(slist_container(DogpileVerdict, node, iter.cur));
 	dogpile_verdict_generation++;
 }
 
@@ -461,34 +474,48 @@ load(void)
 {
 	MemoryContext old = loaded_context;
 	MemoryContext oldcontext;
+	ListCell   *lc;
 
 	loaded_context = AllocSetContextCreate(TopMemoryContext, "dogpile lines",
 										   ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(loaded_context);
 	loaded = dogpile_line_read_files();
-	for (DogpileLine *line = command_line; line != NULL; line = line->next)
-		dogpile_line_append(&loaded, dogpile_line_copy(line));
+	foreach(lc, command_line)
+		loaded = dogpile_line_append(loaded, dogpile_line_copy(lfirst(lc)));
 	MemoryContextSwitchTo(oldcontext);
 	if (old != NULL)
 		MemoryContextDelete(old);
 	judge_all();
 }
 
-/* Would a reload of what was loaded call a hook of ours? */
+/* Does any line set something of this region that only configuration files set? */
+static bool
+sets_followed(const char *region)
+{
+	ListCell   *lc;
+
+	foreach(lc, loaded)
+	{
+		const char *setting = dogpile_line_setting(lfirst(lc), region);
+		const DogpileSetting *s = setting != NULL ? dogpile_setting_find(setting) : NULL;
+
+		if (s != NULL && s->context == PGC_SIGHUP)
+			return true;
+	}
+	return false;
+}
+
+/* Would a reload of the lines that were loaded last call a hook of ours? */
 static bool
 calls_hook(void)
 {
+	slist_iter	iter;
+
 	if (dogpile_line_find(loaded, DOGPILE_PREFIX ".regions") != NULL)
 		return true;
-	for (DogpileVerdict *verdict = verdicts; verdict != NULL; verdict = verdict->next)
-		for (DogpileLine *line = loaded; line != NULL; line = line->next)
-		{
-			const char *setting = dogpile_line_setting(line, verdict->region);
-			const DogpileSetting *s = setting != NULL ? dogpile_setting_find(setting) : NULL;
-
-			if (s != NULL && s->context == PGC_SIGHUP)
-				return true;
-		}
+	slist_foreach(iter, &verdicts)
+		if (sets_followed(slist_container(DogpileVerdict, node, iter.cur)->region))
+			return true;
 	return false;
 }
 
@@ -525,7 +552,7 @@ dogpile_verdict_catch_up(void)
 }
 
 /* The lines that were loaded last, those of the command line among them. */
-const DogpileLine *
+const List *
 dogpile_verdict_lines(void)
 {
 	return loaded;
@@ -540,8 +567,11 @@ dogpile_verdict_lines(void)
 const char *
 dogpile_verdict_module_fault(void)
 {
-	for (const DogpileLine *line = loaded; line != NULL; line = line->next)
+	ListCell   *lc;
+
+	foreach(lc, loaded)
 	{
+		const DogpileLine *line = lfirst(lc);
 		const char *rest = line->name + strlen(DOGPILE_PREFIX);
 
 		if (rest[0] == '.' && pg_strcasecmp(rest, ".shared_memory") != 0 &&
@@ -563,6 +593,7 @@ void
 dogpile_verdict_init(DogpileRegionCheck check_region)
 {
 	MemoryContext oldcontext;
+	ListCell   *lc;
 
 	settings_go_together = check_region;
 	loaded_context = AllocSetContextCreate(TopMemoryContext, "dogpile lines",
@@ -570,9 +601,13 @@ dogpile_verdict_init(DogpileRegionCheck check_region)
 	oldcontext = MemoryContextSwitchTo(loaded_context);
 	loaded = dogpile_line_read_placeholders();
 	MemoryContextSwitchTo(TopMemoryContext);
-	for (DogpileLine *line = loaded; line != NULL; line = line->next)
+	foreach(lc, loaded)
+	{
+		const DogpileLine *line = lfirst(lc);
+
 		if (line->origin == DOGPILE_LINE_COMMAND)
-			dogpile_line_append(&command_line, dogpile_line_copy(line));
+			command_line = dogpile_line_append(command_line, dogpile_line_copy(line));
+	}
 	MemoryContextSwitchTo(oldcontext);
 	seen = PgReloadTime;
 }

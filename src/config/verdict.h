@@ -13,6 +13,8 @@
 #ifndef DOGPILE_VERDICT_H
 #define DOGPILE_VERDICT_H
 
+#include "lib/ilist.h"
+
 #include "config/line.h"
 #include "config/setting.h"
 
@@ -27,12 +29,12 @@ typedef struct DogpileVerdict
 
 	/* The last lines with which nothing was wrong, if there ever were any. */
 	bool		has_good;
-	const DogpileLine *good;
+	List	   *good;
 	uint64		good_hash;
 
 	MemoryContext fault_context;
 	MemoryContext good_context;
-	struct DogpileVerdict *next;
+	slist_node	node;
 } DogpileVerdict;
 
 /* Tells whether the settings of a region go together; fills *reason if not. */
@@ -47,11 +49,11 @@ extern void dogpile_verdict_init(DogpileRegionCheck check_region);
 extern void dogpile_verdict_begin(void);
 extern void dogpile_verdict_follow_reload(void);
 extern void dogpile_verdict_catch_up(void);
-extern const DogpileLine *dogpile_verdict_lines(void);
+extern const List *dogpile_verdict_lines(void);
 extern const char *dogpile_verdict_module_fault(void);
 extern DogpileVerdict *dogpile_verdict_get(const char *region);
 extern bool dogpile_verdict_is_agreed(const DogpileVerdict *verdict);
-extern const char *dogpile_verdict_judge(const char *region, const DogpileLine *lines,
+extern const char *dogpile_verdict_judge(const char *region, const List *lines,
 										 bool is_session, const char **public_fault);
 
 #endif							/* DOGPILE_VERDICT_H */

@@ -174,11 +174,13 @@ dogpile_announce_tag(DogpileBytes tag, bool hard)
 {
 	const DogpileRegion *last = NULL;
 	DogpileItemName name;
+	ListCell   *lc;
 
 	CHECK_FOR_INTERRUPTS();
-	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
-		 region = region->next)
+	foreach(lc, dogpile_config_regions())
 	{
+		DogpileRegion *region = lfirst(lc);
+
 		if (!dogpile_announce_is_needed(region))
 			continue;
 

@@ -194,11 +194,13 @@ find_identity(const char *identity)
 static void
 mark_current(void)
 {
+	ListCell   *lc;
+
 	for (DogpileRemote *remote = remotes; remote != NULL; remote = remote->next)
 		remote->is_current = false;
-	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
-		 region = region->next)
+	foreach(lc, dogpile_config_regions())
 	{
+		DogpileRegion *region = lfirst(lc);
 		char	   *identity;
 		DogpileRemote *remote;
 
@@ -217,14 +219,18 @@ static void
 forget(DogpileRemote *remote)
 {
 	DogpileRemote **link = &remotes;
+	ListCell   *lc;
 
 	while (*link != remote)
 		link = &(*link)->next;
 	*link = remote->next;
-	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
-		 region = region->next)
+	foreach(lc, dogpile_config_regions())
+	{
+		DogpileRegion *region = lfirst(lc);
+
 		if (region->remote == remote)
 			region->remote = NULL;
+	}
 	if (remote->connection != NULL)
 		dogpile_connection_close(remote->connection);
 	MemoryContextDelete(remote->context);

@@ -247,12 +247,17 @@ put_stats(DogpileRegion *region, ReturnSetInfo *rsinfo)
 Datum
 dogpile_stats(PG_FUNCTION_ARGS)
 {
+	ListCell   *lc;
+
 	dogpile_config_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
-	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
-		 region = region->next)
+	foreach(lc, dogpile_config_regions())
+	{
+		DogpileRegion *region = lfirst(lc);
+
 		if (region->active)
 			put_stats(region, (ReturnSetInfo *) fcinfo->resultinfo);
+	}
 	return (Datum) 0;
 }
 

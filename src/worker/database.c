@@ -59,12 +59,12 @@ invalidate_entries(Oid database)
 static void
 invalidate_outside(const char *name)
 {
-	DogpileRegion *region;
+	ListCell   *lc;
 
 	if (dogpile_version_table == NULL)
 		return;
-	for (region = dogpile_config_first_region(); region != NULL; region = region->next)
-		dogpile_announce_database(region, name);
+	foreach(lc, dogpile_config_regions())
+		dogpile_announce_database(lfirst(lc), name);
 }
 
 /* The name of a database that a statement is about to drop or rename, or NULL. */

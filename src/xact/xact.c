@@ -228,9 +228,10 @@ dogpile_xact_announce_region(DogpileRegion *region, bool hard)
 void
 dogpile_xact_announce_tags(const DogpileTags *tags, bool hard)
 {
-	for (DogpileRegion *region = dogpile_config_first_region(); region != NULL;
-		 region = region->next)
-		if (dogpile_announce_is_needed(region))
+	ListCell   *lc;
+
+	foreach(lc, dogpile_config_regions())
+		if (dogpile_announce_is_needed(lfirst(lc)))
 		{
 			append_announcement(NULL, NULL, tags, hard);
 			return;
