@@ -90,6 +90,8 @@ request_shmem(void)
 	RequestNamedLWLockTranche("dogpile_stats", 1);
 	RequestNamedLWLockTranche("dogpile_outcome", 1);
 	RequestNamedLWLockTranche("dogpile_suspect", 1);
+	RequestNamedLWLockTranche("dogpile_lease", 1);
+	RequestNamedLWLockTranche("dogpile_server", 1);
 }
 
 /*

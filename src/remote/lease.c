@@ -25,9 +25,10 @@
  * there as abandoned: the worker tries to give it up, and a session of this
  * server that meets it may do so at once.
  *
- * The table is small and fixed.  Each row has a spinlock, held for some
- * assignments.  What does not fit into it is not renewed, and ends with its lease
- * if it is abandoned.
+ * The table is small and fixed.  One LWLock protects it, which is held for some
+ * comparisons and assignments, and never while a store is talked to.  What does
+ * not fit into the table is not renewed, and ends with its lease if it is
+ * abandoned.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -39,13 +40,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "miscadmin.h"
 #include "common/pg_prng.h"
+#include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
+#include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
-#include "storage/spin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -67,14 +68,14 @@
 
 typedef struct Row
 {
-	slock_t		lock;
 	bool		used;
 	DogpileLeaseFacts facts;
 } Row;
 
+/* In shared memory; under the lock. */
 typedef struct Table
 {
-	pg_atomic_uint32 count;		/* rows in use */
+	pg_atomic_uint32 count;		/* rows in use; read without the lock, too */
 	Row			rows[MAX_LEASES];
 } Table;
 
@@ -91,6 +92,7 @@ typedef struct Held
 } Held;
 
 static Table *table = NULL;
+static LWLock *lease_lock = NULL;
 static Held *held = NULL;
 
 Size
@@ -109,13 +111,12 @@ dogpile_lease_shmem_init(void)
 {
 	bool		found;
 
+	lease_lock = &GetNamedLWLockTranche("dogpile_lease")->lock;
 	table = ShmemInitStruct("dogpile leases", dogpile_lease_shmem_size(), &found);
 	if (found)
 		return;
 	memset(table, 0, sizeof(Table));
 	pg_atomic_init_u32(&table->count, 0);
-	for (int i = 0; i < MAX_LEASES; i++)
-		SpinLockInit(&table->rows[i].lock);
 }
 
 /* --------------------------------------------------------------------
@@ -123,30 +124,31 @@ dogpile_lease_shmem_init(void)
  * --------------------------------------------------------------------
  */
 
-/* Put something into the table.  Returns its row, or -1. */
+/* Is a lock or mark in a row?  Tokens are never used twice, so one tells. */
+static bool
+is_in_row_locked(const Row *row, const char *token)
+{
+	Assert(LWLockHeldByMe(lease_lock));
+	return row->used && memcmp(row->facts.token, token, DOGPILE_LOCK_TOKEN_LEN) == 0;
+}
+
+/* Put a lock or mark into the table.  Returns its row, or -1 if there is no room. */
 static int
 add_row(const DogpileLeaseFacts *facts)
 {
-	for (int i = 0; i < MAX_LEASES; i++)
-	{
-		Row		   *row = &table->rows[i];
-		bool		found;
+	int			i = 0;
 
-		SpinLockAcquire(&row->lock);
-		found = !row->used;
-		if (found)
-		{
-			row->used = true;
-			row->facts = *facts;
-		}
-		SpinLockRelease(&row->lock);
-		if (found)
-		{
-			pg_atomic_fetch_add_u32(&table->count, 1);
-			return i;
-		}
+	LWLockAcquire(lease_lock, LW_EXCLUSIVE);
+	while (i < MAX_LEASES && table->rows[i].used)
+		i++;
+	if (i < MAX_LEASES)
+	{
+		table->rows[i].used = true;
+		table->rows[i].facts = *facts;
+		pg_atomic_fetch_add_u32(&table->count, 1);
 	}
-	return -1;
+	LWLockRelease(lease_lock);
+	return i < MAX_LEASES ? i : -1;
 }
 
 /* What is told of something that this session has put in place just now. */
@@ -170,26 +172,17 @@ first_due(int64 lease_ms)
 	return TimestampTzPlusMilliseconds(dogpile_clock_now(), lease_ms / RENEWALS);
 }
 
-/* Is this the row of that lock or mark?  Their tokens never come back. */
-static bool
-is_row_of(const Row *row, const char *token)
-{
-	return row->used && memcmp(row->facts.token, token, DOGPILE_LOCK_TOKEN_LEN) == 0;
-}
-
+/* Take a lock or mark out of the table, if it is there. */
 static void
 remove_row(int i, const char *token)
 {
-	Row		   *row = &table->rows[i];
-	bool		found;
-
-	SpinLockAcquire(&row->lock);
-	found = is_row_of(row, token);
-	if (found)
-		row->used = false;
-	SpinLockRelease(&row->lock);
-	if (found)
+	LWLockAcquire(lease_lock, LW_EXCLUSIVE);
+	if (is_in_row_locked(&table->rows[i], token))
+	{
+		table->rows[i].used = false;
 		pg_atomic_fetch_sub_u32(&table->count, 1);
+	}
+	LWLockRelease(lease_lock);
 }
 
 /*
@@ -279,15 +272,15 @@ abandon_row(int i, const char *token, bool is_certain)
 	Row		   *row = &table->rows[i];
 	TimestampTz now = dogpile_clock_now();
 
-	SpinLockAcquire(&row->lock);
-	if (is_row_of(row, token))
+	LWLockAcquire(lease_lock, LW_EXCLUSIVE);
+	if (is_in_row_locked(row, token))
 	{
 		row->facts.is_abandoned = true;
 		row->facts.is_certain = is_certain;
 		row->facts.abandoned_at = now;
 		row->facts.renewed_at = 0;
 	}
-	SpinLockRelease(&row->lock);
+	LWLockRelease(lease_lock);
 	dogpile_alarm_set(now);
 }
 
@@ -391,24 +384,23 @@ dogpile_lease_abandon(const DogpileBackendLock *lock)
 bool
 dogpile_lease_find_abandoned(DogpileBytes name, char *token)
 {
+	bool		found = false;
+
 	if (pg_atomic_read_u32(&table->count) == 0)
 		return false;
-	for (int i = 0; i < MAX_LEASES; i++)
+	LWLockAcquire(lease_lock, LW_SHARED);
+	for (int i = 0; i < MAX_LEASES && !found; i++)
 	{
-		Row		   *row = &table->rows[i];
-		bool		found;
+		const Row  *row = &table->rows[i];
 
-		SpinLockAcquire(&row->lock);
 		found = row->used && row->facts.is_abandoned &&
 			row->facts.name.len == name.len &&
 			memcmp(row->facts.name.text, name.data, name.len) == 0;
 		if (found)
 			memcpy(token, row->facts.token, DOGPILE_LOCK_TOKEN_LEN);
-		SpinLockRelease(&row->lock);
-		if (found)
-			return true;
 	}
-	return false;
+	LWLockRelease(lease_lock);
+	return found;
 }
 
 /*
@@ -494,27 +486,27 @@ dogpile_lease_count(void)
 }
 
 /*
- * Tell the i-th row; *facts is undefined if it is not in use.
+ * Tell the first lock or mark of a row, or of one behind it.
  *
- * Returns false behind the last one.  An unused row has no name.
+ * i: the row to begin with; set to the one that was found.
  *
- * Errors: none.
+ * Returns false if there is none.
+ *
+ * Errors: none.  Locks: takes the lease lock shared.
  */
 bool
-dogpile_lease_get(int i, DogpileLeaseFacts *facts)
+dogpile_lease_next(int *i, DogpileLeaseFacts *facts)
 {
-	Row		   *row;
+	bool		found;
 
-	if (i >= MAX_LEASES)
-		return false;
-	row = &table->rows[i];
-	SpinLockAcquire(&row->lock);
-	if (row->used)
-		*facts = row->facts;
-	else
-		facts->name.len = 0;
-	SpinLockRelease(&row->lock);
-	return true;
+	LWLockAcquire(lease_lock, LW_SHARED);
+	while (*i < MAX_LEASES && !table->rows[*i].used)
+		(*i)++;
+	found = *i < MAX_LEASES;
+	if (found)
+		*facts = table->rows[*i].facts;
+	LWLockRelease(lease_lock);
+	return found;
 }
 
 /*
@@ -530,13 +522,13 @@ dogpile_lease_note_renewed(int i, const DogpileLeaseFacts *facts, bool is_answer
 	TimestampTz now = dogpile_clock_now();
 
 	/* If it was abandoned meanwhile, that is seen to when it is due again. */
-	SpinLockAcquire(&row->lock);
-	if (is_row_of(row, facts->token))
+	LWLockAcquire(lease_lock, LW_EXCLUSIVE);
+	if (is_in_row_locked(row, facts->token))
 	{
 		row->facts.renewed_at = now;
 		row->facts.attempts += facts->is_abandoned && is_answered;
 	}
-	SpinLockRelease(&row->lock);
+	LWLockRelease(lease_lock);
 }
 
 /* Forget a lock whose owner is gone or has lost it.  Errors: none. */

@@ -58,7 +58,7 @@ extern void dogpile_lease_pass_on(SubTransactionId subxact, SubTransactionId par
 
 extern TimestampTz dogpile_lease_due(const DogpileLeaseFacts *facts);
 extern int	dogpile_lease_count(void);
-extern bool dogpile_lease_get(int i, DogpileLeaseFacts *facts);
+extern bool dogpile_lease_next(int *i, DogpileLeaseFacts *facts);
 extern void dogpile_lease_note_renewed(int i, const DogpileLeaseFacts *facts,
 										bool is_answered);
 extern void dogpile_lease_forget(int i, const DogpileLeaseFacts *facts);

@@ -12,9 +12,9 @@
  * What is one server here are all those that a region names together: which of
  * them a key belongs to is known to the backend only.
  *
- * The table is small and fixed.  Each row has a spinlock, held for some
- * assignments; what does not fit into the table is not watched, and always
- * asked.
+ * The table is small and fixed; what does not fit into it is not watched, and
+ * always asked.  An LWLock protects it.  As long as a server answers, which is the
+ * common case, a call only adds to two counters, without the lock.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -25,8 +25,9 @@
  */
 #include "postgres.h"
 
+#include "port/atomics.h"
+#include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "storage/spin.h"
 #include "utils/timestamp.h"
 
 #include "lib/clock.h"
@@ -47,12 +48,14 @@
 /* One line in the log for each server and so long a time. */
 #define LOG_INTERVAL_MS		60000
 
-/* A row, under its lock; its names and login are set once, before "used" is. */
+/* A row, under the lock but for the atomics; its names and login never change. */
 typedef struct Server
 {
-	slock_t		lock;
 	bool		used;
 	uint32		login;			/* see dogpile_server_find() */
+	pg_atomic_uint32 is_troubled;	/* 0: UP, and the last call was answered */
+	pg_atomic_uint64 operations;	/* as in the facts, where they are 0 */
+	pg_atomic_uint64 time_us;
 	DogpileServerFacts facts;
 	int			failures_in_row;
 	int			pause_ms;		/* the next time it is left alone */
@@ -61,6 +64,7 @@ typedef struct Server
 } Server;
 
 static Server *servers = NULL;
+static LWLock *server_lock = NULL;
 
 Size
 dogpile_server_shmem_size(void)
@@ -78,23 +82,43 @@ dogpile_server_shmem_init(void)
 {
 	bool		found;
 
+	server_lock = &GetNamedLWLockTranche("dogpile_server")->lock;
 	servers = ShmemInitStruct("dogpile servers", dogpile_server_shmem_size(), &found);
 	if (found)
 		return;
 	memset(servers, 0, dogpile_server_shmem_size());
 	for (int i = 0; i < MAX_SERVERS; i++)
-		SpinLockInit(&servers[i].lock);
+	{
+		pg_atomic_init_u32(&servers[i].is_troubled, 0);
+		pg_atomic_init_u64(&servers[i].operations, 0);
+		pg_atomic_init_u64(&servers[i].time_us, 0);
+	}
 }
 
-/* Take a row that nobody has. */
+/* Fill in a row that is free. */
 static void
-begin_row(Server *server, const char *backend, const char *name)
+begin_server_locked(Server *server, const char *backend, const char *name, uint32 login,
+				 TimestampTz now)
 {
+	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
 	strlcpy(server->facts.backend, backend, sizeof(server->facts.backend));
 	strlcpy(server->facts.name, name, sizeof(server->facts.name));
 	server->facts.state = DOGPILE_SERVER_UP;
+	server->facts.since = now;
+	server->login = login;
 	server->pause_ms = FIRST_PAUSE_MS;
 	server->used = true;
+}
+
+/* Is this the row of that server? */
+static bool
+is_same_server_locked(const Server *server, const char *backend, const char *name,
+				 uint32 login)
+{
+	Assert(LWLockHeldByMe(server_lock));
+	return server->login == login &&
+		strncmp(server->facts.name, name, DOGPILE_SERVER_NAME_LEN - 1) == 0 &&
+		strncmp(server->facts.backend, backend, sizeof(server->facts.backend) - 1) == 0;
 }
 
 /*
@@ -105,39 +129,28 @@ begin_row(Server *server, const char *backend, const char *name)
  *
  * Returns its number, or -1 if the table is full.
  *
- * Errors: none.  Locks: takes the spinlocks of rows.
+ * Errors: none.  Locks: takes the server lock.
  */
 int
 dogpile_server_find(const char *backend, const char *name, uint32 login)
 {
 	TimestampTz now = dogpile_clock_now();
+	int			i = 0;
 
-	for (int i = 0; i < MAX_SERVERS; i++)
-	{
-		Server	   *server = &servers[i];
-		bool		same;
-
-		SpinLockAcquire(&server->lock);
-		if (!server->used)
-		{
-			begin_row(server, backend, name);
-			server->login = login;
-			server->facts.since = now;
-		}
-		same = server->login == login &&
-			strncmp(server->facts.name, name, DOGPILE_SERVER_NAME_LEN - 1) == 0 &&
-			strncmp(server->facts.backend, backend, sizeof(server->facts.backend) - 1) == 0;
-		SpinLockRelease(&server->lock);
-		if (same)
-			return i;
-	}
-	return -1;
+	LWLockAcquire(server_lock, LW_EXCLUSIVE);
+	while (i < MAX_SERVERS && servers[i].used &&
+		   !is_same_server_locked(&servers[i], backend, name, login))
+		i++;
+	if (i < MAX_SERVERS && !servers[i].used)
+		begin_server_locked(&servers[i], backend, name, login, now);
+	LWLockRelease(server_lock);
+	return i < MAX_SERVERS ? i : -1;
 }
 
 /*
  * Should this session ask the server?  If so, it has to note how that went.
  *
- * Errors: none.
+ * Errors: none.  Locks: takes the server lock if the server is in trouble.
  */
 bool
 dogpile_server_may_ask(int number)
@@ -149,12 +162,12 @@ dogpile_server_may_ask(int number)
 	if (number < 0)
 		return true;
 
-	/* Mostly it is up, and an old reading of that does no harm. */
-	if (server->facts.state == DOGPILE_SERVER_UP)
+	/* An old reading does no harm: it is one call more or less. */
+	if (pg_atomic_read_u32(&server->is_troubled) == 0)
 		return true;
 
 	now = dogpile_clock_now();
-	SpinLockAcquire(&server->lock);
+	LWLockAcquire(server_lock, LW_EXCLUSIVE);
 	if (server->facts.state != DOGPILE_SERVER_UP)
 	{
 		result = now >= server->ask_after;
@@ -164,14 +177,15 @@ dogpile_server_may_ask(int number)
 			server->ask_after = TimestampTzPlusMilliseconds(now, PROBE_MS);
 		}
 	}
-	SpinLockRelease(&server->lock);
+	LWLockRelease(server_lock);
 	return result;
 }
 
-/* It has answered again. */
+/* The server has answered again. */
 static void
 bring_up_locked(Server *server, TimestampTz now)
 {
+	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
 	server->facts.state = DOGPILE_SERVER_UP;
 	server->facts.since = now;
 	server->pause_ms = FIRST_PAUSE_MS;
@@ -180,32 +194,36 @@ bring_up_locked(Server *server, TimestampTz now)
 /*
  * Note that a server has answered, if only that it could not do what was asked.
  *
- * Errors: none.
+ * Errors: none.  Locks: takes the server lock if the server was in trouble.
  */
 void
 dogpile_server_note_answer(int number, uint64 elapsed_us)
 {
 	Server	   *server = &servers[number];
-	TimestampTz now = 0;
+	TimestampTz now;
 
 	if (number < 0)
 		return;
-	if (server->facts.state != DOGPILE_SERVER_UP)
-		now = dogpile_clock_now();
-	SpinLockAcquire(&server->lock);
-	server->facts.operations++;
+	pg_atomic_fetch_add_u64(&server->operations, 1);
+	pg_atomic_fetch_add_u64(&server->time_us, elapsed_us);
+	if (pg_atomic_read_u32(&server->is_troubled) == 0)
+		return;
+
+	now = dogpile_clock_now();
+	LWLockAcquire(server_lock, LW_EXCLUSIVE);
 	server->facts.is_failing = false;
-	server->facts.time_us += elapsed_us;
 	server->failures_in_row = 0;
-	if (server->facts.state != DOGPILE_SERVER_UP && now != 0)
+	if (server->facts.state != DOGPILE_SERVER_UP)
 		bring_up_locked(server, now);
-	SpinLockRelease(&server->lock);
+	pg_atomic_write_u32(&server->is_troubled, 0);
+	LWLockRelease(server_lock);
 }
 
 /* Leave a server alone for a while. */
 static void
 take_down_locked(Server *server, TimestampTz now)
 {
+	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
 	if (server->facts.state == DOGPILE_SERVER_UP)
 		server->facts.since = now;
 	server->facts.state = DOGPILE_SERVER_DOWN;
@@ -220,7 +238,7 @@ take_down_locked(Server *server, TimestampTz now)
  *
  * Returns whether to write it to the log: once for each server and interval.
  *
- * Errors: none.
+ * Errors: none.  Locks: takes the server lock.
  */
 bool
 dogpile_server_note_failure(int number, bool unreachable, const char *message)
@@ -231,7 +249,8 @@ dogpile_server_note_failure(int number, bool unreachable, const char *message)
 
 	if (number < 0)
 		return true;
-	SpinLockAcquire(&server->lock);
+	LWLockAcquire(server_lock, LW_EXCLUSIVE);
+	pg_atomic_write_u32(&server->is_troubled, 1);
 	server->facts.failures++;
 	server->facts.is_failing = true;
 	server->facts.last_error_at = now;
@@ -245,25 +264,27 @@ dogpile_server_note_failure(int number, bool unreachable, const char *message)
 	log = now >= TimestampTzPlusMilliseconds(server->logged_at, LOG_INTERVAL_MS);
 	if (log)
 		server->logged_at = now;
-	SpinLockRelease(&server->lock);
+	LWLockRelease(server_lock);
 	return log;
 }
 
 /*
  * Tell what is known of the i-th server; false behind the last one.
  *
- * Errors: none.
+ * Errors: none.  Locks: takes the server lock shared.
  */
 bool
 dogpile_server_get(int i, DogpileServerFacts *facts)
 {
-	bool		used = false;
+	bool		used;
 
 	if (i >= MAX_SERVERS)
 		return false;
-	SpinLockAcquire(&servers[i].lock);
+	LWLockAcquire(server_lock, LW_SHARED);
 	used = servers[i].used;
 	*facts = servers[i].facts;
-	SpinLockRelease(&servers[i].lock);
+	LWLockRelease(server_lock);
+	facts->operations = pg_atomic_read_u64(&servers[i].operations);
+	facts->time_us = pg_atomic_read_u64(&servers[i].time_us);
 	return used;
 }

@@ -128,12 +128,10 @@ serve_all(void)
 
 	if (dogpile_lease_count() == 0)
 		return next;
-	for (int i = 0; dogpile_lease_get(i, &facts); i++)
+	for (int i = 0; dogpile_lease_next(&i, &facts); i++)
 	{
 		TimestampTz now = dogpile_clock_now();
 
-		if (facts.name.len == 0)
-			continue;
 		if (dogpile_lease_due(&facts) <= now)
 		{
 			serve(i, &facts);
