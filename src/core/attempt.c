@@ -23,6 +23,7 @@
 
 #include "core/attempt.h"
 #include "core/lock.h"
+#include "core/underway.h"
 #include "depend/depend.h"
 #include "depend/temporary.h"
 #include "lib/stop.h"
@@ -30,14 +31,13 @@
 #include "xact/change.h"
 #include "xact/xact.h"
 
-/* The keys that this session is creating now, the innermost first. */
-typedef struct Creation
+/* For whom a value is good that was just created, by what its query has used. */
+typedef enum Audience
 {
-	const DogpileKey *key;
-	struct Creation *outer;
-} Creation;
-
-static Creation *creations = NULL;
+	FOR_ALL,
+	FOR_TRANSACTION,			/* what it has pending was used: others create it anew */
+	FOR_CALLER					/* what nobody else has, or cannot be known, was used */
+} Audience;
 
 /* How a value that was just created is to be stored. */
 typedef enum Publication
@@ -57,21 +57,12 @@ typedef enum Publication
 void
 dogpile_attempt_check_recursion(const DogpileCall *call)
 {
-	for (Creation *c = creations; c != NULL; c = c->outer)
-		if (c->key->len == call->key.len &&
-			memcmp(c->key->bytes, call->key.bytes, call->key.len) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_RECURSION),
-					 errmsg("creation of cache entry \"%s\" of region \"%s\" depends on itself",
-							dogpile_call_key_text(call), call->region->name),
-					 errdetail("The query asks for the value that it is to create.")));
-}
-
-/* Is this session creating anything now? */
-bool
-dogpile_attempt_is_nested(void)
-{
-	return creations != NULL;
+	if (dogpile_underway_has(&call->key))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_RECURSION),
+				 errmsg("creation of cache entry \"%s\" of region \"%s\" depends on itself",
+						dogpile_call_key_text(call), call->region->name),
+				 errdetail("The query asks for the value that it is to create.")));
 }
 
 /*
@@ -101,24 +92,23 @@ run_query(const DogpileAttempt *attempt)
  * Run the query, finding out what its value depends on if the region wants that.
  *
  * tags: set to what it depends on.
- *
- * Returns whether the value may be stored at all.
  */
-static bool
+static DogpileFinding
 run_collecting(const DogpileAttempt *attempt, const DogpileTags **tags)
 {
 	DogpileCollection collection;
+	DogpileFinding finding;
 
 	if (!dogpile_depend_is_wanted(attempt->call.region))
 	{
 		run_query(attempt);
-		return true;
+		return DOGPILE_FINDING_STORABLE;
 	}
 	dogpile_depend_begin(&collection, attempt->call.region);
 	PG_TRY();
 	{
 		run_query(attempt);
-		*tags = dogpile_depend_end(&collection, attempt->tags);
+		finding = dogpile_depend_end(&collection, tags);
 	}
 	PG_CATCH();
 	{
@@ -126,10 +116,9 @@ run_collecting(const DogpileAttempt *attempt, const DogpileTags **tags)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	if (!dogpile_depend_must_bypass(&collection))
-		return !collection.is_stale;
-	dogpile_attempt_count(attempt, DOGPILE_COUNTER_BYPASSES, 1);
-	return false;
+	if (finding == DOGPILE_FINDING_UNKNOWN)
+		dogpile_attempt_count(attempt, DOGPILE_COUNTER_BYPASSES, 1);
+	return finding;
 }
 
 /* A value that is good for this session only is not stored; count it, and say so. */
@@ -154,17 +143,17 @@ report_temporary(const DogpileAttempt *attempt)
  *
  * entry: filled in, apart from the value.
  *
- * Returns whether the value may be stored: not if it was made with the help of temporary
- * objects, which nobody else has.
+ * Returns for whom the value is good.
  */
-static bool
+static Audience
 run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 {
 	DogpileTemporaryState temporary;
-	uint64		npending = dogpile_call_npending;
+	DogpileUnderway underway;
 	TimestampTz started_at = dogpile_clock_now();
-	volatile bool storable = false;
+	volatile DogpileFinding finding;
 	volatile bool is_temporary = false;
+	volatile bool uses_pending = false;
 
 	entry->created_at = IsolationUsesXactSnapshot() ?
 		dogpile_version_snapshot_time() : started_at;
@@ -179,23 +168,26 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 	attempt->log_position = dogpile_xact_position;
 	dogpile_stop(DOGPILE_STOP_NOTED);
 
+	dogpile_underway_begin(&underway, &attempt->call.key);
 	dogpile_temporary_begin(&temporary);
 	PG_TRY();
 	{
-		storable = run_collecting(attempt, &entry->tags);
+		finding = run_collecting(attempt, &entry->tags);
 	}
 	PG_FINALLY();
 	{
 		is_temporary = dogpile_temporary_end(&temporary);
+		uses_pending = dogpile_underway_end(&underway);
 	}
 	PG_END_TRY();
 	if (is_temporary)
 		report_temporary(attempt);
-	attempt->uses_pending = dogpile_call_npending != npending;
 	entry->creation_us = dogpile_attempt_elapsed_us(started_at);
 	dogpile_attempt_count(attempt, DOGPILE_COUNTER_CREATIONS, 1);
 	dogpile_attempt_count(attempt, DOGPILE_COUNTER_CREATION_TIME, entry->creation_us);
-	return storable && !is_temporary;
+	if (is_temporary || finding != DOGPILE_FINDING_STORABLE)
+		return FOR_CALLER;
+	return uses_pending ? FOR_TRANSACTION : FOR_ALL;
 }
 
 /*
@@ -213,11 +205,12 @@ is_outdated_by_query(const DogpileAttempt *attempt, const DogpileDeps *deps)
 
 /* Is it right to publish the value that has just been created, and when? */
 static Publication
-choose_publication(const DogpileAttempt *attempt, const DogpileDeps *deps, bool storable)
+choose_publication(const DogpileAttempt *attempt, const DogpileDeps *deps,
+				   Audience audience)
 {
-	if (!storable || is_outdated_by_query(attempt, deps))
+	if (audience == FOR_CALLER || is_outdated_by_query(attempt, deps))
 		return PUBLISH_NEVER;
-	if (attempt->uses_pending || dogpile_change_affects(deps))
+	if (audience == FOR_TRANSACTION || dogpile_change_affects(deps))
 		return PUBLISH_BY_OTHERS;
 	if (dogpile_attempt_has_written() ||
 		dogpile_xact_get_invalidation(deps, 0) != DOGPILE_NOT_INVALIDATED)
@@ -328,7 +321,7 @@ give_up(const DogpileAttempt *attempt)
  * it, or if one of them should take over.
  */
 static DogpileOutcomeKind
-store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
+store_created(DogpileAttempt *attempt, DogpileEntry *entry, Audience audience)
 {
 	DogpileResult *result = attempt->result;
 	DogpileDeps deps;
@@ -343,7 +336,7 @@ store_created(DogpileAttempt *attempt, DogpileEntry *entry, bool storable)
 		return DOGPILE_OUTCOME_UNSTORED;
 	}
 
-	switch (choose_publication(attempt, &deps, storable))
+	switch (choose_publication(attempt, &deps, audience))
 	{
 		case PUBLISH_NOW:
 			return publish_now(attempt, &deps, entry);
@@ -390,10 +383,10 @@ static DogpileOutcomeKind
 create_and_store(DogpileAttempt *attempt)
 {
 	DogpileEntry entry;
-	bool		storable = run_creator(attempt, &entry);
+	Audience	audience = run_creator(attempt, &entry);
 
 	dogpile_stop(DOGPILE_STOP_COMPUTED);
-	return store_created(attempt, &entry, storable);
+	return store_created(attempt, &entry, audience);
 }
 
 /*
@@ -426,7 +419,6 @@ void
 dogpile_attempt_create(DogpileAttempt *attempt)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Creation	creation = {.key = &attempt->call.key,.outer = creations};
 	bool		had_written = dogpile_attempt_has_written();
 	bool		query_wrote;
 	CommandId	command;
@@ -435,19 +427,16 @@ dogpile_attempt_create(DogpileAttempt *attempt)
 	/* In a transaction that has written before, only the command tells. */
 	CommandCounterIncrement();
 	command = GetCurrentCommandId(false);
-	creations = &creation;
 	PG_TRY();
 	{
 		kind = create_and_store(attempt);
 	}
 	PG_CATCH();
 	{
-		creations = creation.outer;
 		note_failure(attempt, context);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	creations = creation.outer;
 
 	query_wrote = (!had_written && dogpile_attempt_has_written()) ||
 		GetCurrentCommandId(false) != command;

@@ -35,12 +35,10 @@ typedef struct DogpileAttempt
 	DogpileResult *result;
 	struct DogpileGrant *grant; /* of a store that other servers share, or NULL */
 	DogpileLogPosition log_position;	/* of the transaction, before the snapshot */
-	bool		uses_pending;	/* was the query given what is not yet committed? */
 	bool		is_creator;		/* does it hold the creator lock? */
 } DogpileAttempt;
 
 extern void dogpile_attempt_check_recursion(const DogpileCall *call);
-extern bool dogpile_attempt_is_nested(void);
 extern bool dogpile_attempt_sees_all(const DogpileAttempt *attempt,
 									 const DogpileDeps *deps);
 extern void dogpile_attempt_create(DogpileAttempt *attempt);

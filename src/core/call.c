@@ -19,12 +19,11 @@
 #include "access/xact.h"
 
 #include "core/call.h"
+#include "core/underway.h"
 #include "depend/depend.h"
 #include "entry/variant.h"
 #include "store/store.h"
 #include "xact/xact.h"
-
-uint64		dogpile_call_npending = 0;
 
 /*
  * Refuse to create or change anything while a parallel plan runs, as PostgreSQL
@@ -119,7 +118,7 @@ dogpile_call_note_pending(const DogpileCall *call, const DogpileLookup *found)
 {
 	if (dogpile_xact_has_pending() &&
 		(found->is_invalidated || dogpile_xact_find_entry(&call->key) != NULL))
-		dogpile_call_npending++;
+		dogpile_underway_note_pending();
 }
 
 /*
@@ -133,7 +132,7 @@ dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
 				  DogpileResult *result)
 {
 	dogpile_call_note_pending(call, found);
-	if (dogpile_depend_current != NULL)
+	if (dogpile_depend_is_collecting())
 	{
 		DogpileDeps deps;
 

@@ -24,9 +24,6 @@ typedef struct DogpileCall
 	DogpileKey	key;
 } DogpileCall;
 
-/* Counts the values told of that this transaction is only about to store. */
-extern PGDLLIMPORT uint64 dogpile_call_npending;
-
 extern void dogpile_call_require_serial(void);
 extern DogpileRegion *dogpile_call_open_region(const text *name);
 extern void dogpile_call_open(DogpileCall *call, const text *region, const text *key);

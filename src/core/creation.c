@@ -39,6 +39,7 @@
 #include "core/creation.h"
 #include "core/lock.h"
 #include "core/outcome.h"
+#include "core/underway.h"
 #include "lib/clock.h"
 #include "xact/xact.h"
 
@@ -114,7 +115,7 @@ dogpile_creation_deadline(const DogpileCall *call, TimestampTz since)
 		TimestampTzPlusMilliseconds(since, region->lock_timeout_ms);
 
 	if (region->store->is_shared &&
-		(dogpile_attempt_is_nested() || region->store->holds_lock()))
+		(dogpile_underway_has_any() || region->store->holds_lock()))
 		deadline = Min(deadline, TimestampTzPlusMilliseconds(since, region->grace_time_ms));
 	return deadline;
 }

@@ -88,7 +88,7 @@ note_question(const DogpileCall *call)
 {
 	DogpileDeps deps;
 
-	if (dogpile_depend_current == NULL)
+	if (!dogpile_depend_is_collecting())
 		return;
 	dogpile_deps_get(call->region, &call->key, NULL, &deps);
 	dogpile_depend_note_value(call->region, &deps, false);

@@ -210,9 +210,9 @@ keep(DogpileCall *call, DogpileLookup *found)
 void
 dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator *creator)
 {
-	DogpileCollection *collection = dogpile_depend_current;
+	DogpileCollection *collection;
 	char	   *failure = NULL;
-	bool		same;
+	volatile bool same = false;
 	DogpileDeps deps;
 
 	/* What this transaction has stored itself may well be unlike what others see. */
@@ -221,7 +221,7 @@ dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator
 	keep(call, found);
 
 	/* What it reads concerns no query that is running now. */
-	dogpile_depend_current = NULL;
+	collection = dogpile_depend_suspend();
 	is_verifying = true;
 	PG_TRY();
 	{
@@ -230,7 +230,7 @@ dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator
 	PG_FINALLY();
 	{
 		is_verifying = false;
-		dogpile_depend_current = collection;
+		dogpile_depend_resume(collection);
 	}
 	PG_END_TRY();
 

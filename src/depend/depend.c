@@ -591,13 +591,33 @@ xact_callback(XactEvent event, void *arg)
 	dogpile_callee_end_transaction();
 }
 
-/* One without an outer one may be within another all the same: see verify.c. */
+/* One without an outer one may be within another all the same, which is suspended. */
 static void
 end(DogpileCollection *collection)
 {
 	dogpile_depend_current = collection->outer;
 	if (collection->is_reader)
 		end_read();
+}
+
+/*
+ * A query is about to run that is no part of the one that runs now.
+ *
+ * Returns what dogpile_depend_resume() is to be given, also after an error.
+ */
+DogpileCollection *
+dogpile_depend_suspend(void)
+{
+	DogpileCollection *collection = dogpile_depend_current;
+
+	dogpile_depend_current = NULL;
+	return collection;
+}
+
+void
+dogpile_depend_resume(DogpileCollection *collection)
+{
+	dogpile_depend_current = collection;
 }
 
 /* Give up, because of an error.  Errors: none. */
@@ -675,8 +695,8 @@ report_bypass(const DogpileCollection *collection)
 }
 
 /* Is the value not to be stored, because it depends on what cannot be known? */
-bool
-dogpile_depend_must_bypass(const DogpileCollection *collection)
+static bool
+must_bypass(const DogpileCollection *collection)
 {
 	return collection->unknown != NULL &&
 		collection->region->nondeterministic == DOGPILE_NONDETERMINISTIC_BYPASS;
@@ -685,36 +705,36 @@ dogpile_depend_must_bypass(const DogpileCollection *collection)
 /*
  * End it, the query having run.  What it depends on is watched from now on.
  *
- * tags: those that the user has given the value, or NULL.
+ * tags: those that the user has given the value, or NULL; set to all that it depends
+ *		on, besides its region and key, in CurrentMemoryContext.
  *
- * Returns all that it depends on, besides its region and key, in
- * CurrentMemoryContext.
+ * Returns whether the value may be stored.
  *
  * Errors: out of memory; the query that has caused this one must not depend on such
  * a value.  The collection is then to be abandoned.
  * Locks: takes the version lock, if something was not watched before.
  */
-DogpileTags *
-dogpile_depend_end(DogpileCollection *collection, const DogpileTags *tags)
+DogpileFinding
+dogpile_depend_end(DogpileCollection *collection, const DogpileTags **tags)
 {
-	DogpileTags *result;
-
 	/* It may have been an error that the query has caught. */
 	check_unknown(collection);
-	add_relations(collection, tags);
+	add_relations(collection, *tags);
 	add_definitions(collection);
 	add_slot(collection, dogpile_object_database());
 	add_slot(collection, dogpile_object_cluster());
 	collection->nslots = dogpile_version_make_unique(collection->slots, collection->nslots);
-	result = dogpile_tag_add_objects(tags, collection->slots, collection->nslots,
-									 collection->relations, collection->unknown == NULL);
+	*tags = dogpile_tag_add_objects(*tags, collection->slots, collection->nslots,
+									collection->relations, collection->unknown == NULL);
 	if (collection->outer != NULL)
 		pass_on(collection, collection->outer);
-	if (dogpile_depend_must_bypass(collection))
+	if (must_bypass(collection))
 		report_bypass(collection);
 	dogpile_version_watch(collection->slots, collection->nslots);
 	end(collection);
-	return result;
+	if (must_bypass(collection))
+		return DOGPILE_FINDING_UNKNOWN;
+	return collection->is_stale ? DOGPILE_FINDING_OUTDATED : DOGPILE_FINDING_STORABLE;
 }
 
 /* See all plans that are about to run, and functions.  Called once, at load. */

@@ -39,13 +39,23 @@ typedef struct DogpileCollection
 	bool		is_session;		/* that is a matter of the session, not the query */
 } DogpileCollection;
 
+/* What may become of a value, by what its query was found to depend on. */
+typedef enum DogpileFinding
+{
+	DOGPILE_FINDING_STORABLE,
+	DOGPILE_FINDING_OUTDATED,	/* not stored, the query was given what is outdated */
+	DOGPILE_FINDING_UNKNOWN		/* not stored, some of it cannot be known */
+} DogpileFinding;
+
 extern void dogpile_depend_init(void);
 extern bool dogpile_depend_is_wanted(const DogpileRegion *region);
 extern void dogpile_depend_begin(DogpileCollection *collection,
 								 const DogpileRegion *region);
-extern DogpileTags *dogpile_depend_end(DogpileCollection *collection,
-									   const DogpileTags *tags);
+extern DogpileFinding dogpile_depend_end(DogpileCollection *collection,
+										 const DogpileTags **tags);
 extern void dogpile_depend_abandon(DogpileCollection *collection);
+extern DogpileCollection *dogpile_depend_suspend(void);
+extern void dogpile_depend_resume(DogpileCollection *collection);
 extern void dogpile_depend_note_query(Query *query);
 extern void dogpile_depend_note_value(const DogpileRegion *region,
 									  const DogpileDeps *deps, bool is_known);
@@ -53,9 +63,15 @@ extern void dogpile_depend_note_stale(void);
 extern void dogpile_depend_note_unknown(const char *reason);
 extern void dogpile_depend_note_types(int types);
 extern void dogpile_depend_note_error(int sqlerrcode);
-extern bool dogpile_depend_must_bypass(const DogpileCollection *collection);
+
+/* That of the query that runs, or NULL; only src/depend may use it. */
+extern PGDLLIMPORT DogpileCollection *dogpile_depend_current;
 
 /* Is it being found out what a query depends on? */
-extern PGDLLIMPORT DogpileCollection *dogpile_depend_current;
+static inline bool
+dogpile_depend_is_collecting(void)
+{
+	return dogpile_depend_current != NULL;
+}
 
 #endif							/* DOGPILE_DEPEND_H */
