@@ -193,7 +193,7 @@ dogpile_secret_define_stray(const List *lines)
  * in quotes; else NULL.  *len is set to its length.
  */
 static const char *
-find_name(const char *text, int *len)
+find_setting_name(const char *text, int *len)
 {
 	const char *quote = strchr(text, '"');
 
@@ -220,7 +220,7 @@ hide_in_log(ErrorData *edata)
 
 	if (!IsUnderPostmaster && edata->message != NULL && edata->message_id != NULL &&
 		strcmp(edata->message_id, CHANGED) == 0 &&
-		(name = find_name(edata->message, &len)) != NULL)
+		(name = find_setting_name(edata->message, &len)) != NULL)
 	{
 		char	   *copy = pnstrdup(name, len);
 		const char *dot = strchr(copy, '.');

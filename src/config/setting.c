@@ -29,7 +29,7 @@
 
 #include "config/setting.h"
 
-static bool check_backend(char **newval, void **extra, GucSource source);
+static bool check_backend_name(char **newval, void **extra, GucSource source);
 static bool check_wrap(char **newval, void **extra, GucSource source);
 static bool check_key_prefix(char **newval, void **extra, GucSource source);
 static bool check_key_mangler(char **newval, void **extra, GucSource source);
@@ -77,7 +77,7 @@ const DogpileSetting dogpile_settings[] = {
 		.offset = offsetof(DogpileRegion, backend),
 		.context = PGC_SIGHUP,
 		.text = DOGPILE_SHARED_MEMORY,
-		.check_string = check_backend,
+		.check_string = check_backend_name,
 	},
 	{
 		.name = "expiration_time",
@@ -394,7 +394,7 @@ static DogpileBackendCheck wrappers_usable = NULL;
  * defined, while other modules may bring stores of their own.
  */
 static bool
-check_backend(char **newval, void **extra, GucSource source)
+check_backend_name(char **newval, void **extra, GucSource source)
 {
 	const char *detail = NULL;
 

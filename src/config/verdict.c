@@ -330,7 +330,7 @@ lines_of_region(const char *region)
 
 /* Tell the administrator of a region with a fault. */
 static void
-report(const DogpileVerdict *verdict)
+report_fault(const DogpileVerdict *verdict)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -378,7 +378,7 @@ note_good(DogpileVerdict *verdict)
 
 /* Judge what was loaded for a region.  Only the postmaster reports and publishes. */
 static void
-judge(DogpileVerdict *verdict)
+judge_region(DogpileVerdict *verdict)
 {
 	MemoryContext temporary = AllocSetContextCreate(CurrentMemoryContext,
 													"dogpile judging",
@@ -401,7 +401,7 @@ judge(DogpileVerdict *verdict)
 	{
 		publish(verdict);
 		if (verdict->fault != NULL && is_named(verdict->region))
-			report(verdict);
+			report_fault(verdict);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(temporary);
@@ -452,7 +452,7 @@ dogpile_verdict_get(const char *region)
 	{
 		verdict = add_verdict(region);
 		if (has_begun)
-			judge(verdict);
+			judge_region(verdict);
 	}
 	return verdict;
 }
@@ -464,7 +464,7 @@ judge_all(void)
 	slist_iter	iter;
 
 	slist_foreach(iter, &verdicts)
-		judge(slist_container(DogpileVerdict, node, iter.cur));
+		judge_region(slist_container(DogpileVerdict, node, iter.cur));
 	dogpile_verdict_generation++;
 }
 

@@ -43,7 +43,7 @@
 
 #include "wire/wire.h"
 #include "wire/wire_encoding.h"
-#include "wire/wire_guard.h"
+#include "wire/wire_try.h"
 #include "wire/wire_rows.h"
 
 #define MAGIC				"dgpl"
@@ -126,7 +126,7 @@ seal_len(uint8 flags)
  * --------------------------------------------------------------------
  */
 
-/* What the guarded part of the encoding works on. */
+/* Arguments of encode(). */
 typedef struct EncodeArgs
 {
 	const DogpileEntry *entry;
@@ -137,7 +137,7 @@ typedef struct EncodeArgs
 } EncodeArgs;
 
 static void
-write_head(StringInfo out, const DogpileEntry *entry, bool authentic)
+write_wire_head(StringInfo out, const DogpileEntry *entry, bool authentic)
 {
 	uint64		lifetime;
 
@@ -195,7 +195,7 @@ encode(void *arg)
 	uint32		length;
 	int			start;
 
-	write_head(out, args->entry, args->authentic);
+	write_wire_head(out, args->entry, args->authentic);
 	write_tokens(out, args->tokens, args->ntokens);
 	write_tags(out, args->entry->tags);
 	start = out->len;
@@ -233,7 +233,7 @@ dogpile_wire_encode(const DogpileEntry *entry, const DogpileBytes *tokens,
 	int			start = out->len;
 
 	*reason = NULL;
-	if (!dogpile_wire_guard(encode, &args, &failure))
+	if (!dogpile_wire_try(encode, &args, &failure))
 	{
 		if (failure.sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 			*reason = failure.message;
@@ -384,7 +384,7 @@ read_tags(DogpileBytes *bytes, DogpileWireHead *head)
 }
 
 static bool
-read_head(DogpileBytes bytes, DogpileWireHead *head)
+read_wire_head(DogpileBytes bytes, DogpileWireHead *head)
 {
 	uint32		length;
 
@@ -473,7 +473,7 @@ dogpile_wire_open(DogpileBytes bytes, DogpileBytes name, const char *secret,
 		return DOGPILE_WIRE_DAMAGED;
 	}
 	rest.len = bytes.len - (rest.data - bytes.data);
-	if (!read_head(rest, head))
+	if (!read_wire_head(rest, head))
 	{
 		*reason = "its head is damaged";
 		return DOGPILE_WIRE_DAMAGED;
@@ -482,7 +482,7 @@ dogpile_wire_open(DogpileBytes bytes, DogpileBytes name, const char *secret,
 	return DOGPILE_WIRE_OK;
 }
 
-/* The guarded part of what follows. */
+/* Convert the tags; called by dogpile_wire_try(). */
 static void
 convert_tags(void *arg)
 {
@@ -520,7 +520,7 @@ dogpile_wire_convert_tags(DogpileWireHead *head, const char **reason)
 {
 	DogpileWireFailure failure;
 
-	if (dogpile_wire_guard(convert_tags, head, &failure))
+	if (dogpile_wire_try(convert_tags, head, &failure))
 		return true;
 	*reason = failure.message;
 	return false;

@@ -72,7 +72,7 @@ dogpile_wire_is_reg(Oid typid)
 
 /* A name with its schema, or NULL if there is no such object. */
 static char *
-qualify(Oid namespace, const char *name)
+qualify_name(Oid namespace, const char *name)
 {
 	if (name == NULL || !OidIsValid(namespace))
 		return NULL;
@@ -91,14 +91,14 @@ qualify_object(Oid value, int cache)
 		return NULL;
 	form = GETSTRUCT(tuple);
 	if (cache == COLLOID)
-		name = qualify(((Form_pg_collation) form)->collnamespace,
-					   NameStr(((Form_pg_collation) form)->collname));
+		name = qualify_name(((Form_pg_collation) form)->collnamespace,
+							NameStr(((Form_pg_collation) form)->collname));
 	else if (cache == TSCONFIGOID)
-		name = qualify(((Form_pg_ts_config) form)->cfgnamespace,
-					   NameStr(((Form_pg_ts_config) form)->cfgname));
+		name = qualify_name(((Form_pg_ts_config) form)->cfgnamespace,
+							NameStr(((Form_pg_ts_config) form)->cfgname));
 	else
-		name = qualify(((Form_pg_ts_dict) form)->dictnamespace,
-					   NameStr(((Form_pg_ts_dict) form)->dictname));
+		name = qualify_name(((Form_pg_ts_dict) form)->dictnamespace,
+							NameStr(((Form_pg_ts_dict) form)->dictname));
 	ReleaseSysCache(tuple);
 	return name;
 }
@@ -111,12 +111,12 @@ quote(char *name)
 
 /* The name of what a value stands for, or NULL. */
 static char *
-find_name(Oid typid, Oid value)
+find_reg_name(Oid typid, Oid value)
 {
 	switch (typid)
 	{
 		case REGCLASSOID:
-			return qualify(get_rel_namespace(value), get_rel_name(value));
+			return qualify_name(get_rel_namespace(value), get_rel_name(value));
 		case REGCOLLATIONOID:
 			return qualify_object(value, COLLOID);
 		case REGCONFIGOID:
@@ -149,7 +149,7 @@ find_name(Oid typid, Oid value)
 void
 dogpile_wire_write_reg(StringInfo out, Oid typid, Oid value)
 {
-	char	   *name = OidIsValid(value) ? find_name(typid, value) : NONE;
+	char	   *name = OidIsValid(value) ? find_reg_name(typid, value) : NONE;
 
 	if (name == NULL || strncmp(name, TEMPORARY, strlen(TEMPORARY)) == 0)
 		ereport(ERROR,

@@ -24,7 +24,7 @@
 #include "entry/rowtype.h"
 #include "entry/trust.h"
 #include "wire/wire_datum.h"
-#include "wire/wire_guard.h"
+#include "wire/wire_try.h"
 #include "wire/wire_rows.h"
 
 #define ROW_MARK	'R'
@@ -94,7 +94,7 @@ dogpile_wire_write_rows(const DogpileValue *value, StringInfo out)
  * --------------------------------------------------------------------
  */
 
-/* What the guarded part of the reading works on. */
+/* Arguments of decode(). */
 typedef struct DecodeArgs
 {
 	DogpileWireReader reader;
@@ -250,7 +250,7 @@ decode(void *arg)
 	MemoryContextSwitchTo(args->result_context);
 }
 
-/* Decode under guard, in memory that is given back. */
+/* Decode by dogpile_wire_try(), in memory that is freed afterwards. */
 static bool
 try_decode(DecodeArgs *args, DogpileBytes bytes, DogpileWireFailure *failure)
 {
@@ -264,14 +264,14 @@ try_decode(DecodeArgs *args, DogpileBytes bytes, DogpileWireFailure *failure)
 	bool		ok;
 
 	args->reader = reader;
-	ok = dogpile_wire_guard(decode, args, failure);
+	ok = dogpile_wire_try(decode, args, failure);
 	MemoryContextDelete(reader.types.context);
 	return ok;
 }
 
 /* What an error means that a receive function has raised. */
 static DogpileWireStatus
-judge(const DogpileWireFailure *failure)
+judge_failure(const DogpileWireFailure *failure)
 {
 	switch (failure->sqlerrcode)
 	{
@@ -301,7 +301,7 @@ run_decode(DecodeArgs *args, DogpileBytes rows, const char **reason)
 		return DOGPILE_WIRE_OK;
 	*reason = failure.message;
 	return args->reader.status == DOGPILE_WIRE_DAMAGED ? DOGPILE_WIRE_DAMAGED :
-		judge(&failure);
+		judge_failure(&failure);
 }
 
 /*
@@ -316,7 +316,7 @@ run_decode(DecodeArgs *args, DogpileBytes rows, const char **reason)
  *
  * Nothing is called that a user can define.
  *
- * Errors: those that are not about the data, see wire_guard.c.
+ * Errors: those that are not about the data, see wire_try.c.
  */
 DogpileWireStatus
 dogpile_wire_read_rows(DogpileBytes rows, const DogpileShape *shape, DogpileValue *value,

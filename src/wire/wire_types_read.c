@@ -132,7 +132,7 @@ dogpile_wire_get_uint32(DogpileWireReader *reader)
 
 /* In the server's encoding, in CurrentMemoryContext. */
 static char *
-read_string(DogpileWireReader *reader)
+read_utf8(DogpileWireReader *reader)
 {
 	int			len = get_uint16(reader);
 	const char *utf8 = dogpile_wire_get(reader, len);
@@ -145,7 +145,7 @@ read_string(DogpileWireReader *reader)
 static char *
 read_column_name(DogpileWireReader *reader)
 {
-	char	   *name = read_string(reader);
+	char	   *name = read_utf8(reader);
 
 	truncate_identifier(name, strlen(name), false);
 	return name;
@@ -164,14 +164,14 @@ read_name(DogpileWireReader *reader, Oid *namespace, char **schema)
 		case DOGPILE_WIRE_BUILTIN:
 			break;
 		case DOGPILE_WIRE_QUALIFIED:
-			*schema = read_string(reader);
+			*schema = read_utf8(reader);
 			*namespace = strlen(*schema) >= NAMEDATALEN ? InvalidOid :
 				get_namespace_oid(*schema, true);
 			break;
 		default:
 			dogpile_wire_raise_damaged(reader);
 	}
-	name = read_string(reader);
+	name = read_utf8(reader);
 	if (strlen(name) >= NAMEDATALEN || isAnyTempNamespace(*namespace))
 		*namespace = InvalidOid;
 	return name;
@@ -179,7 +179,7 @@ read_name(DogpileWireReader *reader, Oid *namespace, char **schema)
 
 /* For messages. */
 static const char *
-qualify(const char *schema, const char *name)
+full_name(const char *schema, const char *name)
 {
 	return schema ? psprintf("%s.%s", schema, name) : name;
 }
@@ -221,7 +221,7 @@ read_collation(DogpileWireReader *reader, Oid typid)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("collation \"%s\" does not exist here",
-						qualify(schema, name))));
+						full_name(schema, name))));
 	return collation;
 }
 
@@ -241,12 +241,12 @@ read_named(DogpileWireReader *reader, DogpileWireKind kind)
 	if (!OidIsValid(typid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("type \"%s\" does not exist here", qualify(schema, name))));
+				 errmsg("type \"%s\" does not exist here", full_name(schema, name))));
 	form = dogpile_wire_fetch_form(typid);
 	if (dogpile_wire_classify(&form) != kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("type \"%s\" is of another kind here", qualify(schema, name))));
+				 errmsg("type \"%s\" is of another kind here", full_name(schema, name))));
 	return form;
 }
 
@@ -312,7 +312,7 @@ read_part(DogpileWireReader *reader)
  * value to check.
  */
 static void
-read_domain(DogpileWireReader *reader, DogpileWireType *type)
+read_domain_type(DogpileWireReader *reader, DogpileWireType *type)
 {
 	int32		typmod;
 
@@ -328,7 +328,7 @@ read_domain(DogpileWireReader *reader, DogpileWireType *type)
  * An array type has no name of its own outside: it is that of its element type.
  */
 static FormData_pg_type
-read_array(DogpileWireReader *reader, DogpileWireType *type)
+read_array_type(DogpileWireReader *reader, DogpileWireType *type)
 {
 	Oid			typid;
 
@@ -344,7 +344,7 @@ read_array(DogpileWireReader *reader, DogpileWireType *type)
 
 /* Likewise a range type could be over another subtype here. */
 static void
-read_range(DogpileWireReader *reader, DogpileWireType *type)
+read_range_type(DogpileWireReader *reader, DogpileWireType *type)
 {
 	type->inner = read_part(reader);
 	if (get_range_subtype(type->typid) != type->inner->typid)
@@ -356,7 +356,7 @@ read_range(DogpileWireReader *reader, DogpileWireType *type)
 
 /* A multirange type, too, is found by what it consists of. */
 static FormData_pg_type
-read_multirange(DogpileWireReader *reader, DogpileWireType *type)
+read_multirange_type(DogpileWireReader *reader, DogpileWireType *type)
 {
 	type->inner = read_part(reader);
 	if (type->inner->kind != DOGPILE_WIRE_RANGE)
@@ -369,7 +369,7 @@ read_multirange(DogpileWireReader *reader, DogpileWireType *type)
  * ones there are in between is each server's own affair.
  */
 static void
-read_composite(DogpileWireReader *reader, DogpileWireType *type)
+read_composite_type(DogpileWireReader *reader, DogpileWireType *type)
 {
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type->typid, -1);
 	int			count = get_uint16(reader);
@@ -459,19 +459,19 @@ read_definition(DogpileWireReader *reader, DogpileWireType *type)
 		case DOGPILE_WIRE_SCALAR:
 			return;
 		case DOGPILE_WIRE_DOMAIN:
-			read_domain(reader, type);
+			read_domain_type(reader, type);
 			return;
 		case DOGPILE_WIRE_ARRAY:
-			form = read_array(reader, type);
+			form = read_array_type(reader, type);
 			break;
 		case DOGPILE_WIRE_RANGE:
-			read_range(reader, type);
+			read_range_type(reader, type);
 			return;
 		case DOGPILE_WIRE_MULTIRANGE:
-			form = read_multirange(reader, type);
+			form = read_multirange_type(reader, type);
 			break;
 		case DOGPILE_WIRE_COMPOSITE:
-			read_composite(reader, type);
+			read_composite_type(reader, type);
 			return;
 		case DOGPILE_WIRE_RECORD:
 			form = dogpile_wire_fetch_form(RECORDOID);

@@ -39,7 +39,7 @@
 #include "port/pg_crc32c.h"
 
 #include "wire/wire.h"
-#include "wire/wire_guard.h"
+#include "wire/wire_try.h"
 #include "wire/wire_rows.h"
 
 #define INPUT_SIZE	4096
@@ -124,7 +124,7 @@ pg_any_to_server(const char *text, int len, int encoding)
 }
 
 bool
-dogpile_wire_guard(void (*work) (void *arg), void *arg, DogpileWireFailure *failure)
+dogpile_wire_try(void (*work) (void *arg), void *arg, DogpileWireFailure *failure)
 {
 	failure->message = "an error";
 	if (setjmp(guard) != 0)

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * wire_guard.h
+ * wire_try.h
  *	  Run code on data from outside, and survive its errors.
  *
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
- *	  src/wire/wire_guard.h
+ *	  src/wire/wire_try.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DOGPILE_WIRE_GUARD_H
-#define DOGPILE_WIRE_GUARD_H
+#ifndef DOGPILE_WIRE_TRY_H
+#define DOGPILE_WIRE_TRY_H
 
 /* The error that ended it. */
 typedef struct DogpileWireFailure
@@ -20,7 +20,7 @@ typedef struct DogpileWireFailure
 	const char *message;		/* in CurrentMemoryContext of the caller */
 } DogpileWireFailure;
 
-extern bool dogpile_wire_guard(void (*work) (void *arg), void *arg,
-							   DogpileWireFailure *failure);
+extern bool dogpile_wire_try(void (*work) (void *arg), void *arg,
+							 DogpileWireFailure *failure);
 
-#endif							/* DOGPILE_WIRE_GUARD_H */
+#endif							/* DOGPILE_WIRE_TRY_H */

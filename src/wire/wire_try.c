@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * wire_guard.c
+ * wire_try.c
  *	  Run code on data from outside, and survive its errors.
  *
  * A value from outside that cannot be read is a miss and not an error.  But it
@@ -24,7 +24,7 @@
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
- *	  src/wire/wire_guard.c
+ *	  src/wire/wire_try.c
  *
  *-------------------------------------------------------------------------
  */
@@ -36,10 +36,10 @@
 #include "utils/resowner.h"
 
 #include "wire/wire_encoding.h"
-#include "wire/wire_guard.h"
+#include "wire/wire_try.h"
 
 /* What has to be put back. */
-typedef struct Guard
+typedef struct TryState
 {
 	int			encoding;		/* of the client */
 	MemoryContext context;
@@ -47,11 +47,11 @@ typedef struct Guard
 	ResourceOwner own;			/* ours */
 	uint32		interrupt_holdoff_count;
 	uint32		query_cancel_holdoff_count;
-} Guard;
+} TryState;
 
 /* Is this error about the data? */
 static bool
-can_be_survived(int sqlerrcode)
+is_about_data(int sqlerrcode)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
@@ -90,30 +90,30 @@ restore_encoding(int encoding)
 }
 
 static void
-enter(Guard *guard)
+enter_try(TryState *state)
 {
-	guard->context = CurrentMemoryContext;
-	guard->owner = CurrentResourceOwner;
-	guard->interrupt_holdoff_count = InterruptHoldoffCount;
-	guard->query_cancel_holdoff_count = QueryCancelHoldoffCount;
-	guard->own = ResourceOwnerCreate(guard->owner, "dogpile wire");
-	CurrentResourceOwner = guard->own;
+	state->context = CurrentMemoryContext;
+	state->owner = CurrentResourceOwner;
+	state->interrupt_holdoff_count = InterruptHoldoffCount;
+	state->query_cancel_holdoff_count = QueryCancelHoldoffCount;
+	state->own = ResourceOwnerCreate(state->owner, "dogpile wire");
+	CurrentResourceOwner = state->own;
 }
 
 /* Give back what is still held; after an error, that is anything. */
 static void
-leave(Guard *guard, bool ok)
+leave_try(TryState *state, bool ok)
 {
-	CurrentResourceOwner = guard->owner;
-	ResourceOwnerRelease(guard->own, RESOURCE_RELEASE_BEFORE_LOCKS, ok, false);
-	ResourceOwnerRelease(guard->own, RESOURCE_RELEASE_LOCKS, ok, false);
-	ResourceOwnerRelease(guard->own, RESOURCE_RELEASE_AFTER_LOCKS, ok, false);
-	ResourceOwnerDelete(guard->own);
+	CurrentResourceOwner = state->owner;
+	ResourceOwnerRelease(state->own, RESOURCE_RELEASE_BEFORE_LOCKS, ok, false);
+	ResourceOwnerRelease(state->own, RESOURCE_RELEASE_LOCKS, ok, false);
+	ResourceOwnerRelease(state->own, RESOURCE_RELEASE_AFTER_LOCKS, ok, false);
+	ResourceOwnerDelete(state->own);
 }
 
 /* Forget the error in progress, but for what is to be told of it. */
 static void
-note_failure(DogpileWireFailure *failure)
+take_error(DogpileWireFailure *failure)
 {
 	ErrorData  *error = CopyErrorData();
 
@@ -136,13 +136,13 @@ note_failure(DogpileWireFailure *failure)
  * Errors: those that are not about the data.
  */
 bool
-dogpile_wire_guard(void (*work) (void *arg), void *arg, DogpileWireFailure *failure)
+dogpile_wire_try(void (*work) (void *arg), void *arg, DogpileWireFailure *failure)
 {
 	int			encoding = pg_get_client_encoding();
-	Guard		guard;
+	TryState	state;
 	volatile bool ok = true;
 
-	enter(&guard);
+	enter_try(&state);
 	PG_TRY();
 	{
 		switch_encoding();
@@ -151,22 +151,22 @@ dogpile_wire_guard(void (*work) (void *arg), void *arg, DogpileWireFailure *fail
 	PG_CATCH();
 	{
 		restore_encoding(encoding);
-		MemoryContextSwitchTo(guard.context);
-		if (!can_be_survived(geterrcode()))
+		MemoryContextSwitchTo(state.context);
+		if (!is_about_data(geterrcode()))
 		{
 			/* An abort of what surrounds us puts all else right. */
-			CurrentResourceOwner = guard.owner;
+			CurrentResourceOwner = state.owner;
 			PG_RE_THROW();
 		}
-		note_failure(failure);
+		take_error(failure);
 		ok = false;
 	}
 	PG_END_TRY();
 
 	/* An error sets these to zero, in the belief that all is over. */
-	InterruptHoldoffCount = guard.interrupt_holdoff_count;
-	QueryCancelHoldoffCount = guard.query_cancel_holdoff_count;
+	InterruptHoldoffCount = state.interrupt_holdoff_count;
+	QueryCancelHoldoffCount = state.query_cancel_holdoff_count;
 	restore_encoding(encoding);
-	leave(&guard, ok);
+	leave_try(&state, ok);
 	return ok;
 }
