@@ -34,6 +34,8 @@
 #include "storage/lock.h"
 #include "utils/guc.h"
 
+#include "lib/lwlock_check.h"
+
 static const char *const names[DOGPILE_NSTOPS] = {
 	[DOGPILE_STOP_NOTED] = "noted",
 	[DOGPILE_STOP_RAN] = "ran",
@@ -132,6 +134,7 @@ dogpile_stop_wait(DogpileStop stop)
 {
 	LOCKTAG		tag;
 
+	DogpileAssertNoneHeld();
 	if (stops.locks[stop] == 0)
 		return;
 

@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "stats/stats.h"
 #include "store/index.h"
 
@@ -113,7 +114,7 @@ dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
 	DogpileStoredEntry *entry = dogpile_evict_entry(number);
 	DogpileBlockNo *place = place_of(entry->hash);
 
-	Assert(LWLockHeldByMeInMode(dogpile_index_lock(entry->hash), LW_EXCLUSIVE));
+	DogpileAssertHeld(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	entry->next_in_bucket = *link;
 	*link = number;
 	entry->previous_of_key = DOGPILE_NO_BLOCK;
@@ -133,7 +134,7 @@ dogpile_index_unlink_locked(DogpileBlockNo *link)
 {
 	DogpileStoredEntry *entry = dogpile_evict_entry(*link);
 
-	Assert(LWLockHeldByMeInMode(dogpile_index_lock(entry->hash), LW_EXCLUSIVE));
+	DogpileAssertHeld(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	*link = entry->next_in_bucket;
 	if (entry->previous_of_key == DOGPILE_NO_BLOCK)
 		*place_of(entry->hash) = entry->next_of_key;
@@ -157,7 +158,7 @@ dogpile_index_find_link_locked(DogpileBlockNo number, uint64 hash)
 {
 	DogpileBlockNo *link = dogpile_index_bucket(hash);
 
-	Assert(LWLockHeldByMe(dogpile_index_lock(hash)));
+	DogpileAssertHeld(dogpile_index_lock(hash), LW_SHARED);
 	while (*link != DOGPILE_NO_BLOCK && *link != number)
 		link = &dogpile_evict_entry(*link)->next_in_bucket;
 	return link;
