@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * database.c
- *	  Databases that are dropped or renamed.
+ *	  Databases that are dropped or renamed, or get another owner.
  *
  * Entries in shared memory belong to a database by its number, which may come back:
  * CREATE DATABASE can be told one, and numbers wrap around.  Those outside belong to it
@@ -11,6 +11,10 @@
  *
  * Nobody can be connected to a database that is dropped or renamed.  So there is nothing
  * but the region's versions to change: of this database, not of our own.
+ *
+ * The owner of a database has the rights of pg_database_owner, which no membership in the
+ * catalogs tells of.  So entries go with that, too; here others may be connected, and
+ * have to find out anew which schemas they may use (catalog.c).
  *
  * A standby sees no statement.  If a number comes back there before it is restarted, what
  * it has in shared memory of the first database is found in the second one.
@@ -25,6 +29,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
@@ -35,6 +41,7 @@
 #include "xact/xact.h"
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
+static object_access_hook_type prev_object_access = NULL;
 
 /*
  * Invalidate all entries of a database in shared memory, at COMMIT.
@@ -100,10 +107,31 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	}
 }
 
+/*
+ * A database is given another owner, and rights with it: its owner is the one member of
+ * pg_database_owner.  REASSIGN OWNED does that, too, so no statement is looked for.
+ */
+static void
+object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+{
+	if (access == OAT_POST_ALTER && class == DatabaseRelationId)
+	{
+		char	   *name = get_database_name(object);
+
+		invalidate_entries(object);
+		if (name != NULL)
+			invalidate_outside(name);
+	}
+	if (prev_object_access)
+		prev_object_access(access, class, object, sub, arg);
+}
+
 /* See databases come and go.  Called once, at load. */
 void
 dogpile_database_init(void)
 {
 	prev_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
+	prev_object_access = object_access_hook;
+	object_access_hook = object_access;
 }

@@ -150,10 +150,36 @@ note_forgotten(DogpileSlot slot)
 		forgot_more = true;
 }
 
-/* PostgreSQL calls these two; hash or relid is 0 if all has to be forgotten. */
+/*
+ * Let this session forget what it has made of something that was changed, and that
+ * PostgreSQL keeps all the same.  It would give others values that they do not compute.
+ *
+ *	- Which schemas of search_path it may use changes with the roles that its role is a
+ *	  member of; the owner of a database is one of pg_database_owner.
+ *	- The checks of domains are planned once.  A function in SQL may then be part of them.
+ *
+ * Errors, locks: none.
+ */
+static void
+forget_derived(int cacheid)
+{
+	if (cacheid == AUTHOID || cacheid == AUTHMEMROLEMEM || cacheid == DATABASEOID)
+		CallSyscacheCallbacks(NAMESPACEOID, 0);
+	else if (cacheid == PROCOID)
+		CallSyscacheCallbacks(CONSTROID, 0);
+}
+
+/* PostgreSQL calls these; hash or relid is 0 if all has to be forgotten. */
+static void
+database_callback(Datum arg, int cacheid, uint32 hash)
+{
+	forget_derived(cacheid);
+}
+
 static void
 syscache_callback(Datum arg, int cacheid, uint32 hash)
 {
+	forget_derived(cacheid);
 	if (!IsTransactionState() || !TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return;
 	if (hash == 0)
@@ -413,6 +439,7 @@ void
 dogpile_catalog_init(void)
 {
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, database_callback, (Datum) 0);
 	for (int i = 0; i < lengthof(catalogs); i++)
 		if (!catalogs[i].is_silent)
 			CacheRegisterSyscacheCallback(catalogs[i].cache, syscache_callback, (Datum) 0);
