@@ -65,6 +65,7 @@ static const struct
 	{"pg_replication_origin_*", DOGPILE_BUILTIN_CATALOGS},
 	{"pg_sequence_parameters", DOGPILE_BUILTIN_CATALOGS},
 	{"pg_tablespace_location", DOGPILE_BUILTIN_CATALOGS},
+	{"reg*in", DOGPILE_BUILTIN_CATALOGS},
 	{"regclass", DOGPILE_BUILTIN_CATALOGS},
 	{"row_security_active", DOGPILE_BUILTIN_CATALOGS},
 	{"satisfies_hash_partition", DOGPILE_BUILTIN_CATALOGS},
@@ -167,6 +168,18 @@ dogpile_builtin_is_name(Oid typid)
 	}
 }
 
+/*
+ * Are they names of roles?  All databases share these, so no change of a definition tells of
+ * them.
+ *
+ * Errors, locks: none.
+ */
+bool
+dogpile_builtin_is_role_name(Oid typid)
+{
+	return typid == REGROLEOID || typid == ACLITEMOID;
+}
+
 /* Does a row type have a column of names? */
 static bool
 row_has_names(Oid type)
@@ -221,6 +234,7 @@ dogpile_builtin_makes_text(Oid function)
 		case JSONOID:
 		case JSONBOID:
 		case XMLOID:
+		case CSTRINGOID:		/* an output function, called by its name */
 			return true;
 		default:
 			return false;

@@ -23,6 +23,7 @@ typedef enum DogpileBuiltin
 
 extern DogpileBuiltin dogpile_builtin_reads(Oid function);
 extern bool dogpile_builtin_is_name(Oid typid);
+extern bool dogpile_builtin_is_role_name(Oid typid);
 extern bool dogpile_builtin_is_named_by_catalogs(Oid typid);
 extern bool dogpile_builtin_makes_text(Oid function);
 

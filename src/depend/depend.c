@@ -658,6 +658,8 @@ add_definitions(DogpileCollection *collection)
 	}
 	if (collection->types & DOGPILE_ROW_TYPES)
 		add_slot(collection, dogpile_object_row_types());
+	if (collection->types & DOGPILE_ROLE_NAMES)
+		add_slot(collection, dogpile_object_roles());
 	if (collection->has_missed)
 		add_slot(collection, dogpile_object_definitions());
 }

@@ -32,6 +32,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -145,6 +146,7 @@ typedef struct Search
 {
 	const DogpileVary *vary;
 	bool		inner;			/* is it a statement of a function? */
+	bool		shows_records;	/* are texts made of rows of unknown types? */
 	char	   *reason;			/* a sentence */
 } Search;
 
@@ -162,7 +164,10 @@ judge_source(Search *search, const char *name, Source source)
 {
 	const char *source_name = source_names[source];
 
-	if (source < SOURCE_ROLE)
+	if (source == SOURCE_SEARCH_PATH && strstr(namespace_search_path, "pg_temp") != NULL)
+		search->reason = psprintf("%s depends on the session, whose \"search_path\" names pg_temp.",
+								  name);
+	else if (source < SOURCE_ROLE)
 		search->reason = psprintf("%s depends on the %s.", name, source_name);
 	else if (!dogpile_vary_has_setting(search->vary, source_name))
 		search->reason = psprintf("%s depends on \"%s\", which \"vary\" does not name.",
@@ -199,7 +204,9 @@ judge_conversion(Search *search, Oid from, Oid to)
 {
 	Oid			typid = dogpile_builtin_is_named_by_catalogs(from) ? from : to;
 
-	if (dogpile_builtin_is_named_by_catalogs(typid))
+	if (from == RECORDOID || from == RECORDARRAYOID)
+		search->shows_records = true;
+	else if (dogpile_builtin_is_named_by_catalogs(typid))
 		search->reason = psprintf("Conversion of type %s %s text depends on the catalogs.",
 								  format_type_be(typid), typid == from ? "to" : "from");
 }
@@ -351,6 +358,20 @@ judge_current_setting(Search *search, FuncExpr *call)
 	}
 }
 
+/*
+ * Judge a call of current_schemas(), by whether it is asked for the schemas that are
+ * searched unnamed: one of the session's own is, as soon as it has one.
+ */
+static void
+judge_current_schemas(Search *search, FuncExpr *call)
+{
+	Const	   *with_implicit = linitial(call->args);
+
+	if (!IsA(with_implicit, Const) ||
+		(!with_implicit->constisnull && DatumGetBool(with_implicit->constvalue)))
+		judge_source(search, "Function current_schemas(true)", SOURCE_SESSION);
+}
+
 /* Judge what is written as a word, without parentheses. */
 static void
 judge_value_function(Search *search, SQLValueFunction *value)
@@ -422,6 +443,8 @@ judge_node(Search *search, Node *node)
 			if (((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT ||
 				((FuncExpr *) node)->funcid == F_CURRENT_SETTING_TEXT_BOOL)
 				judge_current_setting(search, (FuncExpr *) node);
+			else if (((FuncExpr *) node)->funcid == F_CURRENT_SCHEMAS)
+				judge_current_schemas(search, (FuncExpr *) node);
 			else if (reads_time(((FuncExpr *) node)->funcid))
 				judge_source(search, psprintf("Function %s()", get_func_name(((FuncExpr *) node)->funcid)),
 							 SOURCE_TIME);
@@ -433,10 +456,11 @@ judge_node(Search *search, Node *node)
 			judge_arguments(search, ((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args);
 			break;
 		case T_CoerceViaIO:
-			judge_conversion(search, exprType((Node *) ((CoerceViaIO *) node)->arg),
-							 ((CoerceViaIO *) node)->resulttype);
 			if (IsA(((CoerceViaIO *) node)->arg, RowExpr))
 				judge_texts(search, list_make1(((CoerceViaIO *) node)->arg));
+			else
+				judge_conversion(search, exprType((Node *) ((CoerceViaIO *) node)->arg),
+								 ((CoerceViaIO *) node)->resulttype);
 			break;
 		case T_XmlExpr:
 			judge_texts(search, ((XmlExpr *) node)->named_args);
@@ -480,6 +504,72 @@ judge_walker(Node *node, void *context)
 		check_functions_in_node(node, judge_function, context))
 		return true;
 	return expression_tree_walker(node, judge_walker, context);
+}
+
+/* Is there a type of names among these? */
+static bool
+have_names(const List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		if (dogpile_builtin_is_named_by_catalogs(lfirst_oid(lc)))
+			return true;
+	return false;
+}
+
+/*
+ * Does a query handle such names, other than as constants, on which it depends?  Looked
+ * for are the nodes by which values come into an expression, or get another type.
+ */
+static bool
+names_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			return query_tree_walker((Query *) node, names_walker, context, 0);
+		case T_RangeTblFunction:
+			if (have_names(((RangeTblFunction *) node)->funccoltypes))
+				return true;
+			break;
+		case T_TableFunc:
+			if (have_names(((TableFunc *) node)->coltypes))
+				return true;
+			break;
+		case T_Var:
+		case T_Param:
+		case T_Aggref:
+		case T_WindowFunc:
+		case T_SubscriptingRef:
+		case T_FuncExpr:
+		case T_FieldSelect:
+		case T_RelabelType:
+		case T_ArrayCoerceExpr:
+		case T_ConvertRowtypeExpr:
+			if (dogpile_builtin_is_named_by_catalogs(exprType(node)))
+				return true;
+			break;
+		default:
+			break;
+	}
+	return expression_tree_walker(node, names_walker, context);
+}
+
+/*
+ * Judge a query.  Which columns a row has that a subquery makes, its type does not tell;
+ * so where texts are made of such rows, there must be no names in the query at all.
+ */
+static void
+judge_query(Search *search, Query *query)
+{
+	(void) judge_walker((Node *) query, search);
+	if (search->reason == NULL && search->shows_records &&
+		names_walker((Node *) query, NULL))
+		search->reason = pstrdup("Rows become text, and their columns may be of a type whose "
+								 "conversion to text depends on the catalogs.");
 }
 
 static bool
@@ -542,7 +632,7 @@ dogpile_determinism_check_inner(Query *query, const DogpileVary *vary)
 {
 	Search		search = {.vary = vary,.inner = true};
 
-	(void) judge_walker((Node *) query, &search);
+	judge_query(&search, query);
 	return search.reason;
 }
 
@@ -562,7 +652,7 @@ dogpile_determinism_check_query(Query *query, const DogpileVary *vary)
 {
 	Search		search = {.vary = vary};
 
-	(void) judge_walker((Node *) query, &search);
+	judge_query(&search, query);
 	return search.reason;
 }
 

@@ -146,9 +146,13 @@ judge_names(const List *list, bool is_typed)
 	ListCell   *lc;
 
 	foreach(lc, list)
-		if (dogpile_builtin_is_named_by_catalogs(is_typed ? lfirst_oid(lc) :
-												 exprType(lfirst(lc))))
-			return DOGPILE_TYPES | DOGPILE_ROW_TYPES;
+	{
+		Oid			typid = is_typed ? lfirst_oid(lc) : exprType(lfirst(lc));
+
+		if (typid == RECORDOID || typid == RECORDARRAYOID ||
+			dogpile_builtin_is_named_by_catalogs(typid))
+			return DOGPILE_TYPES | DOGPILE_ROW_TYPES | DOGPILE_ROLE_NAMES;
+	}
 	return 0;
 }
 
@@ -161,8 +165,14 @@ judge_constant(const Const *constant)
 {
 	int			bits = dogpile_typeuse_of_type(constant->consttype);
 
-	if (!constant->constisnull && dogpile_builtin_is_name(constant->consttype))
+	/* What names a row or an array has within it, is not looked at. */
+	if (!constant->constisnull && dogpile_builtin_is_named_by_catalogs(constant->consttype))
+	{
 		bits |= DOGPILE_TYPES | DOGPILE_ROW_TYPES;
+		if (dogpile_builtin_is_role_name(constant->consttype) ||
+			!dogpile_builtin_is_name(constant->consttype))
+			bits |= DOGPILE_ROLE_NAMES;
+	}
 	if (constant->consttype == REGTYPEOID && !constant->constisnull)
 		bits |= dogpile_typeuse_of_type(DatumGetObjectId(constant->constvalue));
 	return bits;

@@ -17,6 +17,8 @@
 
 /* Beside the kinds of object.h: a type that brings functions that are not built in. */
 #define DOGPILE_TYPE_FUNCTIONS	4
+/* ... and names of roles. */
+#define DOGPILE_ROLE_NAMES		8
 
 extern int	dogpile_typeuse_find(Query *query);
 extern int	dogpile_typeuse_of_type(Oid typid);

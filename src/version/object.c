@@ -22,6 +22,7 @@
  *								and not found may be anything
  *		a database				its schemas, its subscriptions, and whatever else is
  *								changed so rarely that all values may go with it
+ *		roles					all of them, for what has names of roles in it
  *		the cluster				which roles are members of which, and whatever else
  *								databases share and is changed as rarely
  *
@@ -51,7 +52,8 @@ typedef enum ObjectKind
 	OBJECT_ROW_TYPES,
 	OBJECT_DEFINITIONS,
 	OBJECT_DATABASE,
-	OBJECT_CLUSTER
+	OBJECT_CLUSTER,
+	OBJECT_ROLES
 } ObjectKind;
 
 /* database: InvalidOid for what all databases share. */
@@ -130,4 +132,11 @@ DogpileSlot
 dogpile_object_cluster(void)
 {
 	return find_slot(OBJECT_CLUSTER, InvalidOid, 0, 0);
+}
+
+/* The names of all roles. */
+DogpileSlot
+dogpile_object_roles(void)
+{
+	return find_slot(OBJECT_ROLES, InvalidOid, 0, 0);
 }

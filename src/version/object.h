@@ -28,5 +28,6 @@ extern DogpileSlot dogpile_object_row_types(void);
 extern DogpileSlot dogpile_object_definitions(void);
 extern DogpileSlot dogpile_object_database(void);
 extern DogpileSlot dogpile_object_cluster(void);
+extern DogpileSlot dogpile_object_roles(void);
 
 #endif							/* DOGPILE_OBJECT_H */

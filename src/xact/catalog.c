@@ -187,6 +187,8 @@ syscache_callback(Datum arg, int cacheid, uint32 hash)
 	else
 	{
 		note_forgotten(find_catalog_slot(find_catalog(cacheid), hash));
+		if (cacheid == AUTHOID)
+			note_forgotten(dogpile_object_roles());
 		note_forgotten(dogpile_object_definitions());
 	}
 }
@@ -266,6 +268,8 @@ add_catalog(const Catalog *catalog, uint32 hash, void (*add) (DogpileSlot slot))
 			break;
 	}
 	add(find_catalog_slot(catalog, hash));
+	if (catalog->cache == AUTHOID)
+		add(dogpile_object_roles());
 
 	/* A relation's name comes with the relation. */
 	return catalog->kind != CATALOG_ENTRY;
