@@ -27,6 +27,7 @@
 #include "backend/file/file_start.h"
 #include "config/ambient.h"
 #include "config/config.h"
+#include "config/region_number.h"
 #include "core/hint.h"
 #include "core/outcome.h"
 #include "depend/depend.h"
@@ -75,6 +76,7 @@ request_shmem(void)
 
 	RequestAddinShmemSpace(dogpile_clock_shmem_size());
 	RequestAddinShmemSpace(dogpile_store_shmem_size(store_budget()));
+	RequestAddinShmemSpace(dogpile_region_number_shmem_size());
 	RequestAddinShmemSpace(dogpile_stats_shmem_size());
 	RequestAddinShmemSpace(dogpile_outcome_shmem_size());
 	RequestAddinShmemSpace(dogpile_alarm_shmem_size());
@@ -87,7 +89,7 @@ request_shmem(void)
 	RequestNamedLWLockTranche("dogpile_partition", DOGPILE_INDEX_PARTITIONS);
 	RequestNamedLWLockTranche("dogpile_pool", 1);
 	RequestNamedLWLockTranche("dogpile_version", 1);
-	RequestNamedLWLockTranche("dogpile_stats", 1);
+	RequestNamedLWLockTranche("dogpile_region_number", 1);
 	RequestNamedLWLockTranche("dogpile_outcome", 1);
 	RequestNamedLWLockTranche("dogpile_suspect", 1);
 	RequestNamedLWLockTranche("dogpile_lease", 1);
@@ -133,6 +135,7 @@ startup_shmem(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	dogpile_clock_shmem_init();
 	dogpile_store_shmem_init(store_budget());
+	dogpile_region_number_shmem_init();
 	dogpile_stats_shmem_init();
 	dogpile_outcome_shmem_init();
 	dogpile_alarm_shmem_init();

@@ -67,7 +67,7 @@ define_region(const char *name)
 
 	strlcpy(region->name, name, sizeof(region->name));
 	region->name_len = strlen(region->name);
-	region->stats_slot = -1;
+	region->number = -1;
 	regions = lappend(regions, region);
 	MemoryContextSwitchTo(oldcontext);
 

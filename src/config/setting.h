@@ -136,11 +136,11 @@ typedef struct DogpileRegion
 	/*
 	 * What higher layers found out about the region and keep here: the store
 	 * that "backend" names and, if that is outside, the connection to it (NULL:
-	 * to be looked up), and the region's row of counters (-1: not yet known).
+	 * to be looked up), and the region's number (-1: see region_number.h).
 	 */
 	const struct DogpileStore *store;
 	struct DogpileRemote *remote;
-	int			stats_slot;
+	int			number;
 } DogpileRegion;
 
 /* What a region's setting looks like. */

@@ -326,7 +326,7 @@ store_created(DogpileAttempt *attempt, DogpileEntry *entry, Audience audience)
 	DogpileResult *result = attempt->result;
 	DogpileDeps deps;
 
-	dogpile_deps_get(attempt->call.region, &attempt->call.key, entry->tags, &deps);
+	dogpile_deps_get(attempt->call.region, attempt->call.key.hash, entry->tags, &deps);
 	dogpile_depend_note_value(attempt->call.region, &deps, true);
 	if (!dogpile_value_encode_rows(result->rows, result->desc,
 								   (Size) attempt->call.region->max_value_size_kb * 1024,

@@ -136,7 +136,7 @@ dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
 	{
 		DogpileDeps deps;
 
-		dogpile_deps_get(call->region, &call->key, found->entry.tags, &deps);
+		dogpile_deps_get(call->region, call->key.hash, found->entry.tags, &deps);
 		dogpile_depend_note_value(call->region, &deps, true);
 		if (found->freshness != DOGPILE_FRESH)
 			dogpile_depend_note_stale();

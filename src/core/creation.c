@@ -341,7 +341,7 @@ can_share(const DogpileAttempt *attempt)
 {
 	DogpileDeps deps;
 
-	dogpile_deps_get(attempt->call.region, &attempt->call.key, attempt->tags, &deps);
+	dogpile_deps_get(attempt->call.region, attempt->call.key.hash, attempt->tags, &deps);
 	return dogpile_attempt_sees_all(attempt, &deps);
 }
 

@@ -24,6 +24,7 @@
 #include "utils/rls.h"
 #include "utils/timestamp.h"
 
+#include "config/region_number.h"
 #include "core/lookup.h"
 #include "depend/temporary.h"
 #include "lib/clock.h"
@@ -203,7 +204,7 @@ find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey
 		found->needs_snapshot = true;
 		return;
 	}
-	dogpile_deps_get(region, key, found->entry.tags, &deps);
+	dogpile_deps_get(region, key->hash, found->entry.tags, &deps);
 	found->is_invalidated = dogpile_xact_has_pending() &&
 		dogpile_xact_get_invalidation(&deps, 0) != DOGPILE_NOT_INVALIDATED;
 	found->freshness = judge(region, &deps, &found->entry, 0, call);
@@ -335,16 +336,15 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape 
  *
  * hash: of its key.
  *
- * Errors, locks: none but see dogpile_stats_slot().
+ * Errors, locks: none but see dogpile_region_number().
  */
 DogpileFreshness
 dogpile_lookup_judge(DogpileRegion *region, Oid database, uint64 hash,
 					 const DogpileEntry *entry)
 {
 	DogpileDeps deps;
-	DogpileKey	key = {.hash = hash};
 
-	dogpile_deps_get(region, &key, entry->tags, &deps);
-	deps.own[0] = dogpile_version_region_slot(database, dogpile_stats_slot(region));
+	dogpile_deps_get(region, hash, entry->tags, &deps);
+	deps.own[0] = dogpile_version_region_slot(database, dogpile_region_number(region));
 	return Min(judge_versions(&deps, entry->as_of), judge_age(region, entry));
 }

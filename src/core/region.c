@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "config/region_number.h"
 #include "core/attempt.h"
 #include "core/lock.h"
 #include "core/region.h"
@@ -90,7 +91,7 @@ note_question(const DogpileCall *call)
 
 	if (!dogpile_depend_is_collecting())
 		return;
-	dogpile_deps_get(call->region, &call->key, NULL, &deps);
+	dogpile_deps_get(call->region, call->key.hash, NULL, &deps);
 	dogpile_depend_note_value(call->region, &deps, false);
 }
 
@@ -278,7 +279,7 @@ any_variant_exists(DogpileCall *call)
 	dogpile_lookup(call->region, &call->key, NULL, NULL, &found);
 	if (found.freshness != DOGPILE_ABSENT)
 		return true;
-	dogpile_deps_get(call->region, &call->key, NULL, &deps);
+	dogpile_deps_get(call->region, call->key.hash, NULL, &deps);
 	return call->region->store->has_variant != NULL &&
 		dogpile_xact_get_invalidation(&deps, 0) != DOGPILE_HARD_INVALIDATED &&
 		call->region->store->has_variant(call->region, &call->key);
@@ -477,7 +478,7 @@ dogpile_region_invalidate_all(const text *region, bool hard)
 
 	dogpile_call_require_serial();
 	opened = dogpile_call_open_region(region);
-	number = dogpile_stats_slot(opened);
+	number = dogpile_region_number(opened);
 	dogpile_stats_count(opened, DOGPILE_COUNTER_INVALIDATIONS, 1);
 	dogpile_xact_invalidate(dogpile_version_region_slot(MyDatabaseId, number), hard);
 	dogpile_xact_announce_region(opened, hard);

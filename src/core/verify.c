@@ -234,7 +234,7 @@ dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator
 	}
 	PG_END_TRY();
 
-	dogpile_deps_get(call->region, &call->key, found->entry.tags, &deps);
+	dogpile_deps_get(call->region, call->key.hash, found->entry.tags, &deps);
 	if (!same && dogpile_deps_have_changed(&deps, found->entry.as_of))
 		return;
 	dogpile_call_count(call, DOGPILE_COUNTER_VERIFICATIONS, 1);

@@ -24,15 +24,12 @@
 
 #include "common/hashfn.h"
 #include "port/atomics.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "config/region_number.h"
 #include "lib/compat.h"
 #include "stats/stats.h"
-
-/* The slot that regions share once all others are taken. */
-#define OVERFLOW_SLOT	(DOGPILE_STATS_SLOTS - 1)
 
 #define NSHARDS			8
 
@@ -59,28 +56,24 @@ typedef struct SharedGauges
 	pg_atomic_uint64 bytes;
 } SharedGauges;
 
-/* In shared memory. */
+/* In shared memory; arrays are indexed by the numbers of regions. */
 typedef struct SharedStats
 {
-	LWLock	   *lock;			/* protects names and nslots */
-	int			nslots;
-	char		names[DOGPILE_STATS_SLOTS][DOGPILE_MAX_REGION_NAME + 1];
-
 	pg_atomic_uint64 reset_time;	/* TimestampTz */
-	SharedGauges gauges[DOGPILE_STATS_SLOTS];
-	pg_atomic_uint64 told[DOGPILE_STATS_SLOTS][TOLD_REASONS];	/* see below */
-	SharedCounters shards[DOGPILE_STATS_SLOTS][NSHARDS];
+	SharedGauges gauges[DOGPILE_REGION_NUMBERS];
+	pg_atomic_uint64 told[DOGPILE_REGION_NUMBERS][TOLD_REASONS];	/* see below */
+	SharedCounters shards[DOGPILE_REGION_NUMBERS][NSHARDS];
 } SharedStats;
 
 static SharedStats *shared_stats = NULL;
 
 /* What this session has counted since it last added to shared memory. */
-static uint64 pending[DOGPILE_STATS_SLOTS][DOGPILE_NUM_COUNTERS];
+static uint64 pending[DOGPILE_REGION_NUMBERS][DOGPILE_NUM_COUNTERS];
 
-/* The slots of which something is pending. */
-static int	dirty_slots[DOGPILE_STATS_SLOTS];
-static int	ndirty_slots = 0;
-static bool is_dirty[DOGPILE_STATS_SLOTS];
+/* The regions of which something is pending. */
+static int	dirty_numbers[DOGPILE_REGION_NUMBERS];
+static int	ndirty = 0;
+static bool is_dirty[DOGPILE_REGION_NUMBERS];
 
 Size
 dogpile_stats_shmem_size(void)
@@ -102,94 +95,39 @@ dogpile_stats_shmem_init(void)
 	if (found)
 		return;
 
-	memset(shared_stats, 0, sizeof(SharedStats));
-	shared_stats->lock = &GetNamedLWLockTranche("dogpile_stats")->lock;
-	strcpy(shared_stats->names[OVERFLOW_SLOT], "");
-	for (int slot = 0; slot < DOGPILE_STATS_SLOTS; slot++)
+	for (int number = 0; number < DOGPILE_REGION_NUMBERS; number++)
 	{
-		pg_atomic_init_u64(&shared_stats->gauges[slot].entries, 0);
-		pg_atomic_init_u64(&shared_stats->gauges[slot].bytes, 0);
+		pg_atomic_init_u64(&shared_stats->gauges[number].entries, 0);
+		pg_atomic_init_u64(&shared_stats->gauges[number].bytes, 0);
 		for (int i = 0; i < TOLD_REASONS; i++)
-			pg_atomic_init_u64(&shared_stats->told[slot][i], 0);
+			pg_atomic_init_u64(&shared_stats->told[number][i], 0);
 		for (int shard = 0; shard < NSHARDS; shard++)
 			for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
-				pg_atomic_init_u64(&shared_stats->shards[slot][shard].counters[i], 0);
+				pg_atomic_init_u64(&shared_stats->shards[number][shard].counters[i], 0);
 	}
 	pg_atomic_init_u64(&shared_stats->reset_time, (uint64) GetCurrentTimestamp());
-}
-
-/* Find the slot of a name, or make one; under the lock. */
-static int
-assign_slot_locked(const char *name)
-{
-	for (int slot = 0; slot < shared_stats->nslots; slot++)
-		if (strcmp(shared_stats->names[slot], name) == 0)
-			return slot;
-	if (shared_stats->nslots == OVERFLOW_SLOT)
-		return OVERFLOW_SLOT;
-	strlcpy(shared_stats->names[shared_stats->nslots], name,
-			DOGPILE_MAX_REGION_NAME + 1);
-	return shared_stats->nslots++;
-}
-
-/*
- * The slot of a region's counters.
- *
- * A region keeps its slot until the server restarts, even if it is removed and
- * added again.  Only after more names than there are slots have been in use do
- * the last ones share a slot.
- *
- * Errors: none.  Locks: takes the lock of the names the first time in a
- * process.
- */
-int
-dogpile_stats_slot(DogpileRegion *region)
-{
-	if (region->stats_slot < 0)
-	{
-		LWLockAcquire(shared_stats->lock, LW_EXCLUSIVE);
-		region->stats_slot = assign_slot_locked(region->name);
-		LWLockRelease(shared_stats->lock);
-	}
-	return region->stats_slot;
-}
-
-/*
- * How many slots regions have had since the server started: they are numbered from 0.
- *
- * Errors: none.  Locks: takes the lock of the names.
- */
-int
-dogpile_stats_count_slots(void)
-{
-	int			count;
-
-	LWLockAcquire(shared_stats->lock, LW_SHARED);
-	count = shared_stats->nslots;
-	LWLockRelease(shared_stats->lock);
-	return count == OVERFLOW_SLOT ? DOGPILE_STATS_SLOTS : count;
 }
 
 /*
  * Count n occurrences, or n microseconds.
  *
- * Errors: none.  Locks: none, but see dogpile_stats_slot().
+ * Errors: none.  Locks: see dogpile_region_number().
  */
 void
 dogpile_stats_count(DogpileRegion *region, DogpileCounter counter, uint64 n)
 {
-	dogpile_stats_count_slot(dogpile_stats_slot(region), counter, n);
+	dogpile_stats_count_number(dogpile_region_number(region), counter, n);
 }
 
-/* As dogpile_stats_count(), for a slot.  May be called under any lock. */
+/* As dogpile_stats_count(), for the number of a region.  May be called under any lock. */
 void
-dogpile_stats_count_slot(int slot, DogpileCounter counter, uint64 n)
+dogpile_stats_count_number(int number, DogpileCounter counter, uint64 n)
 {
-	pending[slot][counter] += n;
-	if (!is_dirty[slot])
+	pending[number][counter] += n;
+	if (!is_dirty[number])
 	{
-		is_dirty[slot] = true;
-		dirty_slots[ndirty_slots++] = slot;
+		is_dirty[number] = true;
+		dirty_numbers[ndirty++] = number;
 	}
 }
 
@@ -231,12 +169,12 @@ is_new_reason(pg_atomic_uint64 *told, const char *reason)
  * Should the log be told of a reason why a region's values are not stored?  Each is
  * told once in an hour by all sessions together.
  *
- * Errors: none.  Locks: as dogpile_stats_slot().
+ * Errors: none.  Locks: as dogpile_region_number().
  */
 bool
 dogpile_stats_is_new_reason(DogpileRegion *region, const char *reason)
 {
-	return is_new_reason(shared_stats->told[dogpile_stats_slot(region)], reason);
+	return is_new_reason(shared_stats->told[dogpile_region_number(region)], reason);
 }
 
 /*
@@ -244,7 +182,7 @@ dogpile_stats_is_new_reason(DogpileRegion *region, const char *reason)
  *
  * Returns whether the log should be told of that reason.
  *
- * Errors: none.  Locks: as dogpile_stats_slot().
+ * Errors: none.  Locks: as dogpile_region_number().
  */
 bool
 dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason)
@@ -255,18 +193,18 @@ dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason)
 
 /* Note that the store has taken up an entry.  May be called under any lock. */
 void
-dogpile_stats_entry_added(int slot, Size bytes)
+dogpile_stats_entry_added(int number, Size bytes)
 {
-	pg_atomic_fetch_add_u64(&shared_stats->gauges[slot].entries, 1);
-	pg_atomic_fetch_add_u64(&shared_stats->gauges[slot].bytes, bytes);
+	pg_atomic_fetch_add_u64(&shared_stats->gauges[number].entries, 1);
+	pg_atomic_fetch_add_u64(&shared_stats->gauges[number].bytes, bytes);
 }
 
 /* Note that the store has dropped an entry.  May be called under any lock. */
 void
-dogpile_stats_entry_removed(int slot, Size bytes)
+dogpile_stats_entry_removed(int number, Size bytes)
 {
-	pg_atomic_fetch_sub_u64(&shared_stats->gauges[slot].entries, 1);
-	pg_atomic_fetch_sub_u64(&shared_stats->gauges[slot].bytes, bytes);
+	pg_atomic_fetch_sub_u64(&shared_stats->gauges[number].entries, 1);
+	pg_atomic_fetch_sub_u64(&shared_stats->gauges[number].bytes, bytes);
 }
 
 /*
@@ -280,17 +218,17 @@ dogpile_stats_flush(void)
 {
 	uint32		shard = (uint32) dogpile_proc_number_compat() % NSHARDS;
 
-	while (ndirty_slots > 0)
+	while (ndirty > 0)
 	{
-		int			slot = dirty_slots[--ndirty_slots];
-		SharedCounters *shared = &shared_stats->shards[slot][shard];
+		int			number = dirty_numbers[--ndirty];
+		SharedCounters *shared = &shared_stats->shards[number][shard];
 
-		is_dirty[slot] = false;
+		is_dirty[number] = false;
 		for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
-			if (pending[slot][i] > 0)
+			if (pending[number][i] > 0)
 			{
-				pg_atomic_fetch_add_u64(&shared->counters[i], pending[slot][i]);
-				pending[slot][i] = 0;
+				pg_atomic_fetch_add_u64(&shared->counters[i], pending[number][i]);
+				pending[number][i] = 0;
 			}
 	}
 }
@@ -298,12 +236,12 @@ dogpile_stats_flush(void)
 /*
  * Read a region's counters: those of finished transactions, and of this one.
  *
- * Errors: none.  Locks: as dogpile_stats_slot().
+ * Errors: none.  Locks: as dogpile_region_number().
  */
 void
 dogpile_stats_read(DogpileRegion *region, DogpileStatsRow *row)
 {
-	int			slot = dogpile_stats_slot(region);
+	int			number = dogpile_region_number(region);
 
 	dogpile_stats_flush();
 	for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
@@ -311,10 +249,10 @@ dogpile_stats_read(DogpileRegion *region, DogpileStatsRow *row)
 		row->counters[i] = 0;
 		for (int shard = 0; shard < NSHARDS; shard++)
 			row->counters[i] +=
-				pg_atomic_read_u64(&shared_stats->shards[slot][shard].counters[i]);
+				pg_atomic_read_u64(&shared_stats->shards[number][shard].counters[i]);
 	}
-	row->entries = pg_atomic_read_u64(&shared_stats->gauges[slot].entries);
-	row->bytes = pg_atomic_read_u64(&shared_stats->gauges[slot].bytes);
+	row->entries = pg_atomic_read_u64(&shared_stats->gauges[number].entries);
+	row->bytes = pg_atomic_read_u64(&shared_stats->gauges[number].bytes);
 }
 
 /* Does this counter hold microseconds? */
@@ -343,10 +281,10 @@ void
 dogpile_stats_reset(void)
 {
 	dogpile_stats_flush();
-	for (int slot = 0; slot < DOGPILE_STATS_SLOTS; slot++)
+	for (int number = 0; number < DOGPILE_REGION_NUMBERS; number++)
 		for (int shard = 0; shard < NSHARDS; shard++)
 			for (int i = 0; i < DOGPILE_NUM_COUNTERS; i++)
-				pg_atomic_write_u64(&shared_stats->shards[slot][shard].counters[i], 0);
+				pg_atomic_write_u64(&shared_stats->shards[number][shard].counters[i], 0);
 	pg_atomic_write_u64(&shared_stats->reset_time, (uint64) GetCurrentTimestamp());
 }
 

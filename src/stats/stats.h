@@ -13,7 +13,7 @@
 #ifndef DOGPILE_STATS_H
 #define DOGPILE_STATS_H
 
-#include "config/config.h"
+#include "config/setting.h"
 
 #include "datatype/timestamp.h"
 
@@ -51,9 +51,6 @@ typedef enum DogpileCounter
 	DOGPILE_NUM_COUNTERS
 } DogpileCounter;
 
-/* Rows of counters: as many regions as may be known between two restarts. */
-#define DOGPILE_STATS_SLOTS		256
-
 /* A region's counters as they are read. */
 typedef struct DogpileStatsRow
 {
@@ -64,15 +61,13 @@ typedef struct DogpileStatsRow
 
 extern Size dogpile_stats_shmem_size(void);
 extern void dogpile_stats_shmem_init(void);
-extern int	dogpile_stats_slot(DogpileRegion *region);
-extern int	dogpile_stats_count_slots(void);
 extern void dogpile_stats_count(DogpileRegion *region, DogpileCounter counter,
 								uint64 n);
-extern void dogpile_stats_count_slot(int slot, DogpileCounter counter, uint64 n);
+extern void dogpile_stats_count_number(int number, DogpileCounter counter, uint64 n);
 extern bool dogpile_stats_is_new_reason(DogpileRegion *region, const char *reason);
 extern bool dogpile_stats_count_unstorable(DogpileRegion *region, const char *reason);
-extern void dogpile_stats_entry_added(int slot, Size bytes);
-extern void dogpile_stats_entry_removed(int slot, Size bytes);
+extern void dogpile_stats_entry_added(int number, Size bytes);
+extern void dogpile_stats_entry_removed(int number, Size bytes);
 extern void dogpile_stats_flush(void);
 extern void dogpile_stats_read(DogpileRegion *region, DogpileStatsRow *row);
 extern bool dogpile_stats_is_time(DogpileCounter counter);

@@ -36,6 +36,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "config/region_number.h"
 #include "lib/clock.h"
 #include "stats/stats.h"
 #include "store/age.h"
@@ -295,7 +296,7 @@ take_victim(DogpileBlockNo victim, uint64 hash, DogpileChain *chain)
 	if (victim == DOGPILE_NO_BLOCK)
 		return;
 	if (counts)
-		dogpile_stats_count_slot(region, DOGPILE_COUNTER_EVICTIONS, 1);
+		dogpile_stats_count_number(region, DOGPILE_COUNTER_EVICTIONS, 1);
 	dogpile_pool_measure(&blocks, victim);
 	dogpile_pool_join(chain, &blocks);
 }
@@ -353,7 +354,7 @@ compute_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 
 /* Fill a chain with an entry. */
 static void
-write_entry(const DogpileChain *chain, int region_slot, const DogpileKey *key,
+write_entry(const DogpileChain *chain, int region_number, const DogpileKey *key,
 			const DogpileEntry *entry)
 {
 	DogpileStoredEntry *stored = dogpile_evict_entry(chain->head);
@@ -367,7 +368,7 @@ write_entry(const DogpileChain *chain, int region_slot, const DogpileKey *key,
 	stored->lifetime_s = (float4) entry->lifetime_s;
 	stored->creation_us = (uint32) Min(entry->creation_us, PG_UINT32_MAX);
 	stored->data_len = (uint32) (tags_size + entry->value.size);
-	stored->region = (uint8) region_slot;
+	stored->region = (uint8) region_number;
 	stored->has_tags = entry->tags != NULL;
 	stored->uses = 0;
 	stored->queue = DOGPILE_QUEUE_NONE;
@@ -384,7 +385,7 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 {
 	Size		bytes = key->len + (entry->tags ? entry->tags->size : 0) +
 		entry->value.size;
-	int			region_slot = dogpile_stats_slot(region);
+	int			region_number = dogpile_region_number(region);
 	DogpilePrepared *result;
 	uint32		count;
 
@@ -401,7 +402,7 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 		pfree(result);
 		return DOGPILE_FULL;
 	}
-	write_entry(&result->chain, region_slot, key, entry);
+	write_entry(&result->chain, region_number, key, entry);
 	*prepared = result;
 	return DOGPILE_OK;
 }

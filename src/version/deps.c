@@ -14,22 +14,23 @@
 
 #include "miscadmin.h"
 
-#include "stats/stats.h"
+#include "config/region_number.h"
 #include "version/deps.h"
 
 /*
  * The slots that an entry of the current database depends on.
  *
+ * key_hash: of its key, see key.h.
  * tags: of the entry, or NULL; must live as long as *deps is used.
  *
- * Errors: none.  Locks: see dogpile_stats_slot().
+ * Errors: none.  Locks: see dogpile_region_number().
  */
 void
-dogpile_deps_get(DogpileRegion *region, const DogpileKey *key,
+dogpile_deps_get(DogpileRegion *region, uint64 key_hash,
 				 const DogpileTags *tags, DogpileDeps *deps)
 {
-	deps->own[0] = dogpile_version_region_slot(MyDatabaseId, dogpile_stats_slot(region));
-	deps->own[1] = dogpile_version_key_slot(key->hash);
+	deps->own[0] = dogpile_version_region_slot(MyDatabaseId, dogpile_region_number(region));
+	deps->own[1] = dogpile_version_key_slot(key_hash);
 	deps->tags = tags;
 	deps->count = DOGPILE_OWN_DEPS + dogpile_tag_count_slots(tags);
 }

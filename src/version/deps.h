@@ -13,8 +13,7 @@
 #ifndef DOGPILE_DEPS_H
 #define DOGPILE_DEPS_H
 
-#include "config/config.h"
-#include "entry/key.h"
+#include "config/setting.h"
 #include "version/tag.h"
 
 #define DOGPILE_OWN_DEPS	2	/* slots that every entry has: region and key */
@@ -27,7 +26,7 @@ typedef struct DogpileDeps
 	const DogpileTags *tags;	/* the rest; the entry's own, or NULL */
 } DogpileDeps;
 
-extern void dogpile_deps_get(DogpileRegion *region, const DogpileKey *key,
+extern void dogpile_deps_get(DogpileRegion *region, uint64 key_hash,
 							 const DogpileTags *tags, DogpileDeps *deps);
 extern bool dogpile_deps_are_visible(const DogpileDeps *deps, uint64 xmin);
 extern bool dogpile_deps_have_changed(const DogpileDeps *deps, DogpileClock as_of);

@@ -104,7 +104,7 @@ dogpile_version_tag_slot(uint32 hash)
 	return dogpile_version_table->nkeys + (hash & (dogpile_version_table->ntags - 1));
 }
 
-/* The slot of a region of a database; number: see dogpile_stats_slot(). */
+/* The slot of a region of a database; number: see region_number.h. */
 static inline DogpileSlot
 dogpile_version_region_slot(Oid database, int number)
 {

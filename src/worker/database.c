@@ -35,8 +35,8 @@
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 
+#include "config/region_number.h"
 #include "remote/announce.h"
-#include "stats/stats.h"
 #include "worker/database.h"
 #include "xact/xact.h"
 
@@ -53,12 +53,12 @@ static object_access_hook_type prev_object_access = NULL;
 static void
 invalidate_entries(Oid database)
 {
-	int			nslots;
+	int			count;
 
 	if (!OidIsValid(database) || dogpile_version_table == NULL)
 		return;
-	nslots = dogpile_stats_count_slots();
-	for (int i = 0; i < nslots; i++)
+	count = dogpile_region_number_count();
+	for (int i = 0; i < count; i++)
 		dogpile_xact_invalidate(dogpile_version_region_slot(database, i), true);
 }
 

@@ -312,7 +312,7 @@ copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *ent
 								  entry->tags->size);
 	if (entry->grant)
 		copy->entry.grant = region->store->defer(entry->grant);
-	dogpile_deps_get(region, key, copy->entry.tags, &copy->deps);
+	dogpile_deps_get(region, key->hash, copy->entry.tags, &copy->deps);
 	MemoryContextSwitchTo(oldcontext);
 	return copy;
 }
