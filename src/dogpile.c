@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * dogpile.c
- *	  Module load: wires everything, and is included by nothing.
+ *	  Module load: requests and initializes shared memory, and installs all hooks.
  *
- * The module must be preloaded, because its shared memory has to be there
- * from the start.  Loaded later, as by CREATE EXTENSION in a server that is
- * not set up for it, it does nothing but let its functions say so when they
- * are called.
+ * The module must be preloaded, because its shared memory is allocated at server start.
+ * If it is loaded later, as by CREATE EXTENSION in a server without it in
+ * shared_preload_libraries, it does nothing, and its functions raise an error that
+ * says so.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -97,9 +97,9 @@ request_shmem(void)
 }
 
 /*
- * Do the settings of a region go together?  Nothing is connected.
+ * Do the settings of a region go together?  No connection is made.
  *
- * reason: a clause in CurrentMemoryContext, if not.
+ * reason: if not, set to a clause in CurrentMemoryContext.
  */
 static bool
 check_region(const DogpileRegion *region, const char **reason)
@@ -110,13 +110,13 @@ check_region(const DogpileRegion *region, const char **reason)
 		return true;
 
 	/*
-	 * What a value depends on is told by the versions of this server, which a store
-	 * outside would have to share: it may outlive them, and other servers may change
-	 * the same tables.
+	 * Dependencies are recorded as versions in the memory of this server.  An entry in
+	 * an external store may outlive them, and other servers may change the same
+	 * tables.
 	 */
 	if (region->depends == DOGPILE_DEPENDS_AUTO)
 	{
-		*reason = psprintf("\"depends\" cannot be \"auto\" with backend \"%s\", because what values depend on is known for shared memory only",
+		*reason = psprintf("\"depends\" cannot be \"auto\" with backend \"%s\", because dependencies are known for shared memory only",
 						   region->backend);
 		return false;
 	}

@@ -1,40 +1,38 @@
 /*-------------------------------------------------------------------------
  *
  * ambient.c
- *	  Settings that change results although no query names them.
+ *	  PostgreSQL settings that change results although no query names them.
  *
- * The date that a timestamptz falls on depends on TimeZone, the text of a date on
- * DateStyle, and what a text search finds on default_text_search_config.  A
- * value that was computed under one setting is wrong under another.  Which of
- * these settings a query needs is not to be told without looking into every
- * function that it calls, so all of them tell values apart (variant.c).
+ * The date of a timestamptz depends on TimeZone, the text of a date on DateStyle, and
+ * what a text search finds on default_text_search_config.  A value that was computed
+ * under one setting is wrong under another.  Finding out which of these settings a
+ * query needs would mean to analyze every function that it calls, so all of them are
+ * part of the variant (variant.c).
  *
- * A hit must not notice that.  So what they add to a variant is kept until one
- * of them changes, which is known by their assign hooks: PostgreSQL calls these
- * for SET, set_config(), SET clauses of functions, what ROLLBACK takes back,
- * reloads, and what a parallel worker is given by its leader.  Ours take note
- * and pass the call on.  An assertion in variant.c compares what was kept with
- * the settings at each call.
+ * That must not slow down a hit.  So what the settings add to a variant is kept until
+ * one of them changes, which their assign hooks tell: PostgreSQL calls these for SET,
+ * set_config(), SET clauses of functions, rollbacks, reloads, and when a parallel
+ * worker gets the settings of its leader.  Our hooks count the call and pass it on.
+ * An assertion in variant.c compares what was kept with the settings at each call.
  *
- * This is the list, judged from all that pg_settings shows in versions 15 to 18.
- * Not in it, because they do not change what a query gives:
+ * The list was made from all settings that pg_settings shows in versions 15 to 18.
+ * Not in it, because they do not change what a query gives, are settings that
  *
- *	- what only chooses among plans, or bounds time and memory.  It may change
- *	  the order of rows that have none, as the next ANALYZE may;
- *	- what only reports: messages, logs, statistics, traces;
- *	- what only statements that write or define something look at, such as
- *	  default_tablespace, or session_replication_role, which spares no rule that
- *	  is ON SELECT;
- *	- what only fails: max_stack_depth, timeouts;
- *	- client_encoding: values are stored as the server has them;
- *	- role, session_authorization and search_path, which "vary" names;
- *	- row_security, transaction_isolation and the like, which lookup.c and
- *	  determinism.c judge;
- *	- what is the same in all sessions of a server, but for the instant of a
- *	  reload.
+ *	- only choose among plans, or limit time and memory.  They may change the order
+ *	  of rows where none is defined, as the next ANALYZE may;
+ *	- only report: messages, logs, statistics, traces;
+ *	- only matter to statements that write or define something, such as
+ *	  default_tablespace, or session_replication_role, which does not affect ON
+ *	  SELECT rules;
+ *	- only make a query fail: max_stack_depth, timeouts;
+ *	- concern the client, as client_encoding: values are stored in the encoding of
+ *	  the server;
+ *	- "vary" names: role, session_authorization and search_path;
+ *	- lookup.c and determinism.c check: row_security, transaction_isolation and so on;
+ *	- are the same in all sessions of a server, except at the instant of a reload.
  *
- * Settings of other modules are not in it either (see determinism.c for those
- * that a function asks for by name).
+ * Settings of other modules are not in it either; see determinism.c for those that a
+ * function asks for by name.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -53,8 +51,8 @@
 #include "lib/compat.h"
 
 /*
- * Type of setting and name, in alphabetical order, and what it changes.  One that
- * this version of PostgreSQL does not have is left out.
+ * Type and name of each setting, in alphabetical order, and what it changes.  Those
+ * that this version of PostgreSQL does not have are ignored.
  */
 #define AMBIENT_SETTINGS(X) \
 	X(BOOL, array_nulls)							/* text as an array */ \
@@ -80,7 +78,7 @@
 	X(ENUM, xmloption)								/* text as XML */ \
 	X(BOOL, zero_damaged_pages)						/* whether damaged pages are errors */
 
-/* What a hook is given. */
+/* The type of the value that an assign hook gets. */
 #define BOOL_VALUE		bool
 #define INT_VALUE		int
 #define ENUM_VALUE		int
@@ -92,11 +90,11 @@ uint64		dogpile_ambient_generation = 1;
 typedef struct Setting
 {
 	const char *name;
-	char	   *at_start;		/* its value when the server started; NULL: there
-								 * is no such setting */
+	char	   *at_start;		/* its value when the server started; NULL if this
+								 * version does not have the setting */
 } Setting;
 
-/* The hooks: one for each setting, as they are not told which one it is. */
+/* The hooks: one for each setting, as an assign hook is not told which one it is. */
 #define DEFINE_HOOK(type, setting) \
 static void (*prev_##setting) (type##_VALUE, void *) = NULL; \
 \
@@ -114,7 +112,7 @@ AMBIENT_SETTINGS(DEFINE_HOOK)
 
 static Setting settings[] = {AMBIENT_SETTINGS(DEFINE_SETTING)};
 
-/* Put our hook before the one that a setting has. */
+/* Put our hook in front of the one that a setting has. */
 #define HOOK_SETTING(type, setting) \
 	if (strcmp(variable->name, #setting) == 0 && variable->vartype == PGC_##type) \
 	{ \
@@ -130,8 +128,8 @@ hook_setting(struct config_generic *variable)
 }
 
 /*
- * Begin to watch the settings.  Called once, when the server starts: processes
- * inherit what they were then.
+ * Install the hooks.  Called once, when the server starts, so that all processes
+ * inherit the values at that time.
  *
  * Errors: out of memory.
  */
@@ -152,7 +150,7 @@ dogpile_ambient_init(void)
 	}
 }
 
-/* How many settings there are. */
+/* The number of settings in the list. */
 int
 dogpile_ambient_count(void)
 {
@@ -160,12 +158,11 @@ dogpile_ambient_count(void)
 }
 
 /*
- * Tell one of the settings.
+ * Get the name and value of a setting, by its number from 0.
  *
- * i: from 0 to their number - 1.
- * name, value: set, until the setting changes.
+ * *name and *value remain valid until the setting changes.
  *
- * Returns whether it is other than when the server started.
+ * Returns whether the value differs from that at server start.
  *
  * Errors: none.
  */
@@ -180,7 +177,7 @@ dogpile_ambient_get(int i, const char **name, const char **value)
 	return strcmp(*value, settings[i].at_start) != 0;
 }
 
-/* Is this setting among them?  Errors: none. */
+/* Is this setting in the list, and does this version have it?  Errors: none. */
 bool
 dogpile_ambient_has_setting(const char *name)
 {

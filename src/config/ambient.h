@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ambient.h
- *	  Settings that change results although no query names them.
+ *	  PostgreSQL settings that change results although no query names them.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -13,7 +13,7 @@
 #ifndef DOGPILE_AMBIENT_H
 #define DOGPILE_AMBIENT_H
 
-/* Changes whenever one of these settings does.  Never zero. */
+/* Incremented whenever one of these settings is assigned.  Never zero. */
 extern PGDLLIMPORT uint64 dogpile_ambient_generation;
 
 extern void dogpile_ambient_init(void);

@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * config.c
- *	  The settings of the module, and the regions that they name.
+ *	  The settings of the module, and the regions that dogpile.regions names.
  *
- * A region and its variables are defined by the assign hook of
- * "dogpile.regions", at start and in every process at reload.  An error there
- * would end the postmaster, so the check hook refuses whatever could fail
- * later.  A variable cannot be undefined: a region that a reload removes keeps
- * its variables and its struct, is inactive, and is found again when a later
- * reload adds it.
+ * The assign hook of "dogpile.regions" defines regions and their variables, at start
+ * and in every process at reload.  An error there would end the postmaster, so the
+ * check hook refuses whatever could fail later.  A variable cannot be undefined: a
+ * region that a reload removes keeps its variables and its struct.  It is inactive, and
+ * is used again when a later reload adds it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,12 +37,12 @@
 #define PREFIX				DOGPILE_PREFIX
 #define DEFAULT_REGION		"default"
 
-/* dogpile.shared_memory: the size of the in-memory store. */
+/* dogpile.shared_memory, dogpile.max_pending_size and dogpile.commit_timeout. */
 int			dogpile_shared_memory_kb = 128 * 1024;
 int			dogpile_max_pending_size_kb = 64 * 1024;
 int			dogpile_commit_timeout_ms = 5000;
 
-/* dogpile.regions: names of the regions, besides the default one. */
+/* dogpile.regions: names of the regions, apart from the default one. */
 static char *regions_text = NULL;
 
 /* All regions that have ever been configured, "default" first. */
@@ -52,7 +51,7 @@ static List *regions = NIL;
 /* The region that was asked for last. */
 static DogpileRegion *last_region = NULL;
 
-/* PgReloadTime as of then: a reload may be noticed by nothing else. */
+/* PgReloadTime at that time: not every reload calls one of our hooks. */
 static TimestampTz last_reload = DT_NOBEGIN;
 
 /* Set once regions follow dogpile.regions at every change. */
@@ -91,7 +90,7 @@ find_region(const char *name, int name_len)
 	return NULL;
 }
 
-/* Make a region active, defining it if there never was one of this name. */
+/* Activate a region, which is defined if there never was one of this name. */
 static void
 activate_region(const char *name)
 {
@@ -103,10 +102,10 @@ activate_region(const char *name)
 }
 
 /*
- * Make active what the list names, and nothing else but the default region.
+ * Activate the regions that the list names and the default region, and no others.
  *
- * Nobody has a region at hand meanwhile: reloads take place between commands,
- * and who asks for a region next is told whether it is active.
+ * No caller holds a pointer to a region meanwhile, since reloads take place between
+ * commands.
  */
 static void
 activate_regions(const char *list)
@@ -129,10 +128,10 @@ activate_regions(const char *list)
 }
 
 /*
- * Is this the name of a setting of ours, but for a region that does not exist?
+ * Is this the name of a setting of ours, of a region that does not exist?
  *
  * *region is set to where in the name the region begins, or to NULL if the name
- * has no place for one; *region_len to its length.
+ * has no place for one; *region_len to its length in bytes.
  *
  * Errors: none.
  */
@@ -146,7 +145,7 @@ dogpile_config_lacks_region(const char *name, const char **region, int *region_l
 	if (!dogpile_line_is_ours(name) || dot == NULL)
 		return false;
 
-	/* What begins with "dogpile." is reserved, so PostgreSQL reports it. */
+	/* PostgreSQL reports names that begin with "dogpile.", which is reserved. */
 	rest = name + strlen(PREFIX);
 	if (dot == rest)
 		return false;
@@ -168,7 +167,7 @@ dogpile_config_lacks_region(const char *name, const char **region, int *region_l
 	return true;
 }
 
-/* Report a line of a configuration file that dogpile_config_lacks_region(). */
+/* Report a line of which dogpile_config_lacks_region() is true. */
 static void
 report_line(const DogpileLine *line, const char *region, int region_len)
 {
@@ -185,17 +184,17 @@ report_line(const DogpileLine *line, const char *region, int region_len)
 }
 
 /*
- * Report lines that set what no region has.
+ * Report lines for regions that do not exist.
  *
- * PostgreSQL cannot: a name with a prefix that nobody has reserved may belong
- * to a module that is loaded later.  As with other errors in configuration files,
- * only the postmaster reports.
+ * PostgreSQL cannot report them: a name whose prefix is not reserved may belong to a
+ * module that is loaded later.  As with other errors in configuration files, only the
+ * postmaster reports.
  *
- * That includes settings of a region that a reload has removed, although they
- * still exist: after a restart they would not.
+ * That includes settings of a region that a reload has removed, although they still
+ * exist: after a restart they would not.
  *
- * A reload whose files do not mention "dogpile.regions" calls no hook of ours
- * and reports nothing.
+ * A reload of files without "dogpile.regions" calls no hook of ours and reports
+ * nothing.
  */
 static void
 report_unknown_regions(void)
@@ -216,11 +215,11 @@ report_unknown_regions(void)
 }
 
 /*
- * Can a region have this name?  If not, tell the GUC machinery why.
+ * Can a region have this name?  If not, set the detail of the check hook.
  *
- * The name becomes part of names of settings, which are not case-sensitive.
- * Upper case is refused and not folded, because the name given in a query is
- * not folded either.
+ * The name becomes part of the names of settings, which are not case-sensitive.
+ * Upper case is refused and not folded, because the name that a query gives is not
+ * folded either.
  */
 static bool
 check_region_name(const char *name)
@@ -238,7 +237,7 @@ check_region_name(const char *name)
 	return false;
 }
 
-/* Does the list contain the name of this cell before it? */
+/* Is the name in this cell of the list also in an earlier one? */
 static bool
 is_duplicate(List *names, ListCell *cell)
 {
@@ -254,7 +253,7 @@ is_duplicate(List *names, ListCell *cell)
 	return false;
 }
 
-/* Check the names in dogpile.regions, one by one and together. */
+/* Check each name in dogpile.regions, and how many there are. */
 static bool
 check_region_names(List *names)
 {
@@ -305,17 +304,18 @@ check_regions(char **newval, void **extra, GucSource source)
 }
 
 /*
- * The assign hook of dogpile.regions.  Nothing here fails but for memory.
+ * The assign hook of dogpile.regions.  It fails only if out of memory.
  *
- * The new value is split once more and not handed over by the check hook as
- * "extra", because versions differ in how that must be allocated.
+ * The new value is split again, and not passed by the check hook as "extra", because
+ * PostgreSQL versions differ in how that must be allocated.
  */
 static void
 assign_regions(const char *newval, void *extra)
 {
 	/*
-	 * While the setting is being defined it is assigned twice: the default,
-	 * then what the files say.  dogpile_config_define() awaits the latter.
+	 * While the setting is being defined it is assigned twice: its default, then
+	 * the value in the files.  dogpile_config_define() activates the regions of
+	 * the latter.
 	 */
 	if (!regions_defined)
 		return;
@@ -329,13 +329,12 @@ assign_regions(const char *newval, void *extra)
 /*
  * Define all settings, and the regions that are configured.
  *
- * preloading: whether the postmaster loads the module.  If not, nothing is
- * defined, so that a session that merely creates the extension is not disturbed
- * by settings that cannot take effect, and there are no regions.
- * check_backend: tells whether a store can be used.  It must accept
+ * preloading: whether the postmaster loads the module.  If not, no settings are
+ * defined, as they could not take effect, and there are no regions.
+ * check_backend: returns whether a store can be used.  It must accept
  * "shared_memory", and is called whenever a "backend" is about to be set.
  * check_wrappers: the same for a list of wrappers.
- * check_region: tells whether all the settings of a region go together.
+ * check_region: returns whether all the settings of a region go together.
  *
  * Errors: out of memory.
  */
@@ -358,15 +357,15 @@ dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
 							PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable(PREFIX ".max_pending_size",
-							"Sets the memory of a session for values that wait for COMMIT.",
+							"Sets the memory that a session uses for values that wait for COMMIT.",
 							"Values that do not fit are not stored.",
 							&dogpile_max_pending_size_kb,
 							dogpile_max_pending_size_kb, 64, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable(PREFIX ".commit_timeout",
-							"Sets how long a COMMIT waits for stores outside at most.",
-							"That goes for each side of the moment when it takes effect.",
+							"Sets the maximum time that a COMMIT waits for external stores.",
+							"The limit applies separately before and after the transaction is committed.",
 							&dogpile_commit_timeout_ms,
 							dogpile_commit_timeout_ms, 10, 60 * 1000,
 							PGC_SUSET, GUC_UNIT_MS,
@@ -379,7 +378,7 @@ dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
 							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_regions, assign_regions, NULL);
 
-	/* Last, because what has the prefix and is not defined now is removed. */
+	/* Last, because this removes variables with the prefix that are not defined. */
 	MarkGUCPrefixReserved(PREFIX);
 
 	activate_regions(regions_text);
@@ -389,7 +388,8 @@ dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
 }
 
 /*
- * Every function that users call begins here or with something that does.
+ * Refuse to go on unless the module was preloaded.  Every function that users call
+ * begins with this.
  *
  * Errors: the module was not preloaded.
  */
@@ -407,7 +407,7 @@ dogpile_config_require_preload(void)
 /*
  * Find a region by its name, active or not.
  *
- * Returns the region, up to date, or NULL if it was never configured since the
+ * Returns the region, up to date, or NULL if it has never been configured since the
  * server started.
  *
  * Errors: out of memory.
@@ -422,7 +422,7 @@ dogpile_config_find_region(const char *name, int name_len)
 	return region;
 }
 
-/* Is there a region of this name in lower case, though it was written otherwise? */
+/* The name of the active region that has this name in lower case, or NULL. */
 static const char *
 find_lower_case(const char *name, int name_len)
 {
@@ -437,7 +437,7 @@ find_lower_case(const char *name, int name_len)
 	return region != NULL && region->active ? region->name : NULL;
 }
 
-/* There is no such region; perhaps because the list of regions is not valid. */
+/* Raise an error: there is no such region, perhaps because dogpile.regions is not valid. */
 pg_noreturn static void
 raise_unknown(const char *name, int name_len)
 {
@@ -449,11 +449,11 @@ raise_unknown(const char *name, int name_len)
 			 errmsg("cache region \"%.*s\" does not exist",
 					name_len, name),
 			 fault != NULL ? errdetail("%s", fault) : 0,
-			 similar != NULL ? errhint("Perhaps you mean the region \"%s\".", similar) :
+			 similar != NULL ? errhint("Perhaps you meant the region \"%s\".", similar) :
 			 errhint("Add it to \"" PREFIX ".regions\".")));
 }
 
-/* What is wrong with a region's settings, as far as the caller may know. */
+/* Raise an error that tells what is wrong with a region, as far as the caller may know. */
 pg_noreturn static void
 raise_fault(const DogpileRegion *region)
 {
@@ -463,7 +463,7 @@ raise_fault(const DogpileRegion *region)
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 errmsg("cache region \"%s\" cannot be used", region->name),
 			 errdetail("%s", may_know ? region->fault : region->public_fault),
-			 errhint("Correct this, and reload the configuration; then begin a new session if the error persists.")));
+			 errhint("Correct the settings and reload the configuration, and start a new session if the error persists.")));
 }
 
 /*
@@ -471,8 +471,8 @@ raise_fault(const DogpileRegion *region)
  *
  * name: need not end with a zero; name_len: its length in bytes.
  *
- * Returns the region, active, without fault and up to date.  Asking for the same one
- * again costs a comparison.
+ * Returns the region, which is active, valid and up to date.  Getting the same region
+ * again costs one comparison.
  *
  * Errors: there is no such region; its settings are not valid.
  */
@@ -481,7 +481,7 @@ dogpile_config_get_region(const char *name, int name_len)
 {
 	DogpileRegion *region = last_region;
 
-	/* Active, too, or activate_regions() would have forgotten it. */
+	/* It is active, or activate_regions() would have reset last_region. */
 	if (likely(region != NULL && region->name_len == name_len &&
 			   memcmp(region->name, name, name_len) == 0 &&
 			   region->generation == dogpile_verdict_generation &&
@@ -518,7 +518,7 @@ dogpile_config_regions(void)
 }
 
 /*
- * Bring all regions up to date, so that SHOW tells what they have.
+ * Bring all regions up to date, so that SHOW shows the values in effect.
  *
  * Errors: out of memory.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * config.h
- *	  The settings of the module, and the regions that they name.
+ *	  The settings of the module, and the regions that dogpile.regions names.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -16,7 +16,7 @@
 #include "config/setting.h"
 #include "config/verdict.h"
 
-/* Most regions at a time, "default" included. */
+/* Maximum number of regions at a time, including "default". */
 #define DOGPILE_MAX_REGIONS			64
 
 extern PGDLLIMPORT int dogpile_shared_memory_kb;

@@ -1,20 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * define.c
- *	  PostgreSQL's variables for the settings of a region.
+ *	  The PostgreSQL variables for the settings of each region.
  *
  * Each setting of each region is a variable of its own, called
  * "dogpile_<region>.<setting>", so that PostgreSQL parses units, checks ranges
  * and contexts, shows them in pg_settings and restores them at ROLLBACK.  The
- * name has two parts because postgresql.conf knows no more; a line with three
+ * name has two parts because postgresql.conf accepts no more; a line with three
  * keeps the server from starting.  Every region has a prefix of its own,
  * because a prefix is reserved as a whole: with a common one, the lines of a
- * region that stand before "dogpile.regions" would be refused at the reload
- * that adds the region.
+ * region that precede "dogpile.regions" would be refused at the reload that adds
+ * the region.
  *
- * A hook is not told which variable it is called for.  So what follows from
- * settings ("vary" parsed, secrets, whether there is a fault, the store looked up) is
- * brought up to date when the region is next asked for.
+ * A hook is not told which variable it is called for.  So what is derived from
+ * settings (the parsed "vary", secrets, the fault, the store) is updated when the
+ * region is asked for the next time.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -34,14 +34,14 @@
 #include "config/define.h"
 #include "config/secret.h"
 
-/* Set while settings are restored, which is no reload. */
+/* Set while settings are restored, which must not count as a reload. */
 static bool is_restoring = false;
 
-/* What ALTER ROLE and ALTER DATABASE have set for this session, once it is known. */
+/* The lines that ALTER ROLE and ALTER DATABASE have set for this session, once read. */
 static List *role_lines = NIL;
 static bool role_lines_known = false;
 
-/* The assign hooks of settings that only configuration files set. */
+/* The assign hooks of settings that only configuration files can set. */
 static void
 note_change(void)
 {
@@ -74,9 +74,9 @@ note_bool_change(bool newval, void *extra)
 }
 
 /*
- * Define one setting of a region.
+ * Define the variable of one setting of a region.
  *
- * PostgreSQL copies the name, but keeps the pointers to the descriptions.
+ * PostgreSQL copies the name, but keeps pointers to the descriptions.
  */
 static void
 define_setting(DogpileRegion *region, const DogpileSetting *s)
@@ -130,11 +130,11 @@ secret_field(DogpileRegion *region, const DogpileSetting *s)
 /*
  * Define the settings of a new region, and reserve their prefix.
  *
- * Lines of postgresql.conf that PostgreSQL has kept as placeholders take effect
- * now.  Reserving the prefix reports those that are no settings of ours, and
- * makes PostgreSQL refuse such names from now on.
+ * Lines of postgresql.conf that PostgreSQL has kept as placeholders take effect now.
+ * Reserving the prefix reports those for which we have no setting, and makes
+ * PostgreSQL refuse such names from now on.
  *
- * Errors: out of memory, and if another module has defined one of the names.
+ * Errors: out of memory; another module has defined one of the names.
  */
 void
 dogpile_define_region(DogpileRegion *region)
@@ -163,7 +163,7 @@ dogpile_define_region(DogpileRegion *region)
  * --------------------------------------------------------------------
  */
 
-/* What a list of lines says of a setting, or NULL. */
+/* The value that the lines give to a setting of a region, or NULL. */
 static const char *
 find_value(const List *lines, const char *region, const DogpileSetting *s)
 {
@@ -180,7 +180,7 @@ find_value(const List *lines, const char *region, const DogpileSetting *s)
 	return NULL;
 }
 
-/* Take the secrets of a region from its last good lines. */
+/* Set the secrets of a region from its last valid lines. */
 static void
 take_secrets(DogpileRegion *region)
 {
@@ -199,12 +199,12 @@ take_secrets(DogpileRegion *region)
 }
 
 /*
- * Give a region the settings back that it had before a reload brought a fault.
+ * Restore the settings that a region had before a reload brought a fault.
  *
- * PostgreSQL has kept some of them, and others not, such as one whose line is now
- * misspelt.  What a session has set for itself stays.
+ * PostgreSQL has kept some of them, but not others, such as one whose line is now
+ * misspelled.  Values that a session has set for itself stay.
  *
- * Returns false if one of them cannot be set any more.
+ * Returns false if one of them can no longer be set.
  */
 static bool
 restore_settings(DogpileRegion *region)
@@ -222,7 +222,7 @@ restore_settings(DogpileRegion *region)
 			continue;
 		snprintf(name, sizeof(name), DOGPILE_PREFIX "_%s.%s", region->name, s->name);
 
-		/* In a parallel query, too: that is what GUC_ACTION_SAVE is for. */
+		/* GUC_ACTION_SAVE is allowed in a parallel query, too. */
 		if (set_config_option(name, value != NULL ? value : dogpile_setting_default(s),
 							  PGC_SIGHUP, PGC_S_FILE, GUC_ACTION_SAVE, true, DEBUG5,
 							  false) == 0)
@@ -232,7 +232,7 @@ restore_settings(DogpileRegion *region)
 	return ok;
 }
 
-/* Note why a region cannot be used, if it cannot. */
+/* Set the region's fault if it cannot be used, after trying to restore its settings. */
 static void
 note_fault(DogpileRegion *region)
 {
@@ -252,8 +252,8 @@ note_fault(DogpileRegion *region)
 }
 
 /*
- * The same for what ALTER ROLE and ALTER DATABASE have set.  PostgreSQL warns when the
- * session begins, and goes on without.
+ * Set the region's fault if a line of ALTER ROLE or ALTER DATABASE is not valid.
+ * PostgreSQL only warns when the session starts, and ignores the line.
  */
 static void
 note_role_fault(DogpileRegion *region)
@@ -268,7 +268,7 @@ note_role_fault(DogpileRegion *region)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Read them, when that is possible. */
+/* Read the lines of ALTER ROLE and ALTER DATABASE, as soon as that is possible. */
 static void
 read_role_lines(void)
 {
@@ -286,10 +286,10 @@ read_role_lines(void)
 }
 
 /*
- * Bring up to date what follows from a region's settings.
+ * Update what is derived from a region's settings.
  *
- * Any reload makes all regions out of date, as there is a single count.  Bringing
- * them up to date costs little.
+ * Any reload makes all regions out of date, as there is a single counter.  An update
+ * costs little.
  *
  * Errors: out of memory.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * define.h
- *	  PostgreSQL's variables for the settings of a region.
+ *	  The PostgreSQL variables for the settings of each region.
  *
  * Copyright (c) 2026, dogpile contributors
  *

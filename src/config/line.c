@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * line.c
- *	  What was written of our settings, and where.
+ *	  The lines that set something of ours, as they are written.
  *
- * PostgreSQL tells a module the value that a setting has, not what was written
- * and could not be taken: at start, a line that is not valid is a warning, and the
- * setting has its default.  So the lines are read once more here, when PostgreSQL
- * has just read them.
+ * PostgreSQL tells a module the value of a setting, but not what was written and is
+ * not valid: at start, it raises a warning for such a line and uses the default.  So
+ * this file reads the lines again, when PostgreSQL has just read them.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -33,7 +32,7 @@
 #include "config/line.h"
 #include "lib/compat.h"
 
-/* Could this be the name of one of our settings, or have been meant to be? */
+/* Could this be the name of one of our settings, perhaps misspelled? */
 bool
 dogpile_line_is_ours(const char *name)
 {
@@ -77,9 +76,9 @@ dogpile_line_append(List *lines, DogpileLine *line)
 /*
  * Read our lines of the configuration files, as they are now.
  *
- * Of what is wrong with the form of the files, PostgreSQL itself has just told.
+ * Syntax errors in the files are not reported: PostgreSQL has just done so.
  *
- * Returns a list in CurrentMemoryContext.
+ * Returns a list of DogpileLine in CurrentMemoryContext.
  *
  * Errors: out of memory.
  */
@@ -103,10 +102,10 @@ dogpile_line_read_files(void)
 }
 
 /*
- * Read what PostgreSQL keeps for us while the module is not loaded yet: all that is
- * written anywhere when the server starts, valid or not.
+ * Read the placeholders that PostgreSQL has made before the module was loaded: all
+ * lines for us that exist when the server starts, valid or not.
  *
- * Returns a list in CurrentMemoryContext.
+ * Returns a list of DogpileLine in CurrentMemoryContext.
  *
  * Errors: out of memory.
  */
@@ -122,7 +121,7 @@ dogpile_line_read_placeholders(void)
 		struct config_generic *v = variables[i];
 		bool		is_from_file = v->source == PGC_S_FILE;
 
-		/* A line that the command line overrides has left its place, too. */
+		/* A line that the command line has overridden has left its position, too. */
 		if ((v->flags & GUC_CUSTOM_PLACEHOLDER) && dogpile_line_is_ours(v->name))
 			lines = dogpile_line_append(lines,
 										make_line(is_from_file ? DOGPILE_LINE_FILE :
@@ -134,7 +133,7 @@ dogpile_line_read_placeholders(void)
 	return lines;
 }
 
-/* Append what a row of pg_db_role_setting has of ours. */
+/* Append the lines for us in a row of pg_db_role_setting. */
 static List *
 append_row(List *lines, HeapTuple tuple, TupleDesc desc)
 {
@@ -163,9 +162,9 @@ append_row(List *lines, HeapTuple tuple, TupleDesc desc)
 }
 
 /*
- * Read what ALTER ROLE and ALTER DATABASE have set for this session.
+ * Read our lines that ALTER ROLE and ALTER DATABASE have set for this session.
  *
- * Returns a list in CurrentMemoryContext.
+ * Returns a list of DogpileLine in CurrentMemoryContext.
  *
  * Errors: those of reading a catalog.  Locks: AccessShareLock on it.
  */
@@ -198,7 +197,7 @@ dogpile_line_read_role_settings(void)
 	return lines;
 }
 
-/* Find the line of a setting, by its whole name; or NULL. */
+/* Find the line of a setting by its full name; NULL if there is none. */
 const DogpileLine *
 dogpile_line_find(const List *lines, const char *name)
 {
@@ -215,7 +214,8 @@ dogpile_line_find(const List *lines, const char *name)
 }
 
 /*
- * What is set, without the prefix of the region; NULL if that is another one's.
+ * The name of the setting without the prefix of the region; NULL if it is not a setting
+ * of this region.
  *
  * Errors: none.
  */
@@ -231,7 +231,7 @@ dogpile_line_setting(const DogpileLine *line, const char *region)
 	return rest + len + 2;
 }
 
-/* Where a line is, as part of a sentence, in CurrentMemoryContext. */
+/* Where a line is, as part of a sentence in CurrentMemoryContext. */
 const char *
 dogpile_line_where(const DogpileLine *line)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * line.h
- *	  What was written of our settings, and where.
+ *	  The lines that set something of ours, as they are written.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -15,7 +15,7 @@
 
 #include "nodes/pg_list.h"
 
-/* What the name of each setting begins with. */
+/* The name of each of our settings begins with this. */
 #define DOGPILE_PREFIX				"dogpile"
 
 typedef enum DogpileLineOrigin

@@ -1,24 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * secret.c
- *	  Passwords and the like: settings that only superusers may see.
+ *	  Passwords and other settings that only superusers may see.
  *
- * PostgreSQL shows what it knows: a member of pg_read_all_settings sees every
- * setting, and a reload writes the new value of each changed one to the log.  So it
- * is not to know: the check hook of a secret empties the value before PostgreSQL
- * keeps it, and a reload that changes it finds nothing changed.  The values
- * themselves are taken from the lines of the configuration files (line.c), which
- * ALTER SYSTEM writes as it was told.
+ * PostgreSQL shows the value of every setting to members of pg_read_all_settings, and
+ * a reload writes each changed value to the log.  So PostgreSQL must not have the
+ * value: the check hook of a secret empties it before PostgreSQL keeps it, and a
+ * reload finds nothing changed.  The values themselves are taken from the lines of the
+ * configuration files (line.c), which ALTER SYSTEM writes with the value.
  *
- * What is shown of a secret is stars, and the secret itself to superusers.  For that
- * the hook has to know which one is asked for, but it is told nothing: so there is
- * a function for each secret of each region, made by macros.
+ * SHOW gives the secret to superusers, and stars to others.  For that the show hook
+ * has to know which secret is meant, but it has no arguments: so macros make a
+ * function for each secret of each region.
  *
  * Until a region is defined, its settings are placeholders, which have no hooks.
- * A reload that adds a region can find its password before anything of ours is
- * called; the line that PostgreSQL writes to the log then is changed by a hook on
- * its way there.  What remains: a statement such as ALTER SYSTEM is itself logged if
- * log_statement says so, and a syntax error in a file shows the word at fault.
+ * A reload that adds a region may read its password before it calls anything of ours;
+ * another hook removes it from the line that PostgreSQL then writes to the log.
+ * Two ways remain by which a secret gets into the log: a statement such as ALTER SYSTEM
+ * is logged if log_statement is set accordingly, and a syntax error in a file shows the
+ * word where it is.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,13 +38,13 @@
 #include "config/secret.h"
 #include "lib/compat.h"
 
-/* What is shown in place of a secret. */
+/* Shown in place of a secret. */
 #define MASK			"********"
 
-/* What PostgreSQL reports of a changed setting. */
+/* The message by which PostgreSQL reports a changed setting. */
 #define CHANGED			"parameter \"%s\" changed to \"%s\""
 
-/* So many regions have secrets that can be shown to superusers. */
+/* Maximum number of regions whose secrets can be shown to superusers. */
 #define MAX_SHOWN		256
 
 static DogpileRegion *shown_regions[MAX_SHOWN];
@@ -73,7 +73,7 @@ show_nothing(void)
 	return MASK;
 }
 
-/* A secret of the number-th region, to superusers. */
+/* Show a secret of the region with this number; its field is at the given offset. */
 static const char *
 show_secret(int number, Size offset)
 {
@@ -85,7 +85,7 @@ show_secret(int number, Size offset)
 	return *(char **) ((char *) region + offset);
 }
 
-/* For each number two functions, such as show_password_2a(). */
+/* For each region number there are two functions, such as show_password_2a(). */
 #define SHOW_ONE(number) \
 	static const char *show_password_##number(void) \
 	{ return show_secret(0x##number, offsetof(DogpileRegion, password)); } \
@@ -115,7 +115,7 @@ static const GucShowHook show_hooks[MAX_SHOWN][2] = {
  * --------------------------------------------------------------------
  */
 
-/* Is there a variable of this name, and not just a placeholder for one? */
+/* Is there a variable of this name which is not just a placeholder? */
 static bool
 is_defined(const char *name)
 {
@@ -131,7 +131,7 @@ is_defined(const char *name)
 /*
  * Define the variable of a secret of a region.
  *
- * A region's secrets are defined one after the other, before those of another one.
+ * All secrets of a region must be defined before those of another one.
  *
  * Errors: out of memory.
  */
@@ -143,7 +143,7 @@ dogpile_secret_define(DogpileRegion *region, const DogpileSetting *s,
 	GucShowHook show = show_nothing;
 	const char *name = psprintf(DOGPILE_PREFIX "_%s.%s", region->name, s->name);
 
-	/* Before the region existed, a line may have been taken care of already. */
+	/* dogpile_secret_define_stray() may have defined it before the region existed. */
 	if (is_defined(name))
 		return;
 	if (nshown == 0 || shown_regions[nshown - 1] != region)
@@ -157,8 +157,9 @@ dogpile_secret_define(DogpileRegion *region, const DogpileSetting *s,
 }
 
 /*
- * Define those that lines name of regions that do not exist: everybody can see a
- * placeholder.  Each has a variable of its own, which PostgreSQL allocates and frees.
+ * Define the secrets in lines for regions that do not exist: all roles can see the value
+ * of a placeholder.  Each has a variable of its own, whose value PostgreSQL allocates
+ * and frees.
  *
  * Errors: out of memory.
  */
@@ -189,8 +190,8 @@ dogpile_secret_define_stray(const List *lines)
  */
 
 /*
- * Where in a text the name of one of our settings begins, if that is the first thing
- * in quotes; else NULL.  *len is set to its length.
+ * Where in a text the name of one of our settings begins, if it is the first thing in
+ * quotes or no quotes precede it; else NULL.  *len is set to its length.
  */
 static const char *
 find_setting_name(const char *text, int *len)
@@ -207,10 +208,10 @@ find_setting_name(const char *text, int *len)
 }
 
 /*
- * The hook for messages on their way to the log.
+ * The hook for messages that are written to the log.
  *
- * A setting that we do not know may be a secret, misspelt.  Only the postmaster
- * reports what has changed.
+ * An unknown setting may be a secret whose name is misspelled.  Only the postmaster
+ * reports changed settings.
  */
 static void
 hide_in_log(ErrorData *edata)
@@ -235,9 +236,9 @@ hide_in_log(ErrorData *edata)
 }
 
 /*
- * Prepare for secrets; from _PG_init().
+ * Install the hook; called by _PG_init().
  *
- * refresh: brings up to date what a region's secrets are.
+ * refresh: a function that updates a region's secrets.
  */
 void
 dogpile_secret_init(void (*refresh) (DogpileRegion *region))

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * secret.h
- *	  Passwords and the like: settings that only superusers may see.
+ *	  Passwords and other settings that only superusers may see.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * setting.c
- *	  What settings a region has, and which values they take.
+ *	  The settings that a region has, and the values that they take.
  *
- * The table below is all that is known of them.  PostgreSQL's variables are made
- * of it (define.c), and the lines of configuration files are judged by it
- * (verdict.c), each without the other: whether a line is valid must be known
- * also where PostgreSQL has kept an older value instead.
+ * The table below defines them.  PostgreSQL's variables are made from it (define.c),
+ * and the lines of configuration files are checked by it (verdict.c).  These do not
+ * depend on each other: a line must be checked even where PostgreSQL has kept an older
+ * value instead.
  *
- * This file never calls a store: whether one can be used is told by a function
- * that the caller passes.
+ * This file never calls a store: dogpile_setting_init() gets a function that returns
+ * whether a store can be used.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -65,9 +65,9 @@ static const struct config_enum_entry tls_modes[] = {
 /*
  * The settings of a region.
  *
- * A session may choose for itself how old a value it takes and how long it
- * waits.  What decides who is served whose value, where values are and what
- * others find of them is the administrator's.
+ * A session may choose how old a value it accepts and how long it waits.  Only the
+ * administrator chooses which sessions share values, where values are stored and how
+ * other sessions find them.
  */
 const DogpileSetting dogpile_settings[] = {
 	{
@@ -81,7 +81,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "expiration_time",
-		.description = "Sets the age after which a value is stale and one session creates it anew.",
+		.description = "Sets the age after which a value is stale and one session creates it again.",
 		.extra = "-1 means that values never expire.",
 		.type = PGC_REAL,
 		.offset = offsetof(DogpileRegion, expiration_time_s),
@@ -94,7 +94,8 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "hard_expiration_factor",
-		.description = "Sets how many times the expiration time a value is kept and served as stale.",
+		.description = "Sets for how many times the expiration time a value is kept.",
+		.extra = "Until then it is returned as stale while one session creates it again.",
 		.type = PGC_REAL,
 		.offset = offsetof(DogpileRegion, hard_expiration_factor),
 		.context = PGC_SIGHUP,
@@ -104,7 +105,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "lock_timeout",
-		.description = "Sets how long a session waits for a value that another one creates.",
+		.description = "Sets how long a session waits for a value that another session creates.",
 		.extra = "0 means as long as the session's own limits allow.",
 		.type = PGC_INT,
 		.offset = offsetof(DogpileRegion, lock_timeout_ms),
@@ -115,7 +116,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "lock_timeout_action",
-		.description = "Sets what a session does once it has waited for as long as lock_timeout says.",
+		.description = "Sets what a session does when lock_timeout is over.",
 		.type = PGC_ENUM,
 		.offset = offsetof(DogpileRegion, lock_timeout_action),
 		.context = PGC_USERSET,
@@ -143,7 +144,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "depends",
-		.description = "Sets whether values are invalidated when what their query has read is changed.",
+		.description = "Sets whether values are invalidated when data that their query has read are changed.",
 		.type = PGC_ENUM,
 		.offset = offsetof(DogpileRegion, depends),
 		.context = PGC_SIGHUP,
@@ -152,8 +153,8 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "nondeterministic",
-		.description = "Sets what happens if it cannot be known what a value depends on.",
-		.extra = "It matters only where \"depends\" is \"auto\".",
+		.description = "Sets what happens if it is not known what a value depends on.",
+		.extra = "This has an effect only if \"depends\" is \"auto\".",
 		.type = PGC_ENUM,
 		.offset = offsetof(DogpileRegion, nondeterministic),
 		.context = PGC_SIGHUP,
@@ -162,7 +163,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "verify_fraction",
-		.description = "Sets the share of hits that are computed once more and compared.",
+		.description = "Sets the fraction of hits that are computed again and compared.",
 		.type = PGC_REAL,
 		.offset = offsetof(DogpileRegion, verify_fraction),
 		.context = PGC_USERSET,
@@ -323,7 +324,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "namespace",
-		.description = "Sets what stands for the database in the names in the store.",
+		.description = "Sets the text that stands for the database in names in the store.",
 		.extra = "An empty string means the name of the database.",
 		.type = PGC_STRING,
 		.offset = offsetof(DogpileRegion, name_space),
@@ -333,7 +334,7 @@ const DogpileSetting dogpile_settings[] = {
 	{
 		.name = "secret",
 		.description = "Sets the secret by which values in the store are authenticated.",
-		.extra = "An empty string means that they are not.",
+		.extra = "An empty string means that values are not authenticated.",
 		.type = PGC_STRING,
 		.offset = offsetof(DogpileRegion, secret),
 		.context = PGC_SIGHUP,
@@ -361,7 +362,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "grace_time",
-		.description = "Sets how long another server respects a lock without hearing of its owner.",
+		.description = "Sets how long other servers respect a lock that its owner does not renew.",
 		.type = PGC_INT,
 		.offset = offsetof(DogpileRegion, grace_time_ms),
 		.context = PGC_SIGHUP,
@@ -372,7 +373,7 @@ const DogpileSetting dogpile_settings[] = {
 	},
 	{
 		.name = "local_expiration_time",
-		.description = "Sets how long a copy of a value from outside is kept in shared memory.",
+		.description = "Sets how long a copy of a value in an external store is kept in shared memory.",
 		.extra = "0 means that no copies are kept.",
 		.type = PGC_REAL,
 		.offset = offsetof(DogpileRegion, local_expiration_time_s),
@@ -390,8 +391,8 @@ static DogpileBackendCheck wrappers_usable = NULL;
 /*
  * The check hook of "backend".
  *
- * A string and not an enum, because the options of an enum are fixed when it is
- * defined, while other modules may bring stores of their own.
+ * The setting is a string and not an enum, because the options of an enum are fixed
+ * when it is defined, while other modules may add backends.
  */
 static bool
 check_backend_name(char **newval, void **extra, GucSource source)
@@ -409,7 +410,7 @@ check_backend_name(char **newval, void **extra, GucSource source)
 	return false;
 }
 
-/* The check hook of "wrap"; a string for the same reason. */
+/* The check hook of "wrap", which is a string for the same reason. */
 static bool
 check_wrap(char **newval, void **extra, GucSource source)
 {
@@ -423,7 +424,7 @@ check_wrap(char **newval, void **extra, GucSource source)
 }
 
 /*
- * The check hook of "key_prefix": what every store takes in a name, and short
+ * The check hook of "key_prefix": characters that every store accepts in a name, and few
  * enough to leave room for the rest.
  */
 static bool
@@ -445,8 +446,8 @@ check_key_prefix(char **newval, void **extra, GucSource source)
 }
 
 /*
- * The check hook of "key_mangler": the name of a digest or of a function, which
- * may exist in some databases only and is looked up when it is used.
+ * The check hook of "key_mangler": the name of a digest or of a function.  A function
+ * may exist in some databases only, so it is looked up when it is used.
  */
 static bool
 check_key_mangler(char **newval, void **extra, GucSource source)
@@ -466,8 +467,7 @@ check_key_mangler(char **newval, void **extra, GucSource source)
 /*
  * The check hook of "expiration_time".
  *
- * The range alone would let through what looks like -1 but is in another unit,
- * such as "-1ms".
+ * The range alone would accept a value such as "-1ms", which is not -1 in seconds.
  */
 static bool
 check_expiration_time(double *newval, void **extra, GucSource source)
@@ -480,9 +480,9 @@ check_expiration_time(double *newval, void **extra, GucSource source)
 }
 
 /*
- * Note what the checks of "backend" and "wrap" ask.
+ * Set the functions that the check hooks of "backend" and "wrap" call.
  *
- * check_backend: tells whether a store can be used.  It must accept
+ * check_backend: returns whether a store can be used.  It must accept
  * "shared_memory", and is called whenever a "backend" is about to be set.
  * check_wrappers: the same for a list of wrappers.
  *
@@ -496,10 +496,10 @@ dogpile_setting_init(DogpileBackendCheck check_backend,
 	wrappers_usable = check_wrappers;
 }
 
-
 /*
- * Find a setting by its name without the prefix; case does not count, as for all
- * names of settings.  Returns NULL if there is none.
+ * Find a setting by its name without the prefix, ignoring case as PostgreSQL does.
+ *
+ * Returns NULL if there is none.
  *
  * Errors: none.
  */
@@ -524,7 +524,7 @@ enum_default(const DogpileSetting *s)
 }
 
 /*
- * The default of a setting as one would write it, without a unit.
+ * The default of a setting as text, without a unit.
  *
  * Returns it in CurrentMemoryContext.
  *
@@ -549,7 +549,7 @@ dogpile_setting_default(const DogpileSetting *s)
 	return "";
 }
 
-/* Is a number within its range?  If not, *reason says so. */
+/* Is a number within the range of a setting?  If not, set *reason. */
 static bool
 check_range(const DogpileSetting *s, double number, const char **reason)
 {
@@ -559,7 +559,7 @@ check_range(const DogpileSetting *s, double number, const char **reason)
 	return false;
 }
 
-/* Parse an enum; if there is no such option, *reason names those that there are. */
+/* Parse an enum; if there is no such option, set *reason to a list of all options. */
 static bool
 parse_enum(const DogpileSetting *s, const char *value, int *result, const char **reason)
 {
@@ -580,8 +580,8 @@ parse_enum(const DogpileSetting *s, const char *value, int *result, const char *
 }
 
 /*
- * What a check hook has told PostgreSQL of its reasons; taken, so that nothing of it
- * is told of the next variable.
+ * The detail that a check hook has set for PostgreSQL, or NULL.  It is cleared, so that
+ * PostgreSQL does not report it with the next variable.
  */
 static const char *
 take_check_reason(void)
@@ -592,7 +592,7 @@ take_check_reason(void)
 	return detail == NULL ? NULL : pstrdup(detail);
 }
 
-/* Parse a number; the rules for units are PostgreSQL's. */
+/* Parse a number, with a unit by PostgreSQL's rules. */
 static bool
 parse_number(const DogpileSetting *s, const char *value, void *field,
 			 const char **reason)
@@ -622,7 +622,7 @@ parse_number(const DogpileSetting *s, const char *value, void *field,
 	return ok;
 }
 
-/* Parse a text, which is any that the check lets pass. */
+/* Parse a string, which is any that the check hook accepts. */
 static bool
 parse_string(const DogpileSetting *s, const char *value, char **field)
 {
@@ -633,11 +633,13 @@ parse_string(const DogpileSetting *s, const char *value, char **field)
 }
 
 /*
- * Judge a value, and put it into a region's struct.
+ * Parse the value of a setting into a region's struct, and check it.
  *
- * region: no region that PostgreSQL knows of, but one to be looked at; texts in it
- *		are in CurrentMemoryContext.
- * reason: why the value is not valid, a sentence, or NULL if there is no more to say.
+ * region: a struct to be checked, to which no variables of PostgreSQL point.  Strings in
+ *		it are allocated in CurrentMemoryContext.
+ * reason: set to a sentence that tells why the value is not valid, or to NULL.
+ *
+ * Returns whether the value is valid.
  *
  * Errors: out of memory.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * setting.h
- *	  What settings a region has, and which values they take.
+ *	  The settings that a region has, and the values that they take.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -26,30 +26,30 @@
 #define DOGPILE_MAX_EXPIRATION_S	1000000000
 #define DOGPILE_MAX_HARD_FACTOR		1000
 
-/* Longest region name, in bytes, without the terminating zero. */
+/* Maximum length of a region name, in bytes, without the terminating zero. */
 #define DOGPILE_MAX_REGION_NAME		32
 
-/* Longest prefix of names in a store outside, in bytes. */
+/* Maximum length of the prefix of names in an external store, in bytes. */
 #define DOGPILE_MAX_KEY_PREFIX		40
 
-/* The backend that is none: values live in this server's shared memory. */
+/* The value of "backend" for regions whose values live in shared memory. */
 #define DOGPILE_SHARED_MEMORY		"shared_memory"
 
-/* What lock_timeout_action says. */
+/* Values of lock_timeout_action. */
 typedef enum DogpileTimeoutAction
 {
 	DOGPILE_TIMEOUT_ERROR,
 	DOGPILE_TIMEOUT_COMPUTE
 } DogpileTimeoutAction;
 
-/* What depends says: what a value created by a query is known to depend on. */
+/* Values of depends: what a value created by a query is known to depend on. */
 typedef enum DogpileDepends
 {
-	DOGPILE_DEPENDS_NONE,		/* nothing but its tags */
+	DOGPILE_DEPENDS_NONE,		/* its tags only */
 	DOGPILE_DEPENDS_AUTO		/* what the query has read */
 } DogpileDepends;
 
-/* What nondeterministic says: what to do if that cannot be found out. */
+/* Values of nondeterministic: what to do if that cannot be found out. */
 typedef enum DogpileNondeterministic
 {
 	DOGPILE_NONDETERMINISTIC_THROW,
@@ -57,18 +57,18 @@ typedef enum DogpileNondeterministic
 	DOGPILE_NONDETERMINISTIC_IGNORE
 } DogpileNondeterministic;
 
-/* What tls says. */
+/* Values of tls. */
 typedef enum DogpileTls
 {
 	DOGPILE_TLS_OFF,
 	DOGPILE_TLS_ON,
-	DOGPILE_TLS_VERIFY			/* the server's certificate */
+	DOGPILE_TLS_VERIFY			/* on, and verify the certificate of the server */
 } DogpileTls;
 
 /*
- * A region: its settings as they are in this session.  A region's struct lives
- * as long as the process and never moves, because its settings are stored in
- * it; one that a reload has removed is inactive.
+ * A region, with its settings as they are in this session.  The struct lives as long
+ * as the process and never moves, because PostgreSQL's variables point into it; a
+ * region that a reload has removed is inactive.
  */
 typedef struct DogpileRegion
 {
@@ -77,22 +77,22 @@ typedef struct DogpileRegion
 	bool		active;			/* named by dogpile.regions now? */
 
 	/*
-	 * The settings.  Strings belong to the GUC machinery, but for secrets: these
-	 * are the region's own, and PostgreSQL's variables for them are empty.
+	 * The settings.  Strings belong to the GUC machinery, except for secrets: these
+	 * belong to the region, and PostgreSQL's variables for them are empty.
 	 */
 	char	   *backend;
 	double		expiration_time_s;	/* -1: never */
 	double		hard_expiration_factor;
-	int			lock_timeout_ms;	/* 0: none of the region's own */
+	int			lock_timeout_ms;	/* 0: no limit besides the session's own */
 	int			lock_timeout_action;	/* DogpileTimeoutAction */
 	char	   *vary_text;
 	int			max_value_size_kb;
 	bool		snapshot_reads;
 	int			depends;		/* DogpileDepends */
 	int			nondeterministic;	/* DogpileNondeterministic */
-	double		verify_fraction;	/* of hits that are computed once more */
+	double		verify_fraction;	/* of hits that are computed again and compared */
 
-	/* Those of regions whose values live outside shared memory. */
+	/* Settings of regions whose values live outside shared memory. */
 	char	   *servers;
 	char	   *sentinels;
 	char	   *service_name;
@@ -108,47 +108,46 @@ typedef struct DogpileRegion
 	int			operation_timeout_ms;
 	char	   *key_prefix;
 	char	   *key_mangler;
-	char	   *name_space;		/* "": the name of the database */
+	char	   *name_space;		/* "": use the name of the database */
 	char	   *secret;			/* "": values are not authenticated */
 	char	   *wrap;
 	bool		distributed_lock;
 	int			grace_time_ms;
 	double		local_expiration_time_s;	/* 0: no copies in shared memory */
 
-	char	   *hidden[2];		/* what PostgreSQL has of the secrets: nothing */
+	char	   *hidden[2];		/* PostgreSQL's variables for the secrets; empty */
 
 	/*
-	 * What follows from settings: brought up to date, and "store" reset, when
-	 * a region is asked for and a setting has changed since.  "vary" is not
-	 * NULL in a region that config.c has returned.  It is freed by the first
-	 * such call after a reload, so keep no pointer to it.
+	 * What is derived from settings.  It is updated, and "store" reset, when the
+	 * region is asked for and a setting has changed since the last time.  "vary" is
+	 * not NULL in a region that config.c has returned.  The first such call after a
+	 * reload frees it, so keep no pointer to it.
 	 *
-	 * "fault" says which settings cannot be taken as they were written, so that
-	 * the region must not be used; NULL if none.  Not everybody may see that, but
-	 * "public_fault".
+	 * "fault" says which settings are not valid, so that the region must not be used;
+	 * it is NULL if there are none.  "public_fault" is what all roles may see of it.
 	 */
-	uint32		generation;		/* of the settings, as of then */
+	uint32		generation;		/* of the settings, when this was derived */
 	const DogpileVary *vary;
 	struct DogpileVerdict *verdict; /* see verdict.c */
 	const char *fault;
 	const char *public_fault;
 
 	/*
-	 * What higher layers found out about the region and keep here: the store
-	 * that "backend" names and, if that is outside, the connection to it (NULL:
-	 * to be looked up), and the region's number (-1: see region_number.h).
+	 * What higher layers keep here: the store that "backend" names and, if that is
+	 * external, the connection to it (NULL: to be looked up), and the region's number
+	 * (-1: not yet known; see region_number.c).
 	 */
 	const struct DogpileStore *store;
 	struct DogpileRemote *remote;
 	int			number;
 } DogpileRegion;
 
-/* What a region's setting looks like. */
+/* The definition of a setting that each region has. */
 typedef struct DogpileSetting
 {
 	const char *name;			/* without the prefix */
 	const char *description;
-	const char *extra;			/* more of it, or NULL */
+	const char *extra;			/* more description, or NULL */
 	enum config_type type;
 	Size		offset;			/* in DogpileRegion; of the type's C type */
 	GucContext	context;
@@ -169,7 +168,7 @@ typedef struct DogpileSetting
 extern const DogpileSetting dogpile_settings[];
 extern const int dogpile_nsettings;
 
-/* Tells whether a store of this name can be used; fills *detail if not. */
+/* Returns whether a store of this name can be used; if not, may set *detail. */
 typedef bool (*DogpileBackendCheck) (const char *name, const char **detail);
 
 extern void dogpile_setting_init(DogpileBackendCheck check_backend,

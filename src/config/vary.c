@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * vary.c
- *	  What a region's "vary" names, besides the key, to tell values apart.
+ *	  What a region's "vary" names: what tells values apart besides the key.
  *
- * The setting is a list of names: "role", "search_path", "settings" for all
- * that change results unnamed (ambient.c), and any other setting, such as
- * "app.tenant_id".  Only their form is checked.  Whether a
- * setting exists is not, because a custom one may not exist before a session
- * sets it.
+ * The setting is a list of names: "role", "session_user", "search_path", "settings"
+ * for all those in ambient.c, and any other setting, such as "app.tenant_id".  Of a
+ * name with a dot only the form is checked, because a custom setting may not exist
+ * before a session sets it.
  *
- * Names are not folded or cut as SQL identifiers are.  The name of a setting
- * may be longer than an identifier, and cut to the length of one it would name
- * another setting, that is, fail to tell apart what it should.
+ * Names are not folded or truncated as SQL identifiers are.  The name of a setting may
+ * be longer than an identifier, and when truncated it would be the name of another
+ * setting, so that values would not be told apart.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -30,8 +29,8 @@
 /*
  * Could a setting have this name?
  *
- * The rule is PostgreSQL's for the names of custom settings, except that the
- * name may be without a dot, as those of the built-in ones are.
+ * The rule is PostgreSQL's for the names of custom settings, except that the name need
+ * not have a dot, as those of the built-in ones do not.
  */
 static bool
 is_setting_name(const char *name)
@@ -53,8 +52,8 @@ is_setting_name(const char *name)
 }
 
 /*
- * Can a region vary by this?  A name without a dot is not that of a setting
- * that some module or application may yet define, so it has to exist.
+ * Can a region vary by this?  A setting without a dot in its name must exist, since no
+ * module or application can define it later.
  */
 static bool
 check_name(const char *name)
@@ -77,8 +76,8 @@ check_name(const char *name)
 /*
  * The check hook of "vary".
  *
- * Returns whether *newval is a list of names that settings could have; if not,
- * the GUC machinery has been given the detail.
+ * Returns whether *newval is a list of names that settings could have; if not, the
+ * detail is set.
  *
  * Errors: out of memory.
  */
@@ -120,7 +119,7 @@ dogpile_vary_parse(const char *list, MemoryContext context)
 	for (const char *p = list; *p; p++)
 		max_names += (*p == ',');
 
-	/* Behind the array lies the copy of the text that its names point into. */
+	/* The array is followed by a copy of the text, into which its names point. */
 	names_at = offsetof(DogpileVary, settings) + max_names * sizeof(char *);
 	vary = MemoryContextAllocZero(context, names_at + strlen(list) + 1);
 	copy = (char *) vary + names_at;
@@ -147,7 +146,7 @@ dogpile_vary_parse(const char *list, MemoryContext context)
 }
 
 /*
- * Are values told apart by this setting, or by "session_user"?
+ * Are values told apart by this name?
  *
  * Errors: none.  Locks: none.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * vary.h
- *	  What a region's "vary" names, besides the key, to tell values apart.
+ *	  What a region's "vary" names: what tells values apart besides the key.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -15,13 +15,11 @@
 
 #include "utils/guc.h"
 
-/*
- * The setting, parsed.  Kept apart from its text because every call needs it.
- */
+/* The setting, parsed once because every call needs it. */
 typedef struct DogpileVary
 {
 	bool		role;			/* the effective role */
-	bool		session_user;	/* the role that has logged in */
+	bool		session_user;	/* the role that was authenticated */
 	bool		search_path;
 	bool		ambient;		/* all settings that ambient.c lists */
 	int			nsettings;

@@ -1,25 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * verdict.c
- *	  Whether the lines of a region can be taken as they are written.
+ *	  Whether the lines that set something of a region are valid.
  *
- * A line that is not valid is no error to PostgreSQL: at start the setting has its
- * default, at a reload the value that it had.  Where the setting decides who is
- * given whose value, or where values live, a default is not good enough.  So all
- * lines of a region are judged together, by what setting.c knows of settings and by
- * a function that knows which of them go together.  A region with a fault cannot be
- * used; but if it was without fault before, it keeps all settings that it had then.
+ * An invalid line is not an error for PostgreSQL: at start the setting gets its
+ * default, and at a reload it keeps its value.  Where the setting decides which
+ * sessions share values, or where values are stored, a default is not good enough.  So
+ * all lines of a region are checked together, by the table in setting.c and by a
+ * function that knows which settings go together.  A region with a fault cannot be
+ * used; but if it was valid before, it keeps all settings that it had then.
  *
- * The lines are read once more in the middle of each reload, when the first hook of
- * ours is called, and not later: what somebody is just writing is not yet meant.
- * Only where no hook is called, because there is no valid line of ours, they are
+ * The lines are read again in the middle of each reload, when PostgreSQL calls the first
+ * of our hooks, and not later, since somebody may be editing the files by then.  Only if
+ * a reload calls none of our hooks, because there is no valid line of ours, are the lines
  * read when they are next needed.
  *
- * Sessions must not disagree.  A session that is idle sees two reloads as one, and
- * if the second brought a fault, it does not know what was without fault in between.
- * New sessions are forked from the postmaster, so that is right by definition: it
- * publishes a hash of each region's last good lines in shared memory, and a session
- * that would have to fall back on others cannot use the region.
+ * All sessions must agree on the settings.  An idle session sees two reloads as one, and
+ * if the second brought a fault, it does not know the valid settings in between.  New
+ * sessions are forked from the postmaster, so its settings are the right ones: it
+ * publishes a hash of each region's last valid lines in shared memory, and a session
+ * that would have to use others cannot use the region.
  *
  * Shared memory: a table that only the postmaster writes, without locks, as it must
  * not take any.  A row's name is written before the row is counted, and never changes.
@@ -46,10 +46,10 @@
 
 #include "config/verdict.h"
 
-/* Most regions between two restarts whose settings are agreed upon. */
+/* Maximum number of regions, between two restarts, with a hash in shared memory. */
 #define MAX_ROWS		256
 
-/* A row: a region, and the hash of its last good lines; 0 if there are none. */
+/* A row: a region, and the hash of its last valid lines; 0 if there are none. */
 typedef struct Row
 {
 	char		region[DOGPILE_MAX_REGION_NAME + 1];
@@ -69,20 +69,20 @@ static DogpileRegionCheck settings_go_together = NULL;
 
 static slist_head verdicts = SLIST_STATIC_INIT(verdicts);
 
-/* The lines that were loaded last, those of the command line apart. */
+/* The lines that were loaded last, and those among them of the command line. */
 static List *loaded = NIL;
 static List *command_line = NIL;
 static MemoryContext loaded_context = NULL;
 
 /*
- * PgReloadTime when lines were last read in the middle of a reload, that is, the time
- * of the one before; and when they were last known to be up to date.
+ * PgReloadTime when lines were last read in the middle of a reload, which is the time of
+ * the reload before that; and PgReloadTime when they were last known to be up to date.
  */
 static TimestampTz read_after = DT_NOBEGIN;
 static TimestampTz seen = DT_NOBEGIN;
 static bool read_since_seen = false;
 
-/* All modules have been loaded, so that it is known which backends there are. */
+/* Set once all modules have been loaded, so that all backends are known. */
 static bool has_begun = false;
 
 /* --------------------------------------------------------------------
@@ -90,7 +90,7 @@ static bool has_begun = false;
  * --------------------------------------------------------------------
  */
 
-/* The faults that were found so far. */
+/* The faults found so far: as superusers may see them, and as all roles may. */
 typedef struct Faults
 {
 	StringInfoData full;
@@ -107,8 +107,8 @@ append_sentence(StringInfo text, const char *sentence, const char *reason)
 }
 
 /*
- * Add what is wrong with a line.  Its value is left out if the setting is not known:
- * it may be a secret, misspelt.
+ * Add the fault of a line.  Its value is left out if the setting is unknown: it may be a
+ * secret whose name is misspelled.
  */
 static void
 add_line_fault(Faults *faults, const DogpileLine *line, const DogpileSetting *s,
@@ -132,7 +132,7 @@ add_line_fault(Faults *faults, const DogpileLine *line, const DogpileSetting *s,
 	append_sentence(&faults->public, public, public == full ? reason : NULL);
 }
 
-/* Judge one line, and put its value into a region. */
+/* Check one line, and put its value into a region. */
 static void
 judge_line(Faults *faults, const DogpileLine *line, const char *setting,
 		   DogpileRegion *region, bool is_session)
@@ -149,7 +149,7 @@ judge_line(Faults *faults, const DogpileLine *line, const char *setting,
 		add_line_fault(faults, line, s, reason);
 }
 
-/* Add that settings do not go together, and which ones there are. */
+/* Add the fault that settings do not go together, and a list of them. */
 static void
 add_mismatch(Faults *faults, const char *region, const List *lines,
 			 const char *reason)
@@ -175,7 +175,7 @@ add_mismatch(Faults *faults, const char *region, const List *lines,
 	appendStringInfoChar(&faults->full, '.');
 }
 
-/* A region as it is without any line; texts are in CurrentMemoryContext. */
+/* Initialize a region with defaults; strings are in CurrentMemoryContext. */
 static void
 make_default(DogpileRegion *region, const char *name)
 {
@@ -193,10 +193,12 @@ make_default(DogpileRegion *region, const char *name)
 }
 
 /*
- * Judge the lines of a region, among others.
+ * Check the lines that set something of a region.
  *
- * is_session: do they set what a session may set for itself?
- * public_fault: what is returned, without what not everybody may see.
+ * lines: may include lines of other regions.
+ * is_session: whether they are of ALTER ROLE or ALTER DATABASE, which may set only what
+ *		a session may set.
+ * public_fault: set to the part of the result that all roles may see.
  *
  * Returns what is wrong with them, in sentences in CurrentMemoryContext, or NULL.
  *
@@ -252,7 +254,7 @@ find_row(const char *region)
 	return NULL;
 }
 
-/* Publish what is good of a region; only the postmaster may. */
+/* Publish the hash of a region's last valid lines; only the postmaster may do so. */
 static void
 publish(const DogpileVerdict *verdict)
 {
@@ -275,7 +277,7 @@ publish(const DogpileVerdict *verdict)
 }
 
 /*
- * Is what this process has found good last what new sessions begin with?
+ * Are the last valid lines that this process knows those of new sessions?
  *
  * Errors: none.  Locks: none.
  */
@@ -293,8 +295,8 @@ dogpile_verdict_is_agreed(const DogpileVerdict *verdict)
  */
 
 /*
- * What tells the lines of a region from others: names and values, in whatever order, for
- * at start they come in another one than from the files.
+ * A hash of the names and values of the lines of a region.  It does not depend on their
+ * order, which differs between the start and a reload.
  */
 static uint64
 hash_lines(const List *lines)
@@ -328,7 +330,7 @@ lines_of_region(const char *region)
 	return result;
 }
 
-/* Tell the administrator of a region with a fault. */
+/* Report a region with a fault to the log. */
 static void
 report_fault(const DogpileVerdict *verdict)
 {
@@ -339,10 +341,10 @@ report_fault(const DogpileVerdict *verdict)
 					verdict->region) :
 			 errmsg("cache region \"%s\" cannot be used", verdict->region),
 			 errdetail("%s", verdict->fault),
-			 errhint("Correct this, and reload the configuration.")));
+			 errhint("Correct the settings and reload the configuration.")));
 }
 
-/* Does the list of regions name this one?  If it cannot be read, perhaps. */
+/* Does dogpile.regions name this region?  If it cannot be parsed, assume so. */
 static bool
 is_named(const char *region)
 {
@@ -362,7 +364,7 @@ is_named(const char *region)
 	return false;
 }
 
-/* Note that there is nothing wrong with what was loaded for a region. */
+/* Record that the lines that were loaded for a region are valid. */
 static void
 note_good(DogpileVerdict *verdict)
 {
@@ -376,7 +378,10 @@ note_good(DogpileVerdict *verdict)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Judge what was loaded for a region.  Only the postmaster reports and publishes. */
+/*
+ * Check the lines that were loaded for a region.  Only the postmaster reports and
+ * publishes the result.
+ */
 static void
 judge_region(DogpileVerdict *verdict)
 {
@@ -422,7 +427,7 @@ find_verdict(const char *region)
 	return NULL;
 }
 
-/* Make the verdict of a region, not judged yet. */
+/* Add the verdict of a region that has not been checked yet. */
 static DogpileVerdict *
 add_verdict(const char *region)
 {
@@ -457,7 +462,7 @@ dogpile_verdict_get(const char *region)
 	return verdict;
 }
 
-/* Judge all regions that there have been.  New ones are judged when asked for. */
+/* Check all regions that there have been.  New ones are checked when asked for. */
 static void
 judge_all(void)
 {
@@ -468,7 +473,7 @@ judge_all(void)
 	dogpile_verdict_generation++;
 }
 
-/* Read the files, and judge what is there. */
+/* Read the files, and check all regions. */
 static void
 load(void)
 {
@@ -520,8 +525,8 @@ calls_hook(void)
 }
 
 /*
- * Called by the hooks of settings that only configuration files set, that is, in the
- * middle of a reload: the first one reads the lines.
+ * Read the lines, if this is the first call in a reload.  Called by the assign hooks of
+ * settings that only configuration files can set, that is, in the middle of a reload.
  *
  * Errors: out of memory.
  */
@@ -536,7 +541,7 @@ dogpile_verdict_follow_reload(void)
 }
 
 /*
- * Notice a reload that has called no hook of ours.
+ * Read the lines if there was a reload that has called none of our hooks.
  *
  * Errors: out of memory.
  */
@@ -551,7 +556,7 @@ dogpile_verdict_catch_up(void)
 	seen = PgReloadTime;
 }
 
-/* The lines that were loaded last, those of the command line among them. */
+/* The lines that were loaded last, including those of the command line. */
 const List *
 dogpile_verdict_lines(void)
 {
@@ -559,8 +564,8 @@ dogpile_verdict_lines(void)
 }
 
 /*
- * What is wrong with the list of regions, or with what may have been meant to be it;
- * in CurrentMemoryContext, or NULL.
+ * What is wrong with the line of dogpile.regions, or with one whose name may be a
+ * misspelling of it; in CurrentMemoryContext, or NULL.
  *
  * Errors: out of memory.
  */
@@ -583,9 +588,9 @@ dogpile_verdict_module_fault(void)
 }
 
 /*
- * Prepare, from _PG_init() before any setting is defined.
+ * Read the placeholders; called by _PG_init() before any setting is defined.
  *
- * check_region: tells whether the settings of a region go together.
+ * check_region: returns whether the settings of a region go together.
  *
  * Errors: out of memory.
  */
@@ -630,8 +635,8 @@ dogpile_verdict_shmem_init(void)
 }
 
 /*
- * Judge all regions, at each start of the server: all modules have been loaded by
- * then that might bring a backend, and the table is empty.
+ * Check all regions, at each start or crash restart of the server: all modules that may
+ * add a backend have been loaded by then, and the table in shared memory is empty.
  *
  * Errors: out of memory.
  */

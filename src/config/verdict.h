@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verdict.h
- *	  Whether the lines of a region can be taken as they are written.
+ *	  Whether the lines that set something of a region are valid.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -18,16 +18,16 @@
 #include "config/line.h"
 #include "config/setting.h"
 
-/* Of a region; lives as long as the process. */
+/* The verdict on a region.  It lives as long as the process. */
 typedef struct DogpileVerdict
 {
 	char		region[DOGPILE_MAX_REGION_NAME + 1];
 
-	/* What is wrong with the lines that were loaded last; NULL: nothing. */
+	/* What is wrong with the lines that were loaded last; NULL if they are valid. */
 	const char *fault;
-	const char *public_fault;	/* without what not everybody may see */
+	const char *public_fault;	/* the part of it that all roles may see */
 
-	/* The last lines with which nothing was wrong, if there ever were any. */
+	/* The last lines that were valid, if there ever were any. */
 	bool		has_good;
 	List	   *good;
 	uint64		good_hash;
@@ -37,10 +37,10 @@ typedef struct DogpileVerdict
 	slist_node	node;
 } DogpileVerdict;
 
-/* Tells whether the settings of a region go together; fills *reason if not. */
+/* Returns whether the settings of a region go together; if not, sets *reason. */
 typedef bool (*DogpileRegionCheck) (const DogpileRegion *region, const char **reason);
 
-/* Counts changes of what was loaded; begins above what a new region has. */
+/* Counts changes of what was loaded; starts above the generation of a new region. */
 extern uint32 dogpile_verdict_generation;
 
 extern Size dogpile_verdict_shmem_size(void);
