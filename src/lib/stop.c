@@ -48,6 +48,7 @@ static const char *const names[DOGPILE_NSTOPS] = {
 	[DOGPILE_STOP_UNMARKED] = "unmarked",
 	[DOGPILE_STOP_LEAVING] = "leaving",
 	[DOGPILE_STOP_SOFTENING] = "softening",
+	[DOGPILE_STOP_DOUBTED] = "doubted",
 };
 
 /* The number of the advisory lock to wait for at each place; 0: do not stop. */

@@ -27,6 +27,7 @@ typedef enum DogpileStop
 	DOGPILE_STOP_UNMARKED,		/* marks gone; pending values not yet published */
 	DOGPILE_STOP_LEAVING,		/* a mark outside is shared; not yet looked at again */
 	DOGPILE_STOP_SOFTENING,		/* tokens outside looked at; not yet made soft */
+	DOGPILE_STOP_DOUBTED,		/* region suspect; its file not yet written */
 	DOGPILE_NSTOPS
 } DogpileStop;
 

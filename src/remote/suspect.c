@@ -14,12 +14,24 @@
  * others compute from the time before, and if the server crashed in between, nobody
  * would know that what they had stored is worth nothing.
  *
- * That a region is suspect outlasts a crash: there is a file for it in the
- * folder dogpile of the data directory, written before the commit.  A new table
- * in shared memory begins with what the files tell.
+ * A suspicion survives a crash: there is a file for it in the folder "dogpile" of
+ * the data directory, written before the commit.  A new table in shared memory
+ * begins with what the files tell.
+ *
+ * Files are written and removed without holding the lock of the table, so each has
+ * a name that no other session uses: it ends with the number of the suspicion that
+ * it was written for.  An entry of the table knows the number of one file, which
+ * stands for all suspicions of its region.  A session adds its suspicion to the
+ * table, writes a file if the entry has none, and then makes it the entry's.  If
+ * the entry has got another one meanwhile, or is settled and gone, the session
+ * removes its file again.  Removing a suspicion takes the entry out of the table
+ * first and then removes its file, which nobody else can refer to any more.  A
+ * crash in between leaves a file too many: the region is suspect once more, which
+ * costs its entries and nothing else.
  *
  * The table is small; if it is full, all regions are suspect for as long as the
- * server runs, and each use of one begins with another token.
+ * server runs, and each use of one begins with another token.  The file of a region
+ * that has no entry bears no number, and gets one when the server starts next.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -35,27 +47,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file_perm.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "storage/fd.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "lib/alarm.h"
 #include "lib/clock.h"
+#include "lib/stop.h"
 #include "remote/suspect.h"
 
 #define FOLDER			"dogpile"
 #define FILE_PREFIX		"suspect."
 #define NEW_PREFIX		"new.suspect."	/* while it is written */
+#define HASH_DIGITS		16		/* that follow these */
 #define MAX_SUSPECTS	256
 
 /* In shared memory; under the lock. */
 typedef struct Suspects
 {
 	pg_atomic_uint32 count;		/* read without the lock to see that it is 0 */
-	bool		is_full;
+	bool		is_full;		/* likewise; never reset */
 	uint64		last_number;
 	DogpileSuspectFacts list[MAX_SUSPECTS];
 } Suspects;
@@ -69,11 +85,15 @@ hash_name(const DogpileItemName *name)
 	return hash_bytes_extended((const unsigned char *) name->text, name->len, 0);
 }
 
+/* The path of a file; number is 0 if it bears none. */
 static void
-make_path(char *path, const char *prefix, uint64 hash)
+make_path(char *path, const char *prefix, const DogpileItemName *name, uint64 number)
 {
-	snprintf(path, MAXPGPATH, "%s/%s/%s%016llx", DataDir, FOLDER, prefix,
-			 (unsigned long long) hash);
+	int			len = snprintf(path, MAXPGPATH, "%s/%s/%s%016llx", DataDir, FOLDER, prefix,
+							   (unsigned long long) hash_name(name));
+
+	if (number != 0)
+		snprintf(path + len, MAXPGPATH - len, ".%llu", (unsigned long long) number);
 }
 
 /* Flush a folder, so that a new file in it is found after a crash. */
@@ -88,44 +108,62 @@ sync_folder(void)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	ok = fsync(fd) == 0;
+	ok = pg_fsync(fd) == 0;
 	(void) close(fd);
 	return ok;
 }
 
 /* Write what a file has to tell, and flush it. */
 static bool
-write_file(int fd, const char *region, const DogpileItemName *name)
+write_suspicion(int fd, const char *region, const DogpileItemName *name)
 {
 	char		text[DOGPILE_MAX_REGION_NAME + DOGPILE_MAX_ITEM_NAME + 3];
 	int			len = snprintf(text, sizeof(text), "%s\n%s\n", region, name->text);
 
-	return write(fd, text, len) == len && fsync(fd) == 0;
+	return write(fd, text, len) == len && pg_fsync(fd) == 0;
 }
 
 /*
- * Make the file of a region, whole or not at all.  Plain system calls, because
- * errors must not be raised where this is called.
+ * Make a file for a region, whole or not at all.
+ *
+ * This runs at COMMIT, where nothing may be raised, not even by durable_rename()
+ * with LOG, which allocates and opens files by fd.c: so plain system calls do the
+ * same.  The file bears its process's number while it is written, for those without
+ * a number of their own.
+ *
+ * Errors: none.  Locks: the suspect lock must not be held.
  */
 static bool
-make_file(const char *region, const DogpileItemName *name)
+make_file(const char *region, const DogpileItemName *name, uint64 number)
 {
 	char		path[MAXPGPATH];
 	char		new_path[MAXPGPATH];
 	bool		ok;
 	int			fd;
 
+	Assert(!LWLockHeldByMe(suspect_lock));
 	snprintf(path, sizeof(path), "%s/%s", DataDir, FOLDER);
-	if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
+	if (mkdir(path, pg_dir_create_mode) != 0 && errno != EEXIST)
 		return false;
-	make_path(path, FILE_PREFIX, hash_name(name));
-	make_path(new_path, NEW_PREFIX, hash_name(name));
-	fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	make_path(path, FILE_PREFIX, name, number);
+	make_path(new_path, NEW_PREFIX, name, MyProcPid);
+	fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, pg_file_create_mode);
 	if (fd < 0)
 		return false;
-	ok = write_file(fd, region, name);
+	ok = write_suspicion(fd, region, name);
 	(void) close(fd);
 	return ok && rename(new_path, path) == 0 && sync_folder();
+}
+
+/* Remove a file that no entry has (any more).  As above. */
+static void
+remove_file(const DogpileItemName *name, uint64 number)
+{
+	char		path[MAXPGPATH];
+
+	Assert(!LWLockHeldByMe(suspect_lock));
+	make_path(path, FILE_PREFIX, name, number);
+	(void) unlink(path);
 }
 
 static int
@@ -133,6 +171,7 @@ find_locked(const DogpileItemName *name)
 {
 	int			count = pg_atomic_read_u32(&suspects->count);
 
+	Assert(LWLockHeldByMe(suspect_lock));
 	for (int i = 0; i < count; i++)
 		if (suspects->list[i].name.len == name->len &&
 			memcmp(suspects->list[i].name.text, name->text, name->len) == 0)
@@ -140,12 +179,13 @@ find_locked(const DogpileItemName *name)
 	return -1;
 }
 
-/* Returns what is noted of it, or NULL if there is no room. */
+/* Returns the entry of a region, with a new number, or NULL if there is no room. */
 static DogpileSuspectFacts *
 add_locked(const char *region, const DogpileItemName *name)
 {
 	int			i = find_locked(name);
 
+	Assert(LWLockHeldByMeInMode(suspect_lock, LW_EXCLUSIVE));
 	if (i < 0)
 	{
 		i = pg_atomic_read_u32(&suspects->count);
@@ -164,15 +204,50 @@ add_locked(const char *region, const DogpileItemName *name)
 }
 
 /*
- * Read the file of a region.  If it is damaged nobody knows of which one: then all
- * are suspect.
+ * Make a file that was written without the lock the one of the region's entry.
+ *
+ * Returns false if the entry has another one, or is gone: the file is not needed.
  */
+static bool
+adopt_file_locked(const DogpileItemName *name, uint64 number)
+{
+	int			i = find_locked(name);
+
+	Assert(LWLockHeldByMeInMode(suspect_lock, LW_EXCLUSIVE));
+	if (i < 0 || suspects->list[i].file != 0)
+		return false;
+	suspects->list[i].file = number;
+	return true;
+}
+
+/* --------------------------------------------------------------------
+ * Reading the files when the server starts
+ * --------------------------------------------------------------------
+ */
+
+/* All regions are suspect, for a file does not tell of which one it is. */
 static void
-read_file(const char *path)
+report_damage(const char *path)
+{
+	suspects->is_full = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("file \"%s\" is damaged", path),
+			 errdetail("It tells which cached values outside may be outdated.  Now none are served."),
+			 errhint("Invalidate the regions that have stores outside, remove the file, and restart the server.")));
+}
+
+/*
+ * Read a file.
+ *
+ * region: room for DOGPILE_MAX_REGION_NAME bytes and a zero.
+ *
+ * Returns false if it is damaged.
+ */
+static bool
+read_suspicion(const char *path, char *region, DogpileItemName *name)
 {
 	char		text[DOGPILE_MAX_REGION_NAME + DOGPILE_MAX_ITEM_NAME + 3];
-	DogpileItemName name;
-	DogpileSuspectFacts *facts;
 	char	   *region_end;
 	char	   *name_end;
 	int			fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -185,26 +260,74 @@ read_file(const char *path)
 	name_end = region_end ? strchr(region_end + 1, '\n') : NULL;
 	if (name_end == NULL || region_end - text > DOGPILE_MAX_REGION_NAME ||
 		name_end - region_end - 1 > DOGPILE_MAX_ITEM_NAME)
-	{
-		suspects->is_full = true;
-		ereport(WARNING,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("file \"%s\" is damaged", path),
-				 errdetail("It tells which cached values outside may be outdated.  Now none are served."),
-				 errhint("Invalidate the regions that have stores outside, remove the file, and restart the server.")));
-		return;
-	}
+		return false;
 	*region_end = *name_end = '\0';
-	name.len = name_end - region_end - 1;
-	memcpy(name.text, region_end + 1, name.len + 1);
-	facts = add_locked(text, &name);
-	if (facts != NULL)
-		facts->is_durable = true;
+	strcpy(region, text);
+	name->len = name_end - region_end - 1;
+	memcpy(name->text, region_end + 1, name->len + 1);
+	return true;
 }
 
-/* Begin with what the files tell; only the postmaster is there yet. */
+/* The number that a file's name ends with, or 0. */
+static uint64
+number_in_path(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	char	   *end;
+	uint64		number = strtoull(dot + 1, &end, 10);
+
+	return end - dot - 1 < HASH_DIGITS && *end == '\0' ? number : 0;
+}
+
+/*
+ * Enter what a file tells.  Numbers that are given out later are larger than any of a
+ * file that is there.  A second file of a region is not needed.
+ */
 static void
-read_files(void)
+load_suspicion(const char *path)
+{
+	char		region[DOGPILE_MAX_REGION_NAME + 1];
+	char		new_path[MAXPGPATH];
+	DogpileItemName name;
+	DogpileSuspectFacts *facts;
+	uint64		number = number_in_path(path);
+	uint64		known = 0;
+
+	if (!read_suspicion(path, region, &name))
+	{
+		report_damage(path);
+		return;
+	}
+	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
+	suspects->last_number = Max(suspects->last_number, number);
+	facts = add_locked(region, &name);
+	if (facts != NULL && number == 0)
+		number = facts->number;
+	if (facts != NULL && facts->file == 0)
+		facts->file = number;
+	if (facts != NULL)
+		known = facts->file;
+	LWLockRelease(suspect_lock);
+
+	make_path(new_path, FILE_PREFIX, &name, number);
+	if (known != 0 && known != number)
+		(void) unlink(path);
+	else if (known != 0 && strcmp(path, new_path) != 0)
+		(void) rename(path, new_path);
+}
+
+/* One that was cut off is not there for anybody. */
+static bool
+is_leftover(const char *file)
+{
+	return strncmp(file, NEW_PREFIX, strlen(NEW_PREFIX)) == 0;
+}
+
+/*
+ * Begin with what the files tell; only the postmaster is there yet.
+ */
+static void
+load_suspicions(void)
 {
 	char		path[MAXPGPATH];
 	DIR		   *dir;
@@ -215,13 +338,20 @@ read_files(void)
 	if (dir == NULL)
 		return;
 	while ((entry = readdir(dir)) != NULL)
+	{
+		snprintf(path, sizeof(path), "%s/%s/%s", DataDir, FOLDER, entry->d_name);
 		if (strncmp(entry->d_name, FILE_PREFIX, strlen(FILE_PREFIX)) == 0)
-		{
-			snprintf(path, sizeof(path), "%s/%s/%s", DataDir, FOLDER, entry->d_name);
-			read_file(path);
-		}
+			load_suspicion(path);
+		else if (is_leftover(entry->d_name))
+			(void) unlink(path);
+	}
 	(void) closedir(dir);
 }
+
+/* --------------------------------------------------------------------
+ * The table
+ * --------------------------------------------------------------------
+ */
 
 Size
 dogpile_suspect_shmem_size(void)
@@ -245,7 +375,32 @@ dogpile_suspect_shmem_init(void)
 		return;
 	memset(suspects, 0, sizeof(Suspects));
 	pg_atomic_init_u32(&suspects->count, 0);
-	read_files();
+	load_suspicions();
+}
+
+/*
+ * Write the file of a suspicion that is in the table, or that there was no room for.
+ *
+ * number: of the suspicion; 0 if there was no room.
+ *
+ * Returns whether the suspicion will outlast a crash.
+ */
+static bool
+write_file(const char *region, const DogpileItemName *name, uint64 number)
+{
+	bool		is_needed;
+
+	dogpile_stop(DOGPILE_STOP_DOUBTED);
+	if (!make_file(region, name, number))
+		return false;
+	if (number == 0)
+		return true;
+	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
+	is_needed = adopt_file_locked(name, number);
+	LWLockRelease(suspect_lock);
+	if (!is_needed)
+		remove_file(name, number);
+	return true;
 }
 
 /*
@@ -263,18 +418,20 @@ bool
 dogpile_suspect_add(const char *region, const DogpileItemName *name, bool hold)
 {
 	DogpileSuspectFacts *facts;
-	bool		durable;
+	uint64		number = 0;
+	bool		durable = false;
 
-	/* The file under the lock, or a removal could come in between. */
 	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
 	facts = add_locked(region, name);
-	durable = (facts != NULL && facts->is_durable) || make_file(region, name);
 	if (facts != NULL)
 	{
-		facts->is_durable = durable;
 		facts->holders += hold;
+		number = facts->number;
+		durable = facts->file != 0;
 	}
 	LWLockRelease(suspect_lock);
+	if (!durable)
+		durable = write_file(region, name, number);
 	dogpile_alarm_set(dogpile_clock_now());
 	return durable;
 }
@@ -380,10 +537,9 @@ dogpile_suspect_find(const DogpileItemName *region_version, bool *is_held)
 void
 dogpile_suspect_remove(const DogpileItemName *region_version, uint64 number)
 {
-	char		path[MAXPGPATH];
+	uint64		file = 0;
 	int			i;
 
-	make_path(path, FILE_PREFIX, hash_name(region_version));
 	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
 	i = find_locked(region_version);
 	if (i >= 0 && suspects->list[i].number == number)
@@ -391,9 +547,11 @@ dogpile_suspect_remove(const DogpileItemName *region_version, uint64 number)
 		uint32		count = pg_atomic_read_u32(&suspects->count);
 
 		Assert(suspects->list[i].holders == 0);
+		file = suspects->list[i].file;
 		suspects->list[i] = suspects->list[count - 1];
 		pg_atomic_write_u32(&suspects->count, count - 1);
-		(void) unlink(path);
 	}
 	LWLockRelease(suspect_lock);
+	if (file != 0)
+		remove_file(region_version, file);
 }

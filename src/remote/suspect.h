@@ -22,7 +22,7 @@ typedef struct DogpileSuspectFacts
 	DogpileItemName name;		/* of the region's version */
 	uint64		number;			/* which one it is since the server started */
 	int			holders;		/* transactions that have it so to their end */
-	bool		is_durable;		/* is there a file? */
+	uint64		file;			/* number of its file; 0: there is none */
 } DogpileSuspectFacts;
 
 extern Size dogpile_suspect_shmem_size(void);
