@@ -41,6 +41,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "partitioning/partdesc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
@@ -399,6 +400,19 @@ hides_builtins(void)
 }
 
 /*
+ * Let the checks of domains be planned anew when they are needed.  What is kept of them may
+ * have been planned under another search_path: a function in SQL that is part of it has
+ * found others by that.
+ *
+ * Errors: none.
+ */
+static void
+forget_checks(void)
+{
+	CallSyscacheCallbacks(CONSTROID, 0);
+}
+
+/*
  * Look at the creator's query itself, before it runs.
  *
  * Errors: it is not deterministic, and the region wants to be told so.
@@ -424,6 +438,7 @@ dogpile_depend_note_query(Query *query)
 		(collection->types & DOGPILE_TYPE_FUNCTIONS) != 0)
 	{
 		collection->calls_functions = true;
+		forget_checks();
 		if (!has_renewed || !dogpile_callee_is_told())
 			renew_plans(collection);
 	}
