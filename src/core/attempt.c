@@ -3,11 +3,12 @@
  * attempt.c
  *	  Creating a value: running its query and publishing what it gives.
  *
- * Who calls this has decided that it is for him to create the value (creation.c),
- * and usually has the creator lock.  Whether the value is stored, now or at COMMIT or
- * not at all, depends on what the transaction has written, on its snapshot, and on what
- * the query has read.  Waiters are told what they have to know before the lock is
- * released.
+ * The caller has decided to create the value (creation.c), and usually has the claim to
+ * it.  Whether the value is stored, now, at COMMIT, or not at all, depends on what the
+ * transaction has written, on its snapshot, and on what the query has read.  Waiters are
+ * told what they have to know before the claim is given up.
+ *
+ * The functions below come in the order of what happens.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -22,7 +23,6 @@
 #include "utils/timestamp.h"
 
 #include "core/attempt.h"
-#include "core/lock.h"
 #include "core/underway.h"
 #include "depend/depend.h"
 #include "depend/temporary.h"
@@ -47,6 +47,23 @@ typedef enum Publication
 	PUBLISH_BY_OTHERS,			/* it is good for this transaction only */
 	PUBLISH_NEVER
 } Publication;
+
+static DogpileOutcomeKind create_and_store(DogpileAttempt *attempt);
+static void tell_failure(const DogpileAttempt *attempt, MemoryContext context);
+static Audience run_creator(DogpileAttempt *attempt, DogpileEntry *entry);
+static DogpileFinding run_collecting(const DogpileAttempt *attempt,
+									 const DogpileTags **tags);
+static void run_plainly(const DogpileAttempt *attempt);
+static DogpileOutcomeKind store_created(DogpileAttempt *attempt, DogpileEntry *entry,
+										Audience audience);
+static Publication choose_publication(const DogpileAttempt *attempt,
+									  const DogpileDeps *deps, Audience audience);
+static DogpileOutcomeKind publish_now(DogpileAttempt *attempt, const DogpileDeps *deps,
+									  const DogpileEntry *entry);
+static DogpileOutcomeKind publish_shared(const DogpileAttempt *attempt,
+										 const DogpileEntry *entry);
+static DogpileOutcomeKind publish_later(const DogpileAttempt *attempt,
+										const DogpileEntry *entry);
 
 /*
  * Refuse to create a key that this session is creating already: the query
@@ -80,48 +97,80 @@ dogpile_attempt_sees_all(const DogpileAttempt *attempt, const DogpileDeps *deps)
 		dogpile_deps_are_visible(deps, dogpile_version_snapshot_xmin());
 }
 
-static void
-run_query(const DogpileAttempt *attempt)
-{
-	dogpile_creator_run(attempt->creator, attempt->call.region->name,
-						dogpile_call_key_text(&attempt->call), attempt->result);
-	dogpile_stop(DOGPILE_STOP_RAN);
-}
-
 /*
- * Run the query, finding out what its value depends on if the region wants that.
+ * Create the value, store it if possible, and give the claim up if there is one.
  *
- * tags: set to what it depends on.
+ * If an error is raised, the claim goes with the (sub)transaction.  If the query itself
+ * has written, the claim is kept to the end of the transaction, so that nobody repeats
+ * what the query did before it is known whether that will last.
  */
-static DogpileFinding
-run_collecting(const DogpileAttempt *attempt, const DogpileTags **tags)
+void
+dogpile_attempt_create(DogpileAttempt *attempt)
 {
-	DogpileCollection collection;
-	DogpileFinding finding;
+	MemoryContext context = CurrentMemoryContext;
+	bool		had_written = dogpile_attempt_has_written();
+	bool		query_wrote;
+	CommandId	command;
+	volatile DogpileOutcomeKind kind = DOGPILE_OUTCOME_UNKNOWN;
 
-	if (!dogpile_depend_is_wanted(attempt->call.region))
-	{
-		run_query(attempt);
-		return DOGPILE_FINDING_STORABLE;
-	}
-	dogpile_depend_begin(&collection, attempt->call.region);
+	/* In a transaction that has written before, only the command tells. */
+	CommandCounterIncrement();
+	command = GetCurrentCommandId(false);
 	PG_TRY();
 	{
-		run_query(attempt);
-		finding = dogpile_depend_end(&collection, tags);
+		kind = create_and_store(attempt);
 	}
 	PG_CATCH();
 	{
-		dogpile_depend_abandon(&collection);
+		tell_failure(attempt, context);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	if (finding == DOGPILE_FINDING_UNKNOWN)
-		dogpile_attempt_count(attempt, DOGPILE_COUNTER_BYPASSES, 1);
-	return finding;
+
+	query_wrote = (!had_written && dogpile_attempt_has_written()) ||
+		GetCurrentCommandId(false) != command;
+	if (kind == DOGPILE_OUTCOME_DEFERRED && query_wrote)
+		return;
+	if (attempt->claim.has_lock)
+		dogpile_stop(DOGPILE_STOP_PUBLISHED);
+	dogpile_claim_resign(&attempt->claim, kind);
 }
 
-/* A value that is good for this session only is not stored; count it, and say so. */
+/* Run the query and store its value.  Returns as store_created(). */
+static DogpileOutcomeKind
+create_and_store(DogpileAttempt *attempt)
+{
+	DogpileEntry entry;
+	Audience	audience = run_creator(attempt, &entry);
+
+	dogpile_stop(DOGPILE_STOP_COMPUTED);
+	return store_created(attempt, &entry, audience);
+}
+
+/*
+ * Tell the waiters of an error that was caught, if it concerns them: not if it ended
+ * this session's own work, nor if only this caller cannot take what the query returns.
+ */
+static void
+tell_failure(const DogpileAttempt *attempt, MemoryContext context)
+{
+	ErrorData  *error;
+
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_FAILED_CREATIONS, 1);
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (attempt->claim.has_lock && !attempt->creator->misfit &&
+		!dogpile_outcome_is_own_failure(error->sqlerrcode))
+		dogpile_outcome_note(&attempt->call.key, DOGPILE_OUTCOME_FAILED, error);
+	FreeErrorData(error);
+}
+
+/* --------------------------------------------------------------------
+ * Running the query
+ * --------------------------------------------------------------------
+ */
+
+/* Count a value that is not stored since it is good for this session only, and log it. */
 static void
 report_temporary(const DogpileAttempt *attempt)
 {
@@ -159,7 +208,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 		dogpile_version_snapshot_time() : started_at;
 	entry->lifetime_s = attempt->lifetime_s;
 	entry->tags = attempt->tags;
-	entry->grant = attempt->grant;
+	entry->grant = attempt->claim.grant;
 	entry->is_outdated = false;
 	entry->outside = NULL;
 
@@ -191,8 +240,98 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 }
 
 /*
- * Has the query itself invalidated what its value depends on, or set another
- * one?  Its snapshot did not see that, so its value is outdated.
+ * Run the query, finding out what its value depends on if the region wants that.
+ *
+ * tags: set to what it depends on.
+ */
+static DogpileFinding
+run_collecting(const DogpileAttempt *attempt, const DogpileTags **tags)
+{
+	DogpileCollection collection;
+	DogpileFinding finding;
+
+	if (!dogpile_depend_is_wanted(attempt->call.region))
+	{
+		run_plainly(attempt);
+		return DOGPILE_FINDING_STORABLE;
+	}
+	dogpile_depend_begin(&collection, attempt->call.region);
+	PG_TRY();
+	{
+		run_plainly(attempt);
+		finding = dogpile_depend_end(&collection, tags);
+	}
+	PG_CATCH();
+	{
+		dogpile_depend_abandon(&collection);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (finding == DOGPILE_FINDING_UNKNOWN)
+		dogpile_attempt_count(attempt, DOGPILE_COUNTER_BYPASSES, 1);
+	return finding;
+}
+
+static void
+run_plainly(const DogpileAttempt *attempt)
+{
+	dogpile_creator_run(attempt->creator, attempt->call.region->name,
+						dogpile_call_key_text(&attempt->call), attempt->result);
+	dogpile_stop(DOGPILE_STOP_RAN);
+}
+
+/* --------------------------------------------------------------------
+ * Storing the value
+ * --------------------------------------------------------------------
+ */
+
+/* A value is not stored because of its size. */
+static void
+note_too_large(const DogpileAttempt *attempt, DogpileSizeLimit limit, const DogpileEntry *entry)
+{
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
+	dogpile_oversize_report(attempt->call.region, limit, entry->value.size, LOG);
+}
+
+/*
+ * Store a value that was just created, now or at COMMIT.
+ *
+ * Returns what waiters have to know: UNKNOWN if they will find the value, or if one of
+ * them should take over.
+ */
+static DogpileOutcomeKind
+store_created(DogpileAttempt *attempt, DogpileEntry *entry, Audience audience)
+{
+	DogpileResult *result = attempt->result;
+	DogpileDeps deps;
+
+	dogpile_deps_get(attempt->call.region, attempt->call.key.hash, entry->tags, &deps);
+	dogpile_depend_note_value(attempt->call.region, &deps, true);
+	if (!dogpile_value_encode_rows(result->rows, result->desc,
+								   (Size) attempt->call.region->max_value_size_kb * 1024,
+								   &entry->value))
+	{
+		note_too_large(attempt, DOGPILE_LIMIT_REGION, entry);
+		return DOGPILE_OUTCOME_UNSTORED;
+	}
+
+	switch (choose_publication(attempt, &deps, audience))
+	{
+		case PUBLISH_NOW:
+			return publish_now(attempt, &deps, entry);
+		case PUBLISH_AT_COMMIT:
+			return publish_later(attempt, entry);
+		case PUBLISH_BY_OTHERS:
+			return DOGPILE_OUTCOME_DEFERRED;
+		case PUBLISH_NEVER:
+			break;
+	}
+	return DOGPILE_OUTCOME_UNSTORED;
+}
+
+/*
+ * Has the query itself invalidated what its value depends on, or set another value?
+ * Its snapshot did not see that, so its value is outdated.
  */
 static bool
 is_outdated_by_query(const DogpileAttempt *attempt, const DogpileDeps *deps)
@@ -219,28 +358,55 @@ choose_publication(const DogpileAttempt *attempt, const DogpileDeps *deps,
 }
 
 /*
- * Leave a value in shared memory for those on this server who wait for it: the
- * store outside may not work or keep nothing, and this spares them the way to
- * it.  It is new from now on, which is after they began to wait, and of no use
- * to those who come later, unless the region keeps copies.
+ * Publish a value at once.
+ *
+ * One that was outdated while it was computed is of use only to waiters, and is not
+ * stored if there are none.
+ *
+ * Nothing between prepare() and publish() raises errors.
+ */
+static DogpileOutcomeKind
+publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry *entry)
+{
+	const DogpileStore *store = attempt->call.region->store;
+	DogpilePrepared *prepared;
+	const char *reason;
+	DogpileStatus status;
+
+	for (int i = 0; i < deps->count; i++)
+		if (dogpile_version_is_hard_after(dogpile_deps_slot(deps, i), entry->as_of))
+		{
+			dogpile_attempt_count(attempt, DOGPILE_COUNTER_REFUSED, 1);
+			if (!dogpile_claim_is_awaited(&attempt->claim))
+				return DOGPILE_OUTCOME_UNKNOWN;
+			break;
+		}
+
+	if (dogpile_attempt_is_shared(attempt))
+		return publish_shared(attempt, entry);
+	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared,
+							&reason);
+	if (status == DOGPILE_TOO_LARGE)
+		note_too_large(attempt, DOGPILE_LIMIT_MEMORY, entry);
+	if (status != DOGPILE_OK)
+		return DOGPILE_OUTCOME_UNSTORED;
+	(void) store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
+	return DOGPILE_OUTCOME_UNKNOWN;
+}
+
+/*
+ * Leave a value in shared memory for the waiters on this server, which need not ask the
+ * store outside then; that may not work, or keep nothing.  The copy is new from now on,
+ * which is after they began to wait, and expired for later calls, unless the region
+ * keeps copies.
  */
 static bool
 hand_over(const DogpileAttempt *attempt, const DogpileEntry *entry)
 {
 	DogpileRegion *region = attempt->call.region;
-	bool		is_awaited = attempt->is_creator &&
-		dogpile_lock_has_waiters(attempt->call.key.hash);
 
-	return (is_awaited || region->local_expiration_time_s > 0) &&
+	return (dogpile_claim_is_awaited(&attempt->claim) || region->local_expiration_time_s > 0) &&
 		dogpile_lookup_copy(region, &attempt->call.key, entry);
-}
-
-/* A value is not stored because of its size. */
-static void
-note_too_large(const DogpileAttempt *attempt, DogpileSizeLimit limit, const DogpileEntry *entry)
-{
-	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
-	dogpile_oversize_report(attempt->call.region, limit, entry->value.size, LOG);
 }
 
 /*
@@ -248,7 +414,7 @@ note_too_large(const DogpileAttempt *attempt, DogpileSizeLimit limit, const Dogp
  * not possible: the store could not be reached when the creation began.
  */
 static DogpileOutcomeKind
-publish_outside(const DogpileAttempt *attempt, const DogpileEntry *entry)
+publish_shared(const DogpileAttempt *attempt, const DogpileEntry *entry)
 {
 	const DogpileStore *store = attempt->call.region->store;
 	DogpilePrepared *prepared;
@@ -270,176 +436,23 @@ publish_outside(const DogpileAttempt *attempt, const DogpileEntry *entry)
 }
 
 /*
- * Publish a value at once.
- *
- * One that was outdated while it was computed is of use only to those who
- * have waited for it, and is not stored if there are none.
- *
- * Nothing between prepare() and publish() raises errors.
+ * Have a value published at COMMIT.  Other servers are not kept waiting that long: the
+ * lock outside is given up now.
  */
 static DogpileOutcomeKind
-publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry *entry)
+publish_later(const DogpileAttempt *attempt, const DogpileEntry *entry)
 {
-	const DogpileStore *store = attempt->call.region->store;
-	DogpilePrepared *prepared;
-	const char *reason;
-	DogpileStatus status;
+	DogpileRegion *region = attempt->call.region;
 
-	for (int i = 0; i < deps->count; i++)
-		if (dogpile_version_is_hard_after(dogpile_deps_slot(deps, i), entry->as_of))
-		{
-			dogpile_attempt_count(attempt, DOGPILE_COUNTER_REFUSED, 1);
-			if (!attempt->is_creator || !dogpile_lock_has_waiters(attempt->call.key.hash))
-				return DOGPILE_OUTCOME_UNKNOWN;
-			break;
-		}
-
-	if (dogpile_attempt_is_shared(attempt))
-		return publish_outside(attempt, entry);
-	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared,
-							&reason);
-	if (status == DOGPILE_TOO_LARGE)
-		note_too_large(attempt, DOGPILE_LIMIT_MEMORY, entry);
-	if (status != DOGPILE_OK)
+	if (dogpile_attempt_is_shared(attempt) && entry->grant == NULL)
 		return DOGPILE_OUTCOME_UNSTORED;
-	(void) store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
-	return DOGPILE_OUTCOME_UNKNOWN;
-}
+	if (dogpile_xact_store(region, &attempt->call.key, entry,
+						   dogpile_version_old_snapshot_xmin(),
+						   DOGPILE_PUBLISH_IF_NEWER))
+		return DOGPILE_OUTCOME_DEFERRED;
 
-/* The value would have to wait for COMMIT, but too much does so already. */
-static void
-give_up(const DogpileAttempt *attempt)
-{
+	/* Too much waits for COMMIT already. */
 	dogpile_attempt_count(attempt, DOGPILE_COUNTER_TOO_LARGE, 1);
-	dogpile_xact_report_full(attempt->call.region, LOG);
-}
-
-/*
- * Store a value that was just created, now or at COMMIT.
- *
- * Returns what those who wait for it have to know: UNKNOWN if they will find
- * it, or if one of them should take over.
- */
-static DogpileOutcomeKind
-store_created(DogpileAttempt *attempt, DogpileEntry *entry, Audience audience)
-{
-	DogpileResult *result = attempt->result;
-	DogpileDeps deps;
-
-	dogpile_deps_get(attempt->call.region, attempt->call.key.hash, entry->tags, &deps);
-	dogpile_depend_note_value(attempt->call.region, &deps, true);
-	if (!dogpile_value_encode_rows(result->rows, result->desc,
-								   (Size) attempt->call.region->max_value_size_kb * 1024,
-								   &entry->value))
-	{
-		note_too_large(attempt, DOGPILE_LIMIT_REGION, entry);
-		return DOGPILE_OUTCOME_UNSTORED;
-	}
-
-	switch (choose_publication(attempt, &deps, audience))
-	{
-		case PUBLISH_NOW:
-			return publish_now(attempt, &deps, entry);
-		case PUBLISH_AT_COMMIT:
-			if (dogpile_attempt_is_shared(attempt) && attempt->grant == NULL)
-				break;
-			if (dogpile_xact_store(attempt->call.region, &attempt->call.key, entry,
-								   dogpile_version_old_snapshot_xmin(),
-								   DOGPILE_PUBLISH_IF_NEWER))
-				return DOGPILE_OUTCOME_DEFERRED;
-			give_up(attempt);
-			break;
-		case PUBLISH_BY_OTHERS:
-			return DOGPILE_OUTCOME_DEFERRED;
-		case PUBLISH_NEVER:
-			break;
-	}
+	dogpile_xact_report_full(region, LOG);
 	return DOGPILE_OUTCOME_UNSTORED;
-}
-
-/*
- * Stop being the creator, having told the waiters what they have to know.
- *
- * The lock outside is given up here at the latest: a value that is not stored must not
- * keep other servers waiting until this transaction ends, and if it waited for one of
- * those who wait, nobody would see the deadlock.
- */
-static void
-finish_creation(DogpileAttempt *attempt, DogpileOutcomeKind kind)
-{
-	if (attempt->grant)
-		attempt->call.region->store->release(attempt->grant);
-	if (!attempt->is_creator)
-		return;
-	dogpile_stop(DOGPILE_STOP_PUBLISHED);
-	if (kind != DOGPILE_OUTCOME_UNKNOWN &&
-		dogpile_lock_has_waiters(attempt->call.key.hash))
-		dogpile_outcome_note(&attempt->call.key, kind, NULL);
-	dogpile_lock_release(attempt->call.key.hash);
-}
-
-/* Run the query and store its value.  Returns as store_created(). */
-static DogpileOutcomeKind
-create_and_store(DogpileAttempt *attempt)
-{
-	DogpileEntry entry;
-	Audience	audience = run_creator(attempt, &entry);
-
-	dogpile_stop(DOGPILE_STOP_COMPUTED);
-	return store_created(attempt, &entry, audience);
-}
-
-/*
- * Having caught an error, tell the waiters if it concerns them: not if it ended
- * this session's work, nor if only this caller cannot take what the query gives.
- */
-static void
-note_failure(const DogpileAttempt *attempt, MemoryContext context)
-{
-	ErrorData  *error;
-
-	dogpile_attempt_count(attempt, DOGPILE_COUNTER_FAILED_CREATIONS, 1);
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-	if (attempt->is_creator && !attempt->creator->misfit &&
-		!dogpile_outcome_is_own_failure(error->sqlerrcode))
-		dogpile_outcome_note(&attempt->call.key, DOGPILE_OUTCOME_FAILED, error);
-	FreeErrorData(error);
-}
-
-/*
- * Create the value, store it if possible, and release the creator lock if
- * this session has it.
- *
- * If an error is raised the lock goes with the (sub)transaction.  If the query
- * itself has written, the lock is kept to the end of the transaction, so that
- * nobody repeats what the query did before it is known whether it will last.
- */
-void
-dogpile_attempt_create(DogpileAttempt *attempt)
-{
-	MemoryContext context = CurrentMemoryContext;
-	bool		had_written = dogpile_attempt_has_written();
-	bool		query_wrote;
-	CommandId	command;
-	volatile DogpileOutcomeKind kind = DOGPILE_OUTCOME_UNKNOWN;
-
-	/* In a transaction that has written before, only the command tells. */
-	CommandCounterIncrement();
-	command = GetCurrentCommandId(false);
-	PG_TRY();
-	{
-		kind = create_and_store(attempt);
-	}
-	PG_CATCH();
-	{
-		note_failure(attempt, context);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-
-	query_wrote = (!had_written && dogpile_attempt_has_written()) ||
-		GetCurrentCommandId(false) != command;
-	if (kind != DOGPILE_OUTCOME_DEFERRED || !query_wrote)
-		finish_creation(attempt, kind);
 }

@@ -16,9 +16,8 @@
 #include "access/xact.h"
 #include "utils/timestamp.h"
 
-#include "core/call.h"
+#include "core/claim.h"
 #include "core/creator.h"
-#include "core/outcome.h"
 #include "lib/clock.h"
 #include "version/deps.h"
 #include "xact/xact.h"
@@ -33,9 +32,8 @@ typedef struct DogpileAttempt
 	double		lifetime_s;
 	const DogpileTags *tags;
 	DogpileResult *result;
-	struct DogpileGrant *grant; /* of a store that other servers share, or NULL */
 	DogpileLogPosition log_position;	/* of the transaction, before the snapshot */
-	bool		is_creator;		/* does it hold the creator lock? */
+	DogpileClaim claim;			/* of this session, if it has one */
 } DogpileAttempt;
 
 extern void dogpile_attempt_check_recursion(const DogpileCall *call);

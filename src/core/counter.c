@@ -25,9 +25,8 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "core/claim.h"
 #include "core/counter.h"
-#include "core/creation.h"
-#include "core/lock.h"
 #include "lib/clock.h"
 #include "store/age.h"
 
@@ -122,9 +121,9 @@ add_under_lock(const DogpileCall *call, int64 delta, double lifetime_s, int64 *r
 	bool		ok;
 
 	build_key(call, buffer, &key);
-	lock = dogpile_lock_acquire(key.hash, dogpile_creation_deadline(call, since));
+	lock = dogpile_lock_acquire(key.hash, dogpile_claim_deadline(call, since));
 	if (lock == DOGPILE_LOCK_TIMED_OUT)
-		dogpile_creation_raise_timeout(call, since);
+		dogpile_claim_raise_timeout(call, since);
 	if (pg_add_s64_overflow(read_number(call->region, &key), delta, result))
 		raise_out_of_range();
 	ok = write_number(call->region, &key, *result, lifetime_s);

@@ -3,20 +3,26 @@
  * creation.c
  *	  The dogpile algorithm: one session creates a value, the others wait.
  *
- * The life of a call that may create:
+ * A call that may create goes through these steps.  Each either decides what the call
+ * does, namely to take what was found or to run the query, or leads to the next:
  *
- *	1. Look up.  Fresh: return it.
- *	2. Try to become the creator.  Granted: look up again, for somebody may
- *	   have been faster; else create, publish, release.
- *	3. Not granted, and there is a stale value: return it.
- *	4. Wait for the creator by asking for the lock in SHARE mode, which wakes
- *	   all waiters together.  Look up; usually that is all.
- *	5. Still nothing: if the creator noted why, act on that (outcome.c).  Else
- *	   it was cancelled or died, and somebody has to take its place: queue for
- *	   the lock, look up again, create.
+ *	1. Look up (region.c).  Fresh: take it.
+ *	2. Try to become the creator.  If that succeeds, look up again, because another
+ *	   session may have been faster, and create.
+ *	3. Another session is the creator.  If there is a stale value, take it.
+ *	4. Wait for the creator by asking for its lock in SHARE mode, which wakes all
+ *	   waiters together.  Look up; usually there is a value now.  If not, the creator
+ *	   may have noted why (outcome.c): raise the same error, or create without a lock.
+ *	5. The creator was cancelled or has died.  Queue for its lock, look up again, and
+ *	   create.
  *
- * There is no way back from a later step to an earlier one: loops of
- * conditional and shared locking were seen to livelock.
+ * If servers share the store, a creator asks the store for its grant before it creates,
+ * and may have to wait for a creator on another server.
+ *
+ * There is no way back from a later step to an earlier one: loops of conditional and
+ * shared locking were seen to livelock.
+ *
+ * The functions below come in this order.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -28,27 +34,45 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "miscadmin.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "core/attempt.h"
 #include "core/creation.h"
 #include "core/lock.h"
 #include "core/outcome.h"
-#include "core/underway.h"
 #include "lib/clock.h"
-#include "xact/xact.h"
 
 /* How long to wait for a transaction that is about to commit. */
 #define MAX_COMMIT_WAIT_MS	250
 
+/* What a step has decided. */
+typedef enum Decision
+{
+	GO_ON,						/* nothing yet */
+	TAKE,						/* give the caller what was found last */
+	CREATE						/* run the query; as the creator, if it has the claim */
+} Decision;
+
+/* What is decided between two answers of a store that servers share. */
+typedef struct Rivalry
+{
+	DogpileAttempt *attempt;
+	DogpileLookup *found;
+	Decision	decision;
+} Rivalry;
+
+static Decision decide(DogpileAttempt *attempt, DogpileLookup *found);
+static Decision create_as_creator(DogpileAttempt *attempt, DogpileLookup *found);
+static Decision wait_for_creator(DogpileAttempt *attempt, DogpileLookup *found);
+static Decision look_after_wait(DogpileAttempt *attempt, DogpileLookup *found);
+static bool must_compute_alone(const DogpileAttempt *attempt);
+static Decision ask_store(DogpileAttempt *attempt, DogpileLookup *found);
+static bool is_decided(DogpileStatus answer, int round, void *arg);
+static Decision give_up_waiting(DogpileAttempt *attempt);
+
 /*
- * Look an entry up for a caller that could create it: what does not fit the
- * type that he asks for is not there for him.
+ * Look an entry up for a caller that could create it.  A value that does not fit the
+ * type that the caller asks for counts as absent.
  *
  * since: see dogpile_lookup().
  *
@@ -64,10 +88,131 @@ dogpile_creation_lookup(const DogpileCall *call, const DogpileCreator *creator,
 		found->freshness = DOGPILE_ABSENT;
 }
 
-/* --------------------------------------------------------------------
- * Waiting
- * --------------------------------------------------------------------
+/*
+ * Get a value that was looked for and is not fresh: create it, wait for its creator, or
+ * take the stale one.
+ *
+ * found: what the lookup has found; overwritten.
+ * creator: what to run; its shape is also what the result is checked against.
+ * options: how a value created is stored.
+ * result: filled in.  A record in it is valid until the next call on any
+ *		region; rows live in CurrentMemoryContext.
+ *
+ * Errors: recursion; those of the query, also if another session has run it;
+ * those of waiting for a heavyweight lock.
+ * Locks: no LWLock may be held.  Takes the creator lock of the key, and
+ * releases it unless the query has written.
  */
+void
+dogpile_creation_run(const DogpileCall *call, DogpileLookup *found,
+					 DogpileCreator *creator, const DogpileEntryOptions *options,
+					 DogpileResult *result)
+{
+	DogpileAttempt attempt = {
+		.call = {.region = call->region,.key = *dogpile_key_copy(&call->key)},
+		.begin = {.clock = dogpile_version_now(),.time = dogpile_clock_now()},
+		.outcomes_seen = dogpile_outcome_now(),
+		.creator = creator,
+		.lifetime_s = options->lifetime_s,
+		.tags = dogpile_tag_encode(options->tags),
+		.result = result,
+		.claim = {.call = &attempt.call}
+	};
+
+	dogpile_attempt_check_recursion(&attempt.call);
+	if (decide(&attempt, found) == CREATE)
+		dogpile_attempt_create(&attempt);
+	else
+	{
+		dogpile_claim_resign(&attempt.claim, DOGPILE_OUTCOME_UNKNOWN);
+		dogpile_call_give(&attempt.call, found, result);
+	}
+}
+
+/*
+ * Can this transaction store what it computes?  If its snapshot is too old for
+ * that, it must keep nobody waiting.
+ */
+static bool
+can_share(const DogpileAttempt *attempt)
+{
+	DogpileDeps deps;
+
+	dogpile_deps_get(attempt->call.region, attempt->call.key.hash, attempt->tags, &deps);
+	return dogpile_attempt_sees_all(attempt, &deps);
+}
+
+/* Steps 2 to 5.  Never returns GO_ON. */
+static Decision
+decide(DogpileAttempt *attempt, DogpileLookup *found)
+{
+	bool		alone = found->needs_snapshot || !can_share(attempt);
+
+	if (!alone && dogpile_claim_try(&attempt->claim))
+		return create_as_creator(attempt, found);
+	dogpile_call_count_found(&attempt->call, found);
+	if (found->freshness == DOGPILE_STALE)
+		return TAKE;
+	return alone ? CREATE : wait_for_creator(attempt, found);
+}
+
+/* Step 2: this session is the creator.  Create, unless another one has just done so. */
+static Decision
+create_as_creator(DogpileAttempt *attempt, DogpileLookup *found)
+{
+	/* If servers share the store, ask_store() looks up in any case. */
+	found->freshness = DOGPILE_ABSENT;
+	if (!dogpile_attempt_is_shared(attempt))
+		dogpile_creation_lookup(&attempt->call, attempt->creator, NULL, found);
+	if (found->freshness != DOGPILE_STALE)
+		dogpile_call_count_found(&attempt->call, found);
+	if (found->freshness == DOGPILE_FRESH)
+		return TAKE;
+	return ask_store(attempt, found);
+}
+
+/* Steps 4 and 5: wait for the present creator, and take its place if it left nothing. */
+static Decision
+wait_for_creator(DogpileAttempt *attempt, DogpileLookup *found)
+{
+	TimestampTz deadline = dogpile_claim_deadline(&attempt->call, attempt->begin.time);
+	Decision	decision;
+	DogpileLockResult lock;
+
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAITS, 1);
+	lock = dogpile_lock_wait(attempt->call.key.hash, deadline);
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAIT_TIME,
+						  dogpile_attempt_elapsed_us(attempt->begin.time));
+	if (lock == DOGPILE_LOCK_OK)
+	{
+		decision = look_after_wait(attempt, found);
+		if (decision != GO_ON)
+			return decision;
+		lock = dogpile_claim_queue(&attempt->claim, deadline);
+	}
+	if (lock == DOGPILE_LOCK_TIMED_OUT)
+		return give_up_waiting(attempt);
+
+	/* If the lock table is full, go on without a claim. */
+	decision = look_after_wait(attempt, found);
+	return decision != GO_ON ? decision : ask_store(attempt, found);
+}
+
+/*
+ * Look for what others have done since this call began.  Also gives up the claim if the
+ * value is not going to be stored: nobody has to wait for that.
+ */
+static Decision
+look_after_wait(DogpileAttempt *attempt, DogpileLookup *found)
+{
+	dogpile_creation_lookup(&attempt->call, attempt->creator, &attempt->begin, found);
+	if (found->freshness != DOGPILE_ABSENT)
+		return TAKE;
+	if (!found->needs_snapshot && !must_compute_alone(attempt))
+		return GO_ON;
+	dogpile_claim_resign(&attempt->claim, DOGPILE_OUTCOME_UNKNOWN);
+	return CREATE;
+}
 
 /* Raise the error that ended the creation this session has waited for. */
 static void
@@ -88,6 +233,8 @@ raise_outcome(const DogpileAttempt *attempt, const DogpileOutcome *outcome)
  * Returns whether to compute without waiting for anybody: if the value cannot
  * be stored, or if this transaction could not store it before its COMMIT
  * either.
+ *
+ * Errors: the error that ended the creation.
  */
 static bool
 must_compute_alone(const DogpileAttempt *attempt)
@@ -102,80 +249,30 @@ must_compute_alone(const DogpileAttempt *attempt)
 }
 
 /*
- * When a session that has begun to wait for another's creation has to give up, by
- * the region's lock_timeout.  Servers that wait for each other do not know it; so
- * who creates something else meanwhile, or has a lock that all servers respect,
- * waits for no longer than the region's grace_time.  Errors: none.
+ * As the creator of this server, create the value, unless another server that
+ * shares the store does so or has done so.
+ *
+ * If the store does not answer, or takes no value now, the value is created and
+ * given to those who wait for it here.
  */
-TimestampTz
-dogpile_creation_deadline(const DogpileCall *call, TimestampTz since)
+static Decision
+ask_store(DogpileAttempt *attempt, DogpileLookup *found)
 {
-	const DogpileRegion *region = call->region;
-	TimestampTz deadline = region->lock_timeout_ms == 0 ? DOGPILE_NO_DEADLINE :
-		TimestampTzPlusMilliseconds(since, region->lock_timeout_ms);
+	Rivalry		rivalry = {.attempt = attempt,.found = found,.decision = CREATE};
+	DogpileStatus answer;
 
-	if (region->store->is_shared &&
-		(dogpile_underway_has_any() || region->store->holds_lock()))
-		deadline = Min(deadline, TimestampTzPlusMilliseconds(since, region->grace_time_ms));
-	return deadline;
-}
-
-/* Is it the region's lock_timeout that sets the deadline? */
-static bool
-has_lock_timeout(const DogpileCall *call, TimestampTz since)
-{
-	return call->region->lock_timeout_ms > 0 &&
-		dogpile_creation_deadline(call, since) ==
-		TimestampTzPlusMilliseconds(since, call->region->lock_timeout_ms);
-}
-
-/* Raise the error that the deadline has passed. */
-void
-dogpile_creation_raise_timeout(const DogpileCall *call, TimestampTz since)
-{
-	bool		by_setting = has_lock_timeout(call, since);
-
-	ereport(ERROR,
-			(errcode(by_setting ? ERRCODE_LOCK_NOT_AVAILABLE : ERRCODE_T_R_DEADLOCK_DETECTED),
-			 errmsg("timed out waiting for creation of cache entry \"%s\" of region \"%s\"",
-					dogpile_call_key_text(call), call->region->name),
-			 by_setting ?
-			 errdetail("Another session has been creating it for more than %d ms.",
-					   call->region->lock_timeout_ms) :
-			 errdetail("This session has the lock of another entry, so two servers may have been waiting for each other."),
-			 by_setting ?
-			 errhint("Increase \"dogpile_%s.lock_timeout\", or set \"dogpile_%s.lock_timeout_action\" to \"compute\".",
-					 call->region->name, call->region->name) : 0));
-}
-
-/* The deadline has passed. */
-static void
-handle_timeout(DogpileAttempt *attempt)
-{
-	dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAIT_TIMEOUTS, 1);
-	if (attempt->call.region->lock_timeout_action == DOGPILE_TIMEOUT_ERROR &&
-		has_lock_timeout(&attempt->call, attempt->begin.time))
-		dogpile_creation_raise_timeout(&attempt->call, attempt->begin.time);
-	dogpile_attempt_create(attempt);
-}
-
-/* Give the caller what was found, and stop being the creator. */
-static void
-give_and_release(DogpileAttempt *attempt, const DogpileLookup *found)
-{
-	if (attempt->grant)
-		attempt->call.region->store->release(attempt->grant);
-	attempt->grant = NULL;
-	if (attempt->is_creator)
-		dogpile_lock_release(attempt->call.key.hash);
-	attempt->is_creator = false;
-	dogpile_call_give(&attempt->call, found, attempt->result);
+	if (!attempt->claim.has_lock)
+		return CREATE;
+	if (!dogpile_claim_ask_store(&attempt->claim, attempt->tags, attempt->begin.time,
+								 is_decided, &rivalry, &answer))
+		return give_up_waiting(attempt);
+	return rivalry.decision;
 }
 
 /*
- * Is it worth while to wait for the end of a transaction that invalidates what the
- * value depends on?  If its server has crashed, or it waits in its turn, that is
- * for too long, and the value is created without being stored.
+ * Is it worthwhile to wait for the end of a transaction that invalidates what the
+ * value depends on?  If its server has crashed, or it waits in its turn, that takes
+ * too long, and the value is created without being stored.
  */
 static bool
 may_wait_for_commit(const DogpileAttempt *attempt)
@@ -184,218 +281,42 @@ may_wait_for_commit(const DogpileAttempt *attempt)
 		TimestampTzPlusMilliseconds(attempt->begin.time, MAX_COMMIT_WAIT_MS);
 }
 
-/*
- * As the creator of this server, create the value, unless another server that
- * shares the store does so or has done so.
- *
- * If the store does not answer, or takes no value now, the value is created and
- * given to those who wait for it here.
- */
-static void
-create_among_servers(DogpileAttempt *attempt)
-{
-	const DogpileStore *store = attempt->call.region->store;
-
-	for (int round = 0;; round++)
-	{
-		DogpileStatus status = store->begin(attempt->call.region, &attempt->call.key,
-											attempt->tags, &attempt->grant);
-		DogpileLookup found;
-
-		if (status == DOGPILE_ERROR ||
-			(status == DOGPILE_CHANGING && !may_wait_for_commit(attempt)))
-			break;
-		dogpile_creation_lookup(&attempt->call, attempt->creator,
-								round == 0 ? NULL : &attempt->begin, &found);
-		if (found.freshness == DOGPILE_FRESH ||
-			(status != DOGPILE_OK && found.freshness == DOGPILE_STALE))
-		{
-			dogpile_call_count_found(&attempt->call, &found);
-			give_and_release(attempt, &found);
-			return;
-		}
-		if (status == DOGPILE_OK)
-			break;
-		if (round == 0)
-			dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAITS, 1);
-		if (!store->wait(attempt->begin.time,
-						 dogpile_creation_deadline(&attempt->call, attempt->begin.time),
-						 round))
-		{
-			dogpile_lock_release(attempt->call.key.hash);
-			attempt->is_creator = false;
-			handle_timeout(attempt);
-			return;
-		}
-	}
-	dogpile_attempt_create(attempt);
-}
-
-/* As the creator of this server, create the value. */
-static void
-create_as_creator(DogpileAttempt *attempt)
-{
-	if (dogpile_attempt_is_shared(attempt) && attempt->is_creator)
-		create_among_servers(attempt);
-	else
-		dogpile_attempt_create(attempt);
-}
-
-/*
- * Look for what others have done since this call began, and settle for it if
- * that is possible; the creator lock, if held, is then released.
- *
- * Returns false if it is left to this session to create the value.
- */
+/* Does an answer of the store, or what is there now, tell what to do? */
 static bool
-settle(DogpileAttempt *attempt)
+is_decided(DogpileStatus answer, int round, void *arg)
 {
-	DogpileLookup found;
-	bool		alone;
+	Rivalry    *rivalry = arg;
+	DogpileAttempt *attempt = rivalry->attempt;
+	DogpileLookup *found = rivalry->found;
 
-	dogpile_creation_lookup(&attempt->call, attempt->creator, &attempt->begin, &found);
-	alone = found.freshness == DOGPILE_ABSENT &&
-		(found.needs_snapshot || must_compute_alone(attempt));
-	if (found.freshness == DOGPILE_ABSENT && !alone)
-		return false;
-
-	if (!alone)
-		give_and_release(attempt, &found);
-	else
-	{
-		if (attempt->is_creator)
-			dogpile_lock_release(attempt->call.key.hash);
-		attempt->is_creator = false;
-		dogpile_attempt_create(attempt);
-	}
-	return true;
-}
-
-/*
- * Wait for the present creator, and take its place if it has left nothing.
- */
-static void
-wait_for_creator(DogpileAttempt *attempt)
-{
-	TimestampTz deadline = dogpile_creation_deadline(&attempt->call,
-													 attempt->begin.time);
-	DogpileLockResult lock;
-
-	dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAITS, 1);
-	lock = dogpile_lock_wait(attempt->call.key.hash, deadline);
-	dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAIT_TIME,
-						  dogpile_attempt_elapsed_us(attempt->begin.time));
-	if (lock == DOGPILE_LOCK_OK)
-	{
-		if (settle(attempt))
-			return;
-		lock = dogpile_lock_acquire(attempt->call.key.hash, deadline);
-	}
-
-	if (lock == DOGPILE_LOCK_TIMED_OUT)
-	{
-		handle_timeout(attempt);
-		return;
-	}
-	attempt->is_creator = lock == DOGPILE_LOCK_OK;
-	if (!settle(attempt))
-		create_as_creator(attempt);
-}
-
-/*
- * Become the creator, unless somebody has created the value in the meantime.
- *
- * Returns false if another session is the creator.
- */
-static bool
-try_to_create(DogpileAttempt *attempt)
-{
-	DogpileLookup found;
-
-	if (!dogpile_lock_try(attempt->call.key.hash))
-		return false;
-	attempt->is_creator = true;
-
-	/* Between servers, that is looked up once more in any case. */
-	found.freshness = DOGPILE_ABSENT;
-	if (!dogpile_attempt_is_shared(attempt))
-		dogpile_creation_lookup(&attempt->call, attempt->creator, NULL, &found);
-	if (found.freshness == DOGPILE_FRESH)
-	{
-		dogpile_call_count_found(&attempt->call, &found);
-		give_and_release(attempt, &found);
+	if (answer == DOGPILE_CHANGING && !may_wait_for_commit(attempt))
 		return true;
-	}
-	if (found.freshness == DOGPILE_ABSENT)
-		dogpile_attempt_count(attempt, DOGPILE_COUNTER_MISSES, 1);
-	create_as_creator(attempt);
-	return true;
-}
-
-/*
- * Can this transaction store what it computes?  If its snapshot is too old for
- * that, it must keep nobody waiting.
- */
-static bool
-can_share(const DogpileAttempt *attempt)
-{
-	DogpileDeps deps;
-
-	dogpile_deps_get(attempt->call.region, attempt->call.key.hash, attempt->tags, &deps);
-	return dogpile_attempt_sees_all(attempt, &deps);
-}
-
-/* Go on with a call that has not found a fresh value. */
-static void
-create_or_wait(DogpileAttempt *attempt, const DogpileLookup *found)
-{
-	bool		alone = found->needs_snapshot || !can_share(attempt);
-
-	if (!alone && try_to_create(attempt))
-		return;
-	if (found->freshness == DOGPILE_STALE)
+	dogpile_creation_lookup(&attempt->call, attempt->creator,
+							round == 0 ? NULL : &attempt->begin, found);
+	if (found->freshness == DOGPILE_FRESH ||
+		(answer != DOGPILE_OK && found->freshness == DOGPILE_STALE))
 	{
 		dogpile_call_count_found(&attempt->call, found);
-		dogpile_call_give(&attempt->call, found, attempt->result);
-		return;
+		rivalry->decision = TAKE;
+		return true;
 	}
-	dogpile_attempt_count(attempt, DOGPILE_COUNTER_MISSES, 1);
-	if (alone)
-		dogpile_attempt_create(attempt);
-	else
-		wait_for_creator(attempt);
+	if (answer == DOGPILE_OK)
+		return true;
+	if (round == 0)
+		dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAITS, 1);
+	return false;
 }
 
-/*
- * Get a value that was looked for and is not fresh: create it, or wait for
- * whoever does, or be content with the stale one.
- *
- * found: what the lookup has found.
- * creator: what to run; its shape is also what the result is checked against.
- * options: how a value created is stored.
- * result: filled in.  A record in it is valid until the next call on any
- *		region; rows live in CurrentMemoryContext.
- *
- * Errors: recursion; those of the query, also if another session has run it;
- * those of waiting for a heavyweight lock.
- * Locks: no LWLock may be held.  Takes the creator lock of the key, and
- * releases it unless the query has written.
- */
-void
-dogpile_creation_run(const DogpileCall *call, const DogpileLookup *found,
-					 DogpileCreator *creator, const DogpileEntryOptions *options,
-					 DogpileResult *result)
+/* The deadline has passed: raise an error, or create without a claim. */
+static Decision
+give_up_waiting(DogpileAttempt *attempt)
 {
-	DogpileAttempt		attempt = {
-		.call = {.region = call->region,.key = *dogpile_key_copy(&call->key)},
-		.begin = {.clock = dogpile_version_now(),.time = dogpile_clock_now()},
-		.outcomes_seen = dogpile_outcome_now(),
-		.creator = creator,
-		.lifetime_s = options->lifetime_s,
-		.tags = dogpile_tag_encode(options->tags),
-		.result = result
-	};
+	TimestampTz since = attempt->begin.time;
 
-	dogpile_attempt_check_recursion(&attempt.call);
-	create_or_wait(&attempt, found);
+	dogpile_claim_resign(&attempt->claim, DOGPILE_OUTCOME_UNKNOWN);
+	dogpile_attempt_count(attempt, DOGPILE_COUNTER_WAIT_TIMEOUTS, 1);
+	if (attempt->call.region->lock_timeout_action == DOGPILE_TIMEOUT_ERROR &&
+		dogpile_claim_has_timeout(&attempt->call, since))
+		dogpile_claim_raise_timeout(&attempt->call, since);
+	return CREATE;
 }

@@ -15,7 +15,6 @@
 
 #include "core/call.h"
 #include "core/creator.h"
-#include "lib/compat.h"
 
 #include "datatype/timestamp.h"
 #include "utils/array.h"
@@ -27,15 +26,11 @@ typedef struct DogpileEntryOptions
 	ArrayType  *tags;			/* text[], or NULL */
 } DogpileEntryOptions;
 
-extern TimestampTz dogpile_creation_deadline(const DogpileCall *call,
-											 TimestampTz since);
-pg_noreturn extern void dogpile_creation_raise_timeout(const DogpileCall *call,
-													   TimestampTz since);
 extern void dogpile_creation_lookup(const DogpileCall *call,
 									const DogpileCreator *creator,
 									const DogpileCallTime *since,
 									DogpileLookup *found);
-extern void dogpile_creation_run(const DogpileCall *call, const DogpileLookup *found,
+extern void dogpile_creation_run(const DogpileCall *call, DogpileLookup *found,
 								 DogpileCreator *creator,
 								 const DogpileEntryOptions *options,
 								 DogpileResult *result);

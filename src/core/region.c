@@ -352,39 +352,31 @@ dogpile_region_set(const text *region, const text *key, const DogpileDatum *valu
 	(void) set_value(&call, value, options);
 }
 
-/*
- * Take the lock that all servers respect, if there is one; it is released at the
- * end of the transaction.
- *
- * grant: what release() gives up, or NULL if the store has no such lock.
- *
- * Returns false if the store does not answer.
- */
+/* Does the store tell more than that another server creates the value? */
 static bool
-lock_among_servers(DogpileCall *call, TimestampTz since, struct DogpileGrant **grant)
+is_not_busy(DogpileStatus answer, int round, void *arg)
 {
-	const DogpileStore *store = call->region->store;
-	DogpileStatus status;
-
-	*grant = NULL;
-	if (!store->is_shared)
-		return true;
-	for (int round = 0;
-		 (status = store->begin(call->region, &call->key, NULL, grant)) == DOGPILE_BUSY;
-		 round++)
-		if (!store->wait(since, dogpile_creation_deadline(call, since), round))
-			dogpile_creation_raise_timeout(call, since);
-	return status != DOGPILE_ERROR;
+	return answer != DOGPILE_BUSY;
 }
 
-/* Give up what dogpile_region_add() has locked. */
-static void
-unlock(DogpileCall *call, DogpileLockResult lock, struct DogpileGrant *grant)
+/*
+ * Keep others from storing a value: take the creator lock, and that of all servers.
+ *
+ * Returns false if the store does not answer.
+ *
+ * Errors: those of waiting; the region's lock_timeout.
+ */
+static bool
+claim_key(DogpileClaim *claim)
 {
-	if (grant != NULL)
-		call->region->store->release(grant);
-	if (lock == DOGPILE_LOCK_OK)
-		dogpile_lock_release(call->key.hash);
+	TimestampTz since = dogpile_clock_now();
+	DogpileStatus answer;
+
+	if (dogpile_claim_queue(claim, dogpile_claim_deadline(claim->call, since)) ==
+		DOGPILE_LOCK_TIMED_OUT ||
+		!dogpile_claim_ask_store(claim, NULL, since, is_not_busy, NULL, &answer))
+		dogpile_claim_raise_timeout(claim->call, since);
+	return answer != DOGPILE_ERROR;
 }
 
 /*
@@ -402,30 +394,19 @@ DogpileAdded
 dogpile_region_add(const text *region, const text *key, const DogpileDatum *value,
 				   const DogpileEntryOptions *options)
 {
-	TimestampTz since = dogpile_clock_now();
 	DogpileCall call;
-	DogpileLookup found;
-	DogpileLockResult lock;
-	struct DogpileGrant *grant;
+	DogpileClaim claim = {.call = &call};
+	DogpileLookup found = {.is_unknown = true};
 
 	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
 	dogpile_attempt_check_recursion(&call);
-	lock = dogpile_lock_acquire(call.key.hash, dogpile_creation_deadline(&call, since));
-	if (lock == DOGPILE_LOCK_TIMED_OUT)
-		dogpile_creation_raise_timeout(&call, since);
-	if (!lock_among_servers(&call, since, &grant))
-	{
-		unlock(&call, lock, grant);
-		return DOGPILE_ADD_FAILED;
-	}
-	dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
-	if (found.freshness != DOGPILE_ABSENT || found.is_unknown)
-	{
-		unlock(&call, lock, grant);
-		return found.freshness != DOGPILE_ABSENT ? DOGPILE_NOT_ADDED : DOGPILE_ADD_FAILED;
-	}
-	return set_value(&call, value, options) ? DOGPILE_ADDED : DOGPILE_NOT_ADDED;
+	if (claim_key(&claim))
+		dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
+	if (found.freshness == DOGPILE_ABSENT && !found.is_unknown)
+		return set_value(&call, value, options) ? DOGPILE_ADDED : DOGPILE_NOT_ADDED;
+	dogpile_claim_resign(&claim, DOGPILE_OUTCOME_UNKNOWN);
+	return found.freshness == DOGPILE_ABSENT ? DOGPILE_ADD_FAILED : DOGPILE_NOT_ADDED;
 }
 
 /*
