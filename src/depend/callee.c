@@ -27,8 +27,10 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "commands/proclang.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -37,7 +39,7 @@
 #include "utils/syscache.h"
 
 #include "depend/callee.h"
-#include "depend/timeword.h"
+#include "depend/target.h"
 #include "depend/typeuse.h"
 #include "lib/compat.h"
 #include "version/object.h"
@@ -51,9 +53,10 @@ static void func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function);
 
 static void func_end(PLpgSQL_execstate *estate, PLpgSQL_function *function);
 
-static void stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt);
+static void stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *statement);
 
-static PLpgSQL_plugin plugin = {.func_beg = func_beg,.func_end = func_end,.stmt_beg = stmt_beg};
+/* PL/pgSQL does not call us for each statement but while a query is watched. */
+static PLpgSQL_plugin plugin = {.func_beg = func_beg,.func_end = func_end,.stmt_beg = NULL};
 
 /* Where PL/pgSQL looks for its plugin. */
 static PLpgSQL_plugin **place = NULL;
@@ -72,7 +75,10 @@ typedef struct RunningFunction
 {
 	Oid			function;
 	const PLpgSQL_execstate *estate;	/* lies on the stack */
+	int			level;			/* of subtransactions when it began */
 	bool		is_seen;		/* does anybody take notes? */
+	const PLpgSQL_stmt *statement;	/* the last that has begun; NULL: none since a
+									 * query or a rollback, so estate may be gone */
 } RunningFunction;
 
 static RunningFunction running[MAX_FUNCTIONS];
@@ -150,7 +156,7 @@ push_running(const PLpgSQL_execstate *estate, Oid function, bool is_seen)
 	if (nrunning < MAX_FUNCTIONS)
 		running[nrunning++] = (RunningFunction)
 	{
-		function, estate, is_seen
+		function, estate, GetCurrentTransactionNestLevel(), is_seen, NULL
 	};
 	else
 		has_more = true;
@@ -158,23 +164,7 @@ push_running(const PLpgSQL_execstate *estate, Oid function, bool is_seen)
 		note_unseen(function);
 }
 
-/*
- * Does PL/pgSQL turn a literal into a time?  It evaluates one by itself, as a text, and
- * converts it to the type of the variable or result.
- *
- * expr: what is evaluated, or NULL.
- *
- * Returns a sentence in CurrentMemoryContext, or NULL.
- */
-static char *
-find_time(const PLpgSQL_expr *expr, Oid type)
-{
-	if (expr == NULL || !dogpile_timeword_has_times(type))
-		return NULL;
-	return dogpile_timeword_check_literal(expr->query, strspn(expr->query, " \t\n\r"), type);
-}
-
-/* Tell of the variables of a function, and of what they begin with. */
+/* Tell of the variables of a function. */
 static void
 note_variables(const PLpgSQL_function *function)
 {
@@ -185,30 +175,7 @@ note_variables(const PLpgSQL_function *function)
 	last = function;
 	for (int i = 0; i < function->ndatums; i++)
 		types |= judge_datum(function->datums[i]);
-	(void) note(types, false, NULL);
-	for (int i = 0; i < function->ndatums; i++)
-		if (function->datums[i]->dtype == PLPGSQL_DTYPE_VAR)
-		{
-			const PLpgSQL_var *var = (const PLpgSQL_var *) function->datums[i];
-
-			(void) note(0, false, find_time(var->default_val, var->datatype->typoid));
-		}
-}
-
-/* A statement begins, which may return a literal. */
-static void
-stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
-{
-	const PLpgSQL_expr *expr = NULL;
-
-	if (note == NULL)
-		return;
-	if (stmt->cmd_type == PLPGSQL_STMT_RETURN)
-		expr = ((PLpgSQL_stmt_return *) stmt)->expr;
-	else if (stmt->cmd_type == PLPGSQL_STMT_RETURN_NEXT)
-		expr = ((PLpgSQL_stmt_return_next *) stmt)->expr;
-	if (expr != NULL)
-		(void) note(0, false, find_time(expr, estate->func->fn_rettype));
+	(void) note(types, false);
 }
 
 /* A function begins. */
@@ -217,7 +184,7 @@ func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 {
 	CalledFunction *known = find_called(function->fn_oid, false);
 	bool		is_seen = note != NULL &&
-		note(known ? known->types : 0, known && (known->is_unseen || known->is_opaque), NULL);
+		note(known ? known->types : 0, known && (known->is_unseen || known->is_opaque));
 
 	push_running(estate, function->fn_oid, is_seen);
 	if (is_seen)
@@ -230,6 +197,61 @@ func_end(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 {
 	while (nrunning > 0 && running[nrunning - 1].estate <= estate)
 		nrunning--;
+}
+
+/* A statement begins; blocks and loops have others within them. */
+static void
+stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *statement)
+{
+	while (nrunning > 0 && running[nrunning - 1].estate < estate)
+		nrunning--;				/* has failed */
+	if (nrunning > 0 && running[nrunning - 1].estate == estate)
+		running[nrunning - 1].statement = statement;
+}
+
+/*
+ * Functions that began at this level of subtransactions or within it may have failed, and
+ * what is on the stack in their place is not to be read.  One that goes on tells its next
+ * statement.
+ */
+static void
+forget_statements(int level)
+{
+	for (int i = 0; i < nrunning; i++)
+		if (running[i].level >= level)
+			running[i].statement = NULL;
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+				 SubTransactionId parentSubid, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		forget_statements(GetCurrentTransactionNestLevel());
+}
+
+/*
+ * Does the statement that runs put a column of what it computes where times are?
+ *
+ * source: text of the query that computes it.
+ * column: from 0.
+ * is_row: is it a row itself?
+ *
+ * Returns the type of that, or InvalidOid.
+ *
+ * Errors: a type was dropped just now.  Locks: no LWLock may be held.
+ */
+Oid
+dogpile_callee_find_time(const char *source, int column, bool is_row)
+{
+	const RunningFunction *innermost = nrunning > 0 ? &running[nrunning - 1] : NULL;
+	DogpileTargetColumn target = {.source = source,.number = column,.is_row = is_row};
+
+	if (nrunning == MAX_FUNCTIONS)
+		return TIMESTAMPTZOID;	/* another one may run within */
+	if (innermost == NULL || !innermost->is_seen || innermost->statement == NULL)
+		return InvalidOid;
+	return dogpile_target_find_time(innermost->estate, innermost->statement, &target);
 }
 
 /*
@@ -281,6 +303,7 @@ dogpile_callee_end_transaction(void)
 {
 	if (!SPI_inside_nonatomic_context())
 		nrunning = 0;
+	forget_statements(0);
 	dogpile_callee_forget();
 }
 
@@ -301,7 +324,10 @@ dogpile_callee_is_told(void)
 void
 dogpile_callee_begin(DogpileCalleeNote callback)
 {
+	if (note == NULL)
+		forget_statements(0);	/* those of an earlier query */
 	note = callback;
+	plugin.stmt_beg = stmt_beg;
 	last = NULL;
 }
 
@@ -310,6 +336,7 @@ void
 dogpile_callee_end(void)
 {
 	note = NULL;
+	plugin.stmt_beg = NULL;
 }
 
 /*
@@ -415,4 +442,5 @@ dogpile_callee_init(void)
 	place = (PLpgSQL_plugin **) find_rendezvous_variable("PLpgSQL_plugin");
 	if (*place == NULL)
 		*place = &plugin;
+	RegisterSubXactCallback(subxact_callback, NULL);
 }

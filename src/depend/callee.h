@@ -14,11 +14,10 @@
 #define DOGPILE_CALLEE_H
 
 /*
- * Told of a function that is called: kinds of types that it uses, as of typeuse.h,
- * whether it is not known what it has prepared, and why it depends on the time, or
- * NULL.  Returns whether anybody takes notes.
+ * Told of a function that is called: kinds of types that it uses, as of typeuse.h, and
+ * whether it is not known what it has prepared.  Returns whether anybody takes notes.
  */
-typedef bool (*DogpileCalleeNote) (int types, bool unknown, const char *reason);
+typedef bool (*DogpileCalleeNote) (int types, bool unknown);
 
 extern void dogpile_callee_init(void);
 extern void dogpile_callee_begin(DogpileCalleeNote callback);
@@ -29,5 +28,6 @@ extern bool dogpile_callee_may_keep_plans(Oid function);
 extern void dogpile_callee_forget(void);
 extern void dogpile_callee_end_transaction(void);
 extern int	dogpile_callee_types(Oid function);
+extern Oid	dogpile_callee_find_time(const char *source, int column, bool is_row);
 
 #endif							/* DOGPILE_CALLEE_H */

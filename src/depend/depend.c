@@ -509,14 +509,13 @@ dogpile_depend_note_types(int types)
 
 /* PL/pgSQL calls a function. */
 static bool
-note_callee(int types, bool unknown, const char *reason)
+note_callee(int types, bool unknown)
 {
 	if (dogpile_depend_current == NULL)
 		return false;
 	if (unknown)
 		renew_for_function(dogpile_depend_current);
 	dogpile_depend_note_types(types);
-	note_unknown(dogpile_depend_current, reason);
 	return true;
 }
 

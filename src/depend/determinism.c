@@ -420,7 +420,9 @@ static bool
 reads_time(Oid function)
 {
 	return function == F_DATE_IN || function == F_TIME_IN || function == F_TIMETZ_IN ||
-		function == F_TIMESTAMP_IN || function == F_TIMESTAMPTZ_IN;
+		function == F_TIMESTAMP_IN || function == F_TIMESTAMPTZ_IN ||
+		function == F_ARRAY_IN || function == F_RANGE_IN || function == F_MULTIRANGE_IN ||
+		function == F_DOMAIN_IN || function == F_RECORD_IN;
 }
 
 /* Judge one node of a query, without what is below it. */

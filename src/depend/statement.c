@@ -18,9 +18,11 @@
  * happens: the planner is given a call of our own function around it.  An SQL
  * function with such a conversion is not inlined meanwhile.
  *
- * Nobody looks into functions in C, what other languages do without SQL, and texts that
- * PL/pgSQL itself turns into times other than literals (callee.c): those that INTO, or
- * a loop, puts into a variable of another type.
+ * So it is with texts that PL/pgSQL itself turns into times (target.c), when it assigns or
+ * returns them.  Default values of arguments become part of a statement only in the
+ * planner, so they are added before.
+ *
+ * Nobody looks into functions in C, and what other languages do without SQL.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -40,8 +42,12 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
+#include "optimizer/tlist.h"
 #include "parser/analyze.h"
+#include "parser/parse_coerce.h"
+#include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
@@ -52,6 +58,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "depend/callee.h"
 #include "depend/depend.h"
 #include "depend/determinism.h"
 #include "depend/statement.h"
@@ -220,6 +227,18 @@ find_guard(void)
 	return result;
 }
 
+/* ... if it may be called; otherwise that is noted. */
+static Oid
+require_guard(void)
+{
+	Oid			guard = find_guard();
+
+	if (OidIsValid(guard) && dogpile_may_execute_compat(guard, GetUserId()))
+		return guard;
+	dogpile_depend_note_unknown("Text is turned into times, and function " GUARD_NAME "() may not be called.");
+	return InvalidOid;
+}
+
 /* A call of our function for an expression that becomes a value of a type. */
 static Node *
 make_guard(Oid guard, Node *expression, Oid type)
@@ -284,11 +303,141 @@ guard_texts(Query *query)
 
 	if (!makes_times_walker((Node *) query, NULL))
 		return query;
-	guard = find_guard();
-	if (OidIsValid(guard) && dogpile_may_execute_compat(guard, GetUserId()))
+	guard = require_guard();
+	if (OidIsValid(guard))
 		return (Query *) guard_mutator((Node *) query, &guard);
-	dogpile_depend_note_unknown("Text is turned into times, and function " GUARD_NAME "() may not be called.");
 	return query;
+}
+
+/* May PL/pgSQL make a time of a value of this type by way of its text? */
+static bool
+may_become_time(Oid type)
+{
+	Oid			element = get_element_type(type);
+
+	return type_is_rowtype(type) ||
+		TypeCategory(OidIsValid(element) ? element : type) == TYPCATEGORY_STRING;
+}
+
+/*
+ * What does PL/pgSQL put a column of a query in, if that makes a time of it?
+ *
+ * Returns that type, or InvalidOid.
+ */
+static Oid
+find_target(const TargetEntry *entry, const char *source)
+{
+	Oid			given = exprType((Node *) entry->expr);
+	Oid			type;
+
+	if (entry->resjunk || !may_become_time(given))
+		return InvalidOid;
+	type = dogpile_callee_find_time(source, entry->resno - 1, type_is_rowtype(given));
+	return type == given && type != RECORDOID ? InvalidOid : type;
+}
+
+/*
+ * Have a column looked at by which rows are grouped.  Other columns may refer to it, so
+ * it has to stay as it is, and its double is looked at.
+ */
+static void
+guard_grouped(Query *query, TargetEntry *entry, Oid guard, Oid type)
+{
+	TargetEntry *original;
+
+	if (query->distinctClause != NIL || expression_returns_set((Node *) entry->expr))
+	{
+		dogpile_depend_note_unknown("A text by which rows are grouped becomes a time.");
+		return;
+	}
+	original = copyObject(entry);
+	original->resjunk = true;
+	original->resno = list_length(query->targetList) + 1;
+	query->targetList = lappend(query->targetList, original);
+	entry->ressortgroupref = 0;
+	entry->expr = (Expr *) make_guard(guard, (Node *) entry->expr, type);
+}
+
+/* Have the columns of a single SELECT looked at that become times. */
+static void
+guard_columns(Query *query, const char *source)
+{
+	int			ncolumns = list_length(query->targetList);
+
+	for (int i = 0; i < ncolumns; i++)
+	{
+		TargetEntry *entry = list_nth_node(TargetEntry, query->targetList, i);
+		Oid			type = find_target(entry, source);
+		Oid			guard = OidIsValid(type) ? require_guard() : InvalidOid;
+
+		if (!OidIsValid(guard))
+			continue;
+		if (entry->ressortgroupref != 0 &&
+			get_sortgroupref_clause_noerr(entry->ressortgroupref, query->groupClause) != NULL)
+			guard_grouped(query, entry, guard, type);
+		else
+			entry->expr = (Expr *) make_guard(guard, (Node *) entry->expr, type);
+	}
+}
+
+/*
+ * Have texts looked at that PL/pgSQL makes times of itself (target.c); in each query that
+ * UNION and its like combine, as columns of these are columns of the whole.
+ *
+ * query: is changed.
+ * node: NULL, or a part of the query's set operations.
+ *
+ * Errors: as above.
+ */
+static void
+guard_targets(Query *query, Node *node, const char *source)
+{
+	if (node != NULL && IsA(node, SetOperationStmt))
+	{
+		guard_targets(query, ((SetOperationStmt *) node)->larg, source);
+		guard_targets(query, ((SetOperationStmt *) node)->rarg, source);
+	}
+	else if (node != NULL)
+	{
+		query = rt_fetch(((RangeTblRef *) node)->rtindex, query->rtable)->subquery;
+		guard_targets(query, query->setOperations, source);
+	}
+	else if (query->commandType == CMD_SELECT && source != NULL)
+		guard_columns(query, source);
+}
+
+/* Add the default values of one call's arguments, as the planner would; returns whether. */
+static bool
+add_defaults(FuncExpr *call)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->funcid));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = list_length(call->args) < ((Form_pg_proc) GETSTRUCT(tuple))->pronargs;
+	if (result)
+		call->args = expand_function_arguments(call->args, false, call->funcresulttype, tuple);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Add the default values of arguments to all calls, so that these are looked at, too.
+ *
+ * context: set to whether there are any.
+ */
+static bool
+defaults_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, defaults_walker, context, 0);
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid >= FirstUnpinnedObjectId &&
+		add_defaults((FuncExpr *) node))
+		*(bool *) context = true;
+	return expression_tree_walker(node, defaults_walker, context);
 }
 
 /*
@@ -417,7 +566,9 @@ judge_body(FuncExpr *call, HeapTuple tuple, List **functions)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	Query	   *body = analyze_body(tuple, call);
+	bool		has_defaults = false;
 
+	(void) defaults_walker((Node *) body, &has_defaults);
 	if (body != NULL && makes_times_walker((Node *) body, NULL))
 		keep_function(call->funcid);
 	MemoryContextSwitchTo(oldcontext);
@@ -460,9 +611,12 @@ static void
 judge_statement(Query *query)
 {
 	List	   *functions = NIL;
+	bool		has_defaults = false;
 
-	/* The creator's query itself has been judged, and more strictly. */
-	if (!dogpile_depend_current->is_judged)
+	(void) defaults_walker((Node *) query, &has_defaults);
+
+	/* The creator's query itself has been judged, and more strictly, as it was written. */
+	if (!dogpile_depend_current->is_judged || has_defaults)
 		judge(query, &functions);
 	else if (dogpile_depend_current->calls_functions)
 		(void) bodies_walker((Node *) query, &functions);
@@ -487,6 +641,7 @@ plan(Query *query, const char *source, int options, ParamListInfo params)
 			nkept = 0;			/* a new query */
 		judge_statement(query);
 		query = guard_texts(query);
+		guard_targets(query, query->setOperations, source);
 	}
 	if (collection != NULL)
 		collection->nplanning++;

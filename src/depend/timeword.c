@@ -191,6 +191,23 @@ find_end(const char *quote, bool escapes)
 }
 
 /*
+ * Does a literal go on after its last quote?  That takes a newline before the next one;
+ * what is between them is not looked at more closely.
+ */
+static bool
+is_continued(const char *end)
+{
+	const char *next;
+
+	if (*end == '\0')
+		return false;
+	next = end + 1 + strspn(end + 1, " \t\n\r\f\v");
+	if (next[0] == '-' && next[1] == '-')
+		next = strchr(next, '\n') ? strchr(next, '\n') : "";
+	return *(next + strspn(next, " \t\n\r\f\v")) == '\'' && memchr(end, '\n', next + 1 - end) != NULL;
+}
+
+/*
  * The same for a literal in the text of a statement.  One with escapes is not
  * decoded; it counts as one that depends on the time.
  *
@@ -225,5 +242,7 @@ dogpile_timeword_check_literal(const char *source, int location, Oid type)
 	end = find_end(quote, strchr("eE", *begin) != NULL);
 	if (quote > begin && memchr(quote, '\\', end - quote) != NULL)
 		return pstrdup("A literal with escapes may depend on the time.");
+	if (is_continued(end))
+		return pstrdup("A literal in several parts may depend on the time.");
 	return dogpile_timeword_check(quote + 1, end - quote - 1, type);
 }
