@@ -116,7 +116,7 @@ dogpile_key_parse(const char *bytes, int len, Oid *database,
 
 	if (len < (int) (REGION_OFFSET + sizeof(text_len16)))
 		return -1;
-	memcpy(database, bytes, sizeof(Oid));
+	*database = dogpile_key_database(bytes);
 	*region_len = (uint8) bytes[REGION_OFFSET - 1];
 	*region = bytes + REGION_OFFSET;
 	offset = REGION_OFFSET + *region_len;

@@ -49,4 +49,14 @@ extern int	dogpile_key_parse(const char *bytes, int len, Oid *database,
 							  const char **region, int *region_len,
 							  const char **text, int *text_len);
 
+/* The database of a key, which its bytes begin with. */
+static inline Oid
+dogpile_key_database(const char *bytes)
+{
+	Oid			database;
+
+	memcpy(&database, bytes, sizeof(database));
+	return database;
+}
+
 #endif							/* DOGPILE_KEY_H */

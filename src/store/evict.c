@@ -35,7 +35,6 @@
 #include "storage/shmem.h"
 
 #include "store/evict.h"
-#include "version/tag.h"
 
 /* The small queue's share of the blocks, in per cent. */
 #define SMALL_PERCENT		10
@@ -82,7 +81,7 @@ typedef struct EvictControl
 	uint32		earliest_seen_s;	/* ... of what this round has swept */
 
 	DogpileBlockNo walker;		/* next of the main queue to look at, or none */
-	DogpileClock walk_began;	/* when this walk did */
+	uint64		walk_began;		/* the clock when this walk did */
 
 	uint32		nghost_sets;	/* a power of two */
 	uint32		ghost_stamp;	/* of the latest ghost */
@@ -149,18 +148,12 @@ dogpile_evict_shmem_init(uint32 nblocks)
 	memset(gone_at_s, 0xFF, nblocks * sizeof(uint32));
 }
 
-static uint32
-count_blocks(const DogpileStoredEntry *entry)
-{
-	return dogpile_evict_count_blocks(entry->key_len + entry->data_len);
-}
-
 /* Make an entry the newest of a queue. */
 static void
 push_newest(DogpileQueueId id, DogpileBlockNo number)
 {
 	Queue	   *queue = &control->queues[id];
-	DogpileStoredEntry *entry = dogpile_evict_entry(number);
+	DogpileStoredEntry *entry = dogpile_stored_entry(number);
 
 	entry->queue = id;
 	entry->newer = DOGPILE_NO_BLOCK;
@@ -168,9 +161,9 @@ push_newest(DogpileQueueId id, DogpileBlockNo number)
 	if (queue->newest == DOGPILE_NO_BLOCK)
 		queue->oldest = number;
 	else
-		dogpile_evict_entry(queue->newest)->newer = number;
+		dogpile_stored_entry(queue->newest)->newer = number;
 	queue->newest = number;
-	queue->nblocks += count_blocks(entry);
+	queue->nblocks += dogpile_stored_entry_blocks(entry);
 	queue->nentries++;
 }
 
@@ -183,17 +176,17 @@ relink(Queue *queue, const DogpileStoredEntry *entry,
 	   DogpileBlockNo for_newer, DogpileBlockNo for_older)
 {
 	if (control->walker != DOGPILE_NO_BLOCK &&
-		entry == dogpile_evict_entry(control->walker))
+		entry == dogpile_stored_entry(control->walker))
 		control->walker = for_older;
 
 	if (entry->newer == DOGPILE_NO_BLOCK)
 		queue->newest = for_newer;
 	else
-		dogpile_evict_entry(entry->newer)->older = for_newer;
+		dogpile_stored_entry(entry->newer)->older = for_newer;
 	if (entry->older == DOGPILE_NO_BLOCK)
 		queue->oldest = for_older;
 	else
-		dogpile_evict_entry(entry->older)->newer = for_older;
+		dogpile_stored_entry(entry->older)->newer = for_older;
 }
 
 /* Take an entry out of its queue. */
@@ -203,7 +196,7 @@ unlink_entry(DogpileStoredEntry *entry)
 	Queue	   *queue = &control->queues[entry->queue];
 
 	relink(queue, entry, entry->older, entry->newer);
-	queue->nblocks -= count_blocks(entry);
+	queue->nblocks -= dogpile_stored_entry_blocks(entry);
 	queue->nentries--;
 	entry->queue = DOGPILE_QUEUE_NONE;
 }
@@ -268,7 +261,7 @@ set_gone_at(DogpileBlockNo entry, uint32 at_s)
 void
 dogpile_evict_enter_locked(DogpileBlockNo entry, uint32 gone_at)
 {
-	push_newest(take_ghost(dogpile_evict_entry(entry)->hash) ?
+	push_newest(take_ghost(dogpile_stored_entry(entry)->hash) ?
 				DOGPILE_QUEUE_MAIN : DOGPILE_QUEUE_SMALL, entry);
 	set_gone_at(entry, gone_at);
 }
@@ -284,8 +277,8 @@ void
 dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 							 uint32 gone_at)
 {
-	DogpileStoredEntry *from = dogpile_evict_entry(old);
-	DogpileStoredEntry *to = dogpile_evict_entry(entry);
+	DogpileStoredEntry *from = dogpile_stored_entry(old);
+	DogpileStoredEntry *to = dogpile_stored_entry(entry);
 	Queue	   *queue = &control->queues[from->queue];
 
 	to->uses = from->uses;
@@ -299,8 +292,8 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 	to->newer = from->newer;
 	to->older = from->older;
 	relink(queue, from, entry, entry);
-	queue->nblocks += count_blocks(to);
-	queue->nblocks -= count_blocks(from);
+	queue->nblocks += dogpile_stored_entry_blocks(to);
+	queue->nblocks -= dogpile_stored_entry_blocks(from);
 	from->queue = DOGPILE_QUEUE_NONE;
 	gone_at_s[old] = DOGPILE_NEVER_GONE;
 	set_gone_at(entry, gone_at);
@@ -314,8 +307,8 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 void
 dogpile_evict_leave_locked(DogpileBlockNo entry)
 {
-	if (dogpile_evict_entry(entry)->queue != DOGPILE_QUEUE_NONE)
-		unlink_entry(dogpile_evict_entry(entry));
+	if (dogpile_stored_entry(entry)->queue != DOGPILE_QUEUE_NONE)
+		unlink_entry(dogpile_stored_entry(entry));
 	gone_at_s[entry] = DOGPILE_NEVER_GONE;
 }
 
@@ -328,48 +321,8 @@ void
 dogpile_evict_expire_locked(DogpileBlockNo entry, uint32 gone_at)
 {
 	/* One that was just chosen to go may no longer be an entry at that second. */
-	if (dogpile_evict_entry(entry)->queue != DOGPILE_QUEUE_NONE)
+	if (dogpile_stored_entry(entry)->queue != DOGPILE_QUEUE_NONE)
 		set_gone_at(entry, gone_at);
-}
-
-/* Has one of an entry's tags been invalidated after its snapshot? */
-static bool
-has_dead_tag(const DogpileStoredEntry *entry)
-{
-	DogpileCursor cursor = {(DogpileBlock *) entry,
-	offsetof(DogpileStoredEntry, data) - sizeof(DogpileBlockNo)};
-	DogpileTags head;
-
-	dogpile_pool_skip(&cursor, entry->key_len);
-	dogpile_pool_read(&cursor, &head, offsetof(DogpileTags, slots));
-	for (uint32 i = dogpile_tag_count_slots(&head); i > 0; i--)
-	{
-		DogpileSlot slot;
-
-		dogpile_pool_read(&cursor, &slot, sizeof(slot));
-		if (dogpile_version_is_hard_after(slot, entry->as_of))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Has an entry been invalidated for good?
- *
- * Errors: none.  Locks: that of its partition, or that of the pool if it is in
- * a queue, so that it stays where it is.
- */
-bool
-dogpile_evict_is_dead(const DogpileStoredEntry *entry)
-{
-	Oid			database;
-
-	memcpy(&database, entry->data, sizeof(database));	/* see key.c */
-	return dogpile_version_is_hard_after(dogpile_version_key_slot(entry->hash),
-										 entry->as_of) ||
-		dogpile_version_is_hard_after(dogpile_version_region_slot(database, entry->region),
-									  entry->as_of) ||
-		(entry->has_tags && has_dead_tag(entry));
 }
 
 /*
@@ -409,11 +362,11 @@ find_gone(uint32 now_s)
  * One that the small queue holds comes to its end soon.  The main queue may
  * not be drawn upon for long, and would stay full of what a single
  * invalidation of a region or a tag has killed.  A walk goes from the oldest
- * entry to the newest; there is no need for another until the clock of the
- * versions has moved.
+ * entry to the newest; there is no need for another until the clock has
+ * advanced.
  */
 static DogpileBlockNo
-find_dead(void)
+find_dead(uint64 clock)
 {
 	for (int step = 0; step < WALK_STEPS; step++)
 	{
@@ -422,16 +375,16 @@ find_dead(void)
 
 		if (number == DOGPILE_NO_BLOCK)
 		{
-			if (control->walk_began == dogpile_version_now())
+			if (control->walk_began == clock)
 				return DOGPILE_NO_BLOCK;
-			control->walk_began = dogpile_version_now();
+			control->walk_began = clock;
 			number = control->queues[DOGPILE_QUEUE_MAIN].oldest;
 			if (number == DOGPILE_NO_BLOCK)
 				return DOGPILE_NO_BLOCK;
 		}
-		entry = dogpile_evict_entry(number);
+		entry = dogpile_stored_entry(number);
 		control->walker = entry->newer;
-		if (dogpile_evict_is_dead(entry))
+		if (dogpile_stored_entry_is_dead(entry))
 			return number;
 	}
 	return DOGPILE_NO_BLOCK;
@@ -441,7 +394,7 @@ find_dead(void)
 static bool
 leaves_small(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
 {
-	if (dogpile_evict_is_dead(entry))
+	if (dogpile_stored_entry_is_dead(entry))
 		return true;
 	if (entry->uses > USES_TO_STAY && !force)
 	{
@@ -458,7 +411,7 @@ leaves_small(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
 static bool
 leaves_main(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
 {
-	if (entry->uses == 0 || force || dogpile_evict_is_dead(entry))
+	if (entry->uses == 0 || force || dogpile_stored_entry_is_dead(entry))
 		return true;
 	unlink_entry(entry);
 	entry->uses--;
@@ -484,7 +437,7 @@ find_oldest(void)
 		if (number == DOGPILE_NO_BLOCK)
 			return DOGPILE_NO_BLOCK;
 		if ((from_small ? leaves_small : leaves_main) (number,
-													   dogpile_evict_entry(number),
+													   dogpile_stored_entry(number),
 													   force))
 			return number;
 	}
@@ -494,18 +447,19 @@ find_oldest(void)
  * Choose an entry to drop and take it out of its queue.
  *
  * now_s: seconds since 2000.
+ * clock: advances whenever entries are invalidated.
  *
  * Returns its first block, or DOGPILE_NO_BLOCK if there is no entry.
  *
  * Errors: none.  Locks: the pool lock is held exclusively.
  */
 DogpileBlockNo
-dogpile_evict_pick_locked(uint32 now_s)
+dogpile_evict_pick_locked(uint32 now_s, uint64 clock)
 {
 	DogpileBlockNo number = find_gone(now_s);
 
 	if (number == DOGPILE_NO_BLOCK)
-		number = find_dead();
+		number = find_dead(clock);
 	if (number == DOGPILE_NO_BLOCK)
 		number = find_oldest();
 	if (number != DOGPILE_NO_BLOCK)

@@ -34,6 +34,7 @@
 #include "lib/clock.h"
 #include "lib/lwlock_check.h"
 #include "stats/stats.h"
+#include "store/evict.h"
 #include "store/index.h"
 
 /* Blocks for each bucket, and for each place of a key. */
@@ -111,7 +112,7 @@ place_of(uint64 hash)
 void
 dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
 {
-	DogpileStoredEntry *entry = dogpile_evict_entry(number);
+	DogpileStoredEntry *entry = dogpile_stored_entry(number);
 	DogpileBlockNo *place = place_of(entry->hash);
 
 	DogpileAssertHeld(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
@@ -120,7 +121,7 @@ dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
 	entry->previous_of_key = DOGPILE_NO_BLOCK;
 	entry->next_of_key = *place;
 	if (*place != DOGPILE_NO_BLOCK)
-		dogpile_evict_entry(*place)->previous_of_key = number;
+		dogpile_stored_entry(*place)->previous_of_key = number;
 	*place = number;
 }
 
@@ -132,19 +133,17 @@ dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
 void
 dogpile_index_unlink_locked(DogpileBlockNo *link)
 {
-	DogpileStoredEntry *entry = dogpile_evict_entry(*link);
+	DogpileStoredEntry *entry = dogpile_stored_entry(*link);
 
 	DogpileAssertHeld(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	*link = entry->next_in_bucket;
 	if (entry->previous_of_key == DOGPILE_NO_BLOCK)
 		*place_of(entry->hash) = entry->next_of_key;
 	else
-		dogpile_evict_entry(entry->previous_of_key)->next_of_key = entry->next_of_key;
+		dogpile_stored_entry(entry->previous_of_key)->next_of_key = entry->next_of_key;
 	if (entry->next_of_key != DOGPILE_NO_BLOCK)
-		dogpile_evict_entry(entry->next_of_key)->previous_of_key = entry->previous_of_key;
-	dogpile_stats_entry_removed(entry->region,
-								(Size) dogpile_evict_count_blocks(entry->key_len + entry->data_len)
-								* DOGPILE_BLOCK_SIZE);
+		dogpile_stored_entry(entry->next_of_key)->previous_of_key = entry->previous_of_key;
+	dogpile_stats_entry_removed(entry->region, dogpile_stored_entry_memory(entry));
 }
 
 /*
@@ -160,7 +159,7 @@ dogpile_index_find_link_locked(DogpileBlockNo number, uint64 hash)
 
 	DogpileAssertHeld(dogpile_index_lock(hash), LW_SHARED);
 	while (*link != DOGPILE_NO_BLOCK && *link != number)
-		link = &dogpile_evict_entry(*link)->next_in_bucket;
+		link = &dogpile_stored_entry(*link)->next_in_bucket;
 	return link;
 }
 
@@ -168,16 +167,6 @@ dogpile_index_find_link_locked(DogpileBlockNo number, uint64 hash)
  * All variants of a key
  * --------------------------------------------------------------------
  */
-
-static bool
-is_variant(const DogpileStoredEntry *entry, const DogpileKey *key)
-{
-	DogpileCursor cursor = dogpile_index_cursor(entry);
-
-	return DOGPILE_KEY_BASE(entry->hash) == DOGPILE_KEY_BASE(key->hash) &&
-		entry->key_len >= key->base_len &&
-		dogpile_pool_equals(&cursor, key->bytes, key->base_len);
-}
 
 /*
  * Was an entry created a moment ago?  Then there may be sessions that have
@@ -226,12 +215,12 @@ remove_some(const DogpileKey *key, DogpileRemoval what, DogpileClock before)
 	while (next != DOGPILE_NO_BLOCK && nremoved < REMOVED_LOCKED)
 	{
 		DogpileBlockNo number = next;
-		DogpileStoredEntry *entry = dogpile_evict_entry(number);
+		DogpileStoredEntry *entry = dogpile_stored_entry(number);
 
 		next = entry->next_of_key;
-		if (!is_variant(entry, key) ||
+		if (!dogpile_stored_entry_is_variant(entry, key) ||
 			(what == DOGPILE_REMOVE_OLDER ? entry->as_of >= before :
-			 !dogpile_evict_is_dead(entry)))
+			 !dogpile_stored_entry_is_dead(entry)))
 			continue;
 		if (may_be_awaited(entry))
 			dogpile_evict_expire_locked(number, now_s + AWAITED_US / USECS_PER_SEC + 1);
@@ -290,13 +279,13 @@ find_living(const DogpileKey *key, int max_dead, int *ndead)
 	LWLockAcquire(dogpile_index_lock(key->hash), LW_SHARED);
 	for (number = *place_of(key->hash);
 		 number != DOGPILE_NO_BLOCK && !found && *ndead < max_dead;
-		 number = dogpile_evict_entry(number)->next_of_key)
+		 number = dogpile_stored_entry(number)->next_of_key)
 	{
-		DogpileStoredEntry *entry = dogpile_evict_entry(number);
+		DogpileStoredEntry *entry = dogpile_stored_entry(number);
 
-		if (!is_variant(entry, key))
+		if (!dogpile_stored_entry_is_variant(entry, key))
 			continue;
-		found = !dogpile_evict_is_dead(entry);
+		found = !dogpile_stored_entry_is_dead(entry);
 		if (!found)
 			(*ndead)++;
 	}

@@ -15,7 +15,7 @@
 #define DOGPILE_INDEX_H
 
 #include "entry/key.h"
-#include "store/evict.h"
+#include "store/stored_entry.h"
 
 /* Number of locks that dogpile.c has to ask for. */
 #define DOGPILE_INDEX_PARTITIONS	128
@@ -66,18 +66,6 @@ dogpile_index_bucket(uint64 hash)
 								  dogpile_index_buckets_per_partition +
 								  (uint32) (((hash >> 32) *
 											 dogpile_index_buckets_per_partition) >> 32)];
-}
-
-/* A cursor at the start of an entry's key. */
-static inline DogpileCursor
-dogpile_index_cursor(const DogpileStoredEntry *entry)
-{
-	DogpileCursor cursor = {
-		(DogpileBlock *) entry,
-		offsetof(DogpileStoredEntry, data) - offsetof(DogpileBlock, payload)
-	};
-
-	return cursor;
 }
 
 #endif							/* DOGPILE_INDEX_H */

@@ -45,6 +45,8 @@
 #include "store/pool.h"
 #include "store/store.h"
 #include "store/store_memory.h"
+#include "store/stored_entry.h"
+#include "version/version.h"
 
 /* Values up to this size are copied to memory that is allocated once. */
 #define SCRATCH_SIZE		(64 * 1024)
@@ -144,63 +146,15 @@ find_locked(const DogpileKey *key, DogpileBlockNo **link, DogpileCursor *cursor)
 	*link = dogpile_index_bucket(key->hash);
 	while (**link != DOGPILE_NO_BLOCK)
 	{
-		DogpileStoredEntry *entry = dogpile_evict_entry(**link);
+		DogpileStoredEntry *entry = dogpile_stored_entry(**link);
 
 		dogpile_pool_prefetch(**link);
 
-		if (entry->hash == key->hash && entry->key_len == key->len)
-		{
-			dogpile_pool_prefetch(entry->next);
-			*cursor = dogpile_index_cursor(entry);
-			if (dogpile_pool_equals(cursor, key->bytes, key->len))
-				break;
-		}
+		if (dogpile_stored_entry_has_key(entry, key, cursor))
+			break;
 		*link = &entry->next_in_bucket;
 	}
 	return **link;
-}
-
-/* The facts of an entry that its head tells; a copy, for use without a lock. */
-static void
-read_head(const DogpileStoredEntry *stored, DogpileEntry *entry)
-{
-	entry->created_at = stored->created_at;
-	entry->lifetime_s = stored->lifetime_s;
-	entry->as_of = stored->as_of;
-	entry->creation_us = stored->creation_us;
-	entry->tags = NULL;
-	entry->is_outdated = false;
-	entry->grant = NULL;
-	entry->outside = NULL;
-	entry->value.data = NULL;
-	entry->value.size = stored->data_len;
-}
-
-/* How large a buffer read_data() needs: two parts, both aligned. */
-static inline Size
-buffer_size(const DogpileStoredEntry *stored)
-{
-	return (Size) stored->data_len + MAXIMUM_ALIGNOF;
-}
-
-/* Copy tags and value; the cursor is behind the key. */
-static void
-read_data(const DogpileStoredEntry *stored, DogpileCursor *cursor, char *buffer,
-		  DogpileEntry *entry)
-{
-	if (stored->has_tags)
-	{
-		DogpileTags *tags = (DogpileTags *) buffer;
-
-		dogpile_pool_read(cursor, &tags->size, sizeof(tags->size));
-		dogpile_pool_read(cursor, buffer + sizeof(tags->size),
-						  tags->size - sizeof(tags->size));
-		entry->tags = tags;
-		entry->value.size -= tags->size;
-		buffer += MAXALIGN(tags->size);
-	}
-	dogpile_pool_read(cursor, buffer, entry->value.size);
-	entry->value.data = buffer;
 }
 
 /*
@@ -222,17 +176,13 @@ copy_entry(const DogpileKey *key, char *buffer, Size size, DogpileEntry *entry)
 	number = find_locked(key, &link, &cursor);
 	if (number != DOGPILE_NO_BLOCK)
 	{
-		DogpileStoredEntry *stored = dogpile_evict_entry(number);
+		DogpileStoredEntry *stored = dogpile_stored_entry(number);
 
-		needed = buffer_size(stored);
+		needed = dogpile_stored_entry_copied_size(stored);
 		if (needed <= size)
 		{
-			read_head(stored, entry);
-			read_data(stored, &cursor, buffer, entry);
-
-			/* A raise lost to another session's does no harm. */
-			if (stored->uses < DOGPILE_MAX_USES)
-				stored->uses++;
+			dogpile_stored_entry_copy(stored, &cursor, buffer, entry);
+			dogpile_evict_note_use(stored);
 		}
 	}
 	LWLockRelease(lock);
@@ -275,7 +225,7 @@ shmem_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shap
 static void
 take_victim(DogpileBlockNo victim, uint64 hash, DogpileChain *chain)
 {
-	DogpileStoredEntry *entry = dogpile_evict_entry(victim);
+	DogpileStoredEntry *entry = dogpile_stored_entry(victim);
 	DogpileBlockNo *link;
 	DogpileChain blocks;
 	bool		counts = false;
@@ -285,7 +235,7 @@ take_victim(DogpileBlockNo victim, uint64 hash, DogpileChain *chain)
 	link = dogpile_index_find_link_locked(victim, hash);
 	if (*link == victim && entry->queue == DOGPILE_QUEUE_NONE)
 	{
-		counts = !dogpile_evict_is_dead(entry);
+		counts = !dogpile_stored_entry_is_dead(entry);
 		region = entry->region;
 		dogpile_index_unlink_locked(link);
 	}
@@ -322,9 +272,9 @@ reserve(DogpileChain *chain, uint32 count)
 		dogpile_pool_take_locked(chain, count);
 		if (chain->count < count)
 		{
-			victim = dogpile_evict_pick_locked(now_s);
+			victim = dogpile_evict_pick_locked(now_s, dogpile_version_now());
 			if (victim != DOGPILE_NO_BLOCK)
-				hash = dogpile_evict_entry(victim)->hash;
+				hash = dogpile_stored_entry(victim)->hash;
 		}
 		LWLockRelease(dogpile_pool_lock);
 
@@ -352,33 +302,6 @@ compute_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 		DOGPILE_NEVER_GONE : (uint32) Max(gone_at_s, 0);
 }
 
-/* Fill a chain with an entry. */
-static void
-write_entry(const DogpileChain *chain, int region_number, const DogpileKey *key,
-			const DogpileEntry *entry)
-{
-	DogpileStoredEntry *stored = dogpile_evict_entry(chain->head);
-	Size		tags_size = entry->tags ? entry->tags->size : 0;
-	DogpileCursor cursor = dogpile_index_cursor(stored);
-
-	stored->hash = key->hash;
-	stored->created_at = entry->created_at;
-	stored->as_of = entry->as_of;
-	stored->key_len = key->len;
-	stored->lifetime_s = (float4) entry->lifetime_s;
-	stored->creation_us = (uint32) Min(entry->creation_us, PG_UINT32_MAX);
-	stored->data_len = (uint32) (tags_size + entry->value.size);
-	stored->region = (uint8) region_number;
-	stored->has_tags = entry->tags != NULL;
-	stored->uses = 0;
-	stored->queue = DOGPILE_QUEUE_NONE;
-
-	dogpile_pool_write(&cursor, key->bytes, key->len);
-	if (entry->tags)
-		dogpile_pool_write(&cursor, entry->tags, tags_size);
-	dogpile_pool_write(&cursor, entry->value.data, entry->value.size);
-}
-
 static DogpileStatus
 shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 			  const DogpileEntry *entry, DogpilePrepared **prepared, const char **reason)
@@ -387,12 +310,13 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 		entry->value.size;
 	int			region_number = dogpile_region_number(region);
 	DogpilePrepared *result;
+	DogpileStoredEntry *stored;
 	uint32		count;
 
 	if (bytes / DOGPILE_BLOCK_SIZE >= dogpile_pool_size() / MAX_SHARE ||
 		bytes > PG_UINT32_MAX)
 		return DOGPILE_TOO_LARGE;
-	count = dogpile_evict_count_blocks(bytes);
+	count = dogpile_stored_entry_blocks_for(bytes);
 
 	/* Everything that may raise an error comes before the blocks are taken. */
 	result = palloc(sizeof(DogpilePrepared));
@@ -402,7 +326,9 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 		pfree(result);
 		return DOGPILE_FULL;
 	}
-	write_entry(&result->chain, region_number, key, entry);
+	stored = dogpile_stored_entry(result->chain.head);
+	dogpile_stored_entry_write(stored, region_number, key, entry);
+	dogpile_evict_begin(stored);
 	*prepared = result;
 	return DOGPILE_OK;
 }
@@ -427,10 +353,10 @@ static DogpileBlockNo
 find_same_locked(DogpileStoredEntry *new, DogpileBlockNo **link)
 {
 	char		bytes[DOGPILE_MAX_KEY_BYTES];
-	DogpileKey	key = {.hash = new->hash,.len = new->key_len,.bytes = bytes};
-	DogpileCursor cursor = dogpile_index_cursor(new);
+	DogpileKey	key;
+	DogpileCursor cursor;
 
-	dogpile_pool_read(&cursor, bytes, new->key_len);
+	dogpile_stored_entry_read_key(new, &key, bytes);
 	return find_locked(&key, link, &cursor);
 }
 
@@ -439,7 +365,7 @@ shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
 			  DogpileClock as_of)
 {
 	DogpileBlockNo number = prepared->chain.head;
-	DogpileStoredEntry *entry = dogpile_evict_entry(number);
+	DogpileStoredEntry *entry = dogpile_stored_entry(number);
 	DogpileBlockNo *link;
 	DogpileBlockNo old;
 	DogpileChain freed = {0};
@@ -448,7 +374,7 @@ shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
 	LWLockAcquire(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	old = find_same_locked(entry, &link);
 	if (old != DOGPILE_NO_BLOCK &&
-		must_stay(dogpile_evict_entry(old), entry, mode))
+		must_stay(dogpile_stored_entry(old), entry, mode))
 	{
 		LWLockRelease(dogpile_index_lock(entry->hash));
 		dogpile_pool_put(&prepared->chain);
@@ -503,54 +429,6 @@ typedef struct ScannedBuckets
 	uint32		end;
 } ScannedBuckets;
 
-/* Bytes that the copy of an entry without its value takes in a scan. */
-static Size
-scanned_size(DogpileStoredEntry *stored)
-{
-	Size		size = MAXALIGN(sizeof(DogpileScannedEntry)) + MAXALIGN(stored->key_len);
-
-	if (stored->has_tags)
-	{
-		DogpileCursor cursor = dogpile_index_cursor(stored);
-		DogpileTags head;
-
-		dogpile_pool_skip(&cursor, stored->key_len);
-		dogpile_pool_read(&cursor, &head, offsetof(DogpileTags, slots));
-		size += MAXALIGN(head.size);
-	}
-	return size;
-}
-
-/* Copy an entry without its value; returns the position behind the copy. */
-static char *
-copy_scanned(DogpileStoredEntry *stored, char *buffer)
-{
-	DogpileScannedEntry *scanned = (DogpileScannedEntry *) buffer;
-	DogpileCursor cursor = dogpile_index_cursor(stored);
-
-	buffer += MAXALIGN(sizeof(DogpileScannedEntry));
-	read_head(stored, &scanned->entry);
-	dogpile_pool_read(&cursor, buffer, stored->key_len);
-	scanned->key = buffer;
-	scanned->key_len = stored->key_len;
-	scanned->hash = stored->hash;
-	scanned->memory = (Size) dogpile_evict_count_blocks(stored->key_len + stored->data_len)
-		* DOGPILE_BLOCK_SIZE;
-	buffer += MAXALIGN(stored->key_len);
-	if (stored->has_tags)
-	{
-		DogpileTags *tags = (DogpileTags *) buffer;
-
-		dogpile_pool_read(&cursor, &tags->size, sizeof(tags->size));
-		dogpile_pool_read(&cursor, buffer + sizeof(tags->size),
-						  tags->size - sizeof(tags->size));
-		scanned->entry.tags = tags;
-		scanned->entry.value.size -= tags->size;
-		buffer += MAXALIGN(tags->size);
-	}
-	return buffer;
-}
-
 /*
  * Copy the entries of some buckets of a partition as far as the buffer goes.
  *
@@ -570,16 +448,16 @@ scan_buckets(const ScannedBuckets *which, char *buffer, Size size, int *count,
 	for (uint32 i = which->first; i < which->end; i++)
 		for (DogpileBlockNo number = buckets[i];
 			 number != DOGPILE_NO_BLOCK;
-			 number = dogpile_evict_entry(number)->next_in_bucket)
+			 number = dogpile_stored_entry(number)->next_in_bucket)
 		{
-			DogpileStoredEntry *stored = dogpile_evict_entry(number);
+			DogpileStoredEntry *stored = dogpile_stored_entry(number);
 
-			needed += scanned_size(stored) + sizeof(DogpileScannedEntry *);
+			needed += dogpile_stored_entry_scanned_size(stored) + sizeof(DogpileScannedEntry *);
 			if (needed > size)
 				continue;
 			/* Pointers to the copies grow down from the buffer's end. */
 			entries[-1 - (*count)++] = (DogpileScannedEntry *) next;
-			next = copy_scanned(stored, next);
+			next = dogpile_stored_entry_copy_scanned(stored, next);
 		}
 	LWLockRelease(&dogpile_index_locks[which->partition].lock);
 	return needed;
