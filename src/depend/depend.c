@@ -401,8 +401,8 @@ hides_builtins(void)
 
 /*
  * Let the checks of domains be planned anew when they are needed.  What is kept of them may
- * have been planned under another search_path: a function in SQL that is part of it has
- * found others by that.
+ * become outdated without PostgreSQL's noticing: a function in SQL, which is then part of
+ * the plan, was replaced, or has found others by the search_path that was set.
  *
  * Errors: none.
  */

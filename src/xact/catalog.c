@@ -151,35 +151,30 @@ note_forgotten(DogpileSlot slot)
 }
 
 /*
- * Let this session forget what it has made of something that was changed, and that
- * PostgreSQL keeps all the same.  It would give others values that they do not compute.
- *
- *	- Which schemas of search_path it may use changes with the roles that its role is a
- *	  member of; the owner of a database is one of pg_database_owner.
- *	- The checks of domains are planned once.  A function in SQL may then be part of them.
+ * Let this session forget which schemas of search_path it may use, which PostgreSQL keeps
+ * although it changes with the roles that its role is a member of; the owner of a
+ * database is one of pg_database_owner.  It would give others values that they do not compute.
  *
  * Errors, locks: none.
  */
 static void
-forget_derived(int cacheid)
+forget_path(int cacheid)
 {
 	if (cacheid == AUTHOID || cacheid == AUTHMEMROLEMEM || cacheid == DATABASEOID)
 		CallSyscacheCallbacks(NAMESPACEOID, 0);
-	else if (cacheid == PROCOID)
-		CallSyscacheCallbacks(CONSTROID, 0);
 }
 
 /* PostgreSQL calls these; hash or relid is 0 if all has to be forgotten. */
 static void
 database_callback(Datum arg, int cacheid, uint32 hash)
 {
-	forget_derived(cacheid);
+	forget_path(cacheid);
 }
 
 static void
 syscache_callback(Datum arg, int cacheid, uint32 hash)
 {
-	forget_derived(cacheid);
+	forget_path(cacheid);
 	if (!IsTransactionState() || !TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return;
 	if (hash == 0)
