@@ -81,6 +81,7 @@ END $$;
 SELECT compare();
 ALTER TABLE named RENAME TO renamed;
 CREATE TABLE named (i int);
+SELECT compare();
 ALTER ROLE regress_dogpile_named RENAME TO regress_dogpile_renamed;
 CREATE ROLE regress_dogpile_named;
 SELECT compare();

@@ -46,6 +46,9 @@ static DogpileSlot forgotten[MAX_FORGOTTEN];
 static int	nforgotten = 0;
 static bool forgot_more = false;
 
+/* Is it our own doing that PostgreSQL calls callbacks for schemas? */
+static bool is_forgetting_path = false;
+
 /* What the transaction has run so far. */
 static bool has_vacuumed = false;
 static bool has_done_other = false;
@@ -160,8 +163,11 @@ note_forgotten(DogpileSlot slot)
 static void
 forget_path(int cacheid)
 {
-	if (cacheid == AUTHOID || cacheid == AUTHMEMROLEMEM || cacheid == DATABASEOID)
-		CallSyscacheCallbacks(NAMESPACEOID, 0);
+	if (cacheid != AUTHOID && cacheid != AUTHMEMROLEMEM && cacheid != DATABASEOID)
+		return;
+	is_forgetting_path = true;
+	CallSyscacheCallbacks(NAMESPACEOID, 0);
+	is_forgetting_path = false;
 }
 
 /* PostgreSQL calls these; hash or relid is 0 if all has to be forgotten. */
@@ -174,6 +180,8 @@ database_callback(Datum arg, int cacheid, uint32 hash)
 static void
 syscache_callback(Datum arg, int cacheid, uint32 hash)
 {
+	if (is_forgetting_path)
+		return;
 	forget_path(cacheid);
 	if (!IsTransactionState() || !TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return;
