@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wire.c
- *	  An entry as bytes that other servers understand: what surrounds its rows.
+ *	  An entry as bytes that other servers understand: all but its rows.
  *
  * Numbers are in network byte order, strings are in UTF-8.
  *
@@ -16,13 +16,12 @@
  *		uint32		length of the rows, then the rows; see wire_rows.c
  *		seal		CRC-32C (4 bytes), or HMAC-SHA256 (32 bytes)
  *
- * The seal covers all that is before it, and the name under which the entry is
- * stored, so bytes that were stored under another name are refused.  The
- * checksum finds accidents.  It does not keep anybody from making up an entry:
- * that takes a secret, which only the HMAC depends on.
+ * The seal covers everything before it, and the name under which the entry is stored,
+ * so bytes that were stored under another name are refused.  The checksum detects
+ * accidental damage.  Only the HMAC, which depends on a secret, detects forged entries.
  *
- * Nothing here looks at a catalog, and reading without a secret allocates
- * nothing, since it also happens while a transaction commits.
+ * Nothing here reads a catalog, and reading without a secret allocates no memory,
+ * since it also happens during COMMIT.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -50,7 +49,7 @@
 #define MAGIC_LEN			4
 #define VERSION				2
 
-/* Flags.  One that is not here means something that we do not understand. */
+/* Flags.  An entry with any other flag is of an unknown version. */
 #define FLAG_AUTHENTIC		0x01	/* the seal is an HMAC */
 
 #define CRC_LEN				sizeof(pg_crc32c)
@@ -104,7 +103,7 @@ compute_hmac(DogpileBytes bytes, DogpileBytes name, const char *secret, uint8 *s
 	return ok;
 }
 
-/* Compare in a time that does not tell how many bytes are right. */
+/* Compare two seals in a time that does not depend on how many bytes are equal. */
 static bool
 seals_equal(const uint8 *a, const uint8 *b, size_t len)
 {
@@ -210,13 +209,12 @@ encode(void *arg)
  *
  * tokens: at most DOGPILE_WIRE_MAX_TOKENS of at most 255 bytes each.
  * name: under which it will be stored.
- * secret: of those who may make entries, or "".
+ * secret: to authenticate the entry with, or "".
  * out: the bytes are appended to it.
+ * reason: if the result is false, set to why other servers cannot read the entry, or to
+ *		NULL if it is too large.
  *
- * reason: why, if the result is false because it means nothing to other servers; NULL
- *		if it is too large.
- *
- * Returns false in both cases, with "out" as it was.
+ * Returns false if it cannot be encoded; "out" is unchanged then.
  *
  * Errors: out of memory, query cancel, failures of the system.
  */
@@ -266,7 +264,7 @@ dogpile_wire_encode(const DogpileEntry *entry, const DogpileBytes *tokens,
  * --------------------------------------------------------------------
  */
 
-/* Take so many bytes off the front; false if there are not as many. */
+/* Take this many bytes off the front; false if there are not as many. */
 static bool
 take(DogpileBytes *bytes, size_t len, const char **data)
 {
@@ -325,7 +323,7 @@ take_uint64(DogpileBytes *bytes, uint64 *value)
 	return true;
 }
 
-/* Times within the bounds that arithmetic with them relies on. */
+/* Read the times, which must be within the bounds that arithmetic with them relies on. */
 static bool
 read_times(DogpileBytes *bytes, DogpileWireHead *head)
 {
@@ -374,7 +372,7 @@ read_tags(DogpileBytes *bytes, DogpileWireHead *head)
 	{
 		uint16		len;
 
-		/* How long it may be is known when it is converted. */
+		/* The maximum length applies after the conversion. */
 		if (!take_uint16(bytes, &len) || !take(bytes, len, &head->tags[i].data) ||
 			pg_encoding_verifymbstr(dogpile_wire_encoding(), head->tags[i].data, len) != len)
 			return false;
@@ -396,7 +394,7 @@ read_wire_head(DogpileBytes bytes, DogpileWireHead *head)
 	return true;
 }
 
-/* Look at the seal; on OK, *bytes no longer has it. */
+/* Check the seal, which is removed from *bytes if it is right. */
 static DogpileWireStatus
 check_seal(DogpileBytes *bytes, uint8 flags, DogpileBytes name, const char *secret,
 		   const char **reason)
@@ -407,13 +405,13 @@ check_seal(DogpileBytes *bytes, uint8 flags, DogpileBytes name, const char *secr
 
 	if (authentic != (secret[0] != '\0'))
 	{
-		*reason = authentic ? "it is authenticated, but no secret is set here" :
+		*reason = authentic ? "it is authenticated, but the region has no secret" :
 			"it is not authenticated";
 		return DOGPILE_WIRE_UNAUTHENTIC;
 	}
 	if (bytes->len < seal_len(flags))
 	{
-		*reason = "it is cut short";
+		*reason = "it is truncated";
 		return DOGPILE_WIRE_DAMAGED;
 	}
 	bytes->len -= seal_len(flags);
@@ -425,19 +423,19 @@ check_seal(DogpileBytes *bytes, uint8 flags, DogpileBytes name, const char *secr
 		return memcmp(seal, expected, CRC_LEN) == 0 ?
 			DOGPILE_WIRE_OK : DOGPILE_WIRE_DAMAGED;
 	}
-	*reason = "it was made or altered by someone who does not know the secret";
+	*reason = "it was made or altered without the secret";
 	return compute_hmac(*bytes, name, secret, expected) &&
 		seals_equal(seal, expected, HMAC_LEN) ?
 		DOGPILE_WIRE_OK : DOGPILE_WIRE_UNAUTHENTIC;
 }
 
 /*
- * Check bytes from outside, and read what surrounds the value.
+ * Check the bytes of an entry, and read all but its value.
  *
  * name: under which they were stored.
  * secret: as for dogpile_wire_encode().
- * head: filled in if the result is DOGPILE_WIRE_OK; points into the bytes.
- * reason: otherwise why, for the log.
+ * head: filled in if the result is DOGPILE_WIRE_OK; it points into the bytes.
+ * reason: otherwise set to why, for the log.
  *
  * Errors: none without a secret, with one, out of memory.
  */
@@ -466,10 +464,10 @@ dogpile_wire_open(DogpileBytes bytes, DogpileBytes name, const char *secret,
 	if (status != DOGPILE_WIRE_OK)
 		return status;
 
-	/* A seal may be right on something that is wrong. */
+	/* The seal may be right although the rest is not an entry. */
 	if (bytes.len < MAGIC_LEN + sizeof(version) + sizeof(flags))
 	{
-		*reason = "it is cut short";
+		*reason = "it is truncated";
 		return DOGPILE_WIRE_DAMAGED;
 	}
 	rest.len = bytes.len - (rest.data - bytes.data);
@@ -506,12 +504,12 @@ convert_tags(void *arg)
 }
 
 /*
- * Turn the tags of an entry into tags of this server: in its encoding, and
- * within the limits that all of its tags are in.
+ * Convert the tags of an entry to the encoding of this database, and check that they do
+ * not exceed the maximum length of a tag.
  *
- * head: of an entry that was opened.  Its tags then point into the bytes, or to
+ * head: of an entry that was opened.  Its tags then point into the bytes, or to memory in
  * CurrentMemoryContext.
- * reason: why, if the result is false.
+ * reason: set to why, if the result is false.
  *
  * Errors: out of memory, query cancel, failures of the system.
  */

@@ -19,12 +19,12 @@
 
 #include "lib/stringinfo.h"
 
-/* Most tokens in an entry: of region and key, and of each tag. */
+/* Maximum number of tokens in an entry: of its region and key, and of each tag. */
 #define DOGPILE_WIRE_MAX_TOKENS		(2 + DOGPILE_MAX_TAGS)
 
 /*
- * What surrounds the value.  Tokens are opaque here: they stand for the versions
- * of what the entry depends on, as store_remote.c found them.
+ * All of an entry but its value.  Tokens are opaque here: they are the versions of what
+ * the entry depends on, as store_remote.c found them.
  */
 typedef struct DogpileWireHead
 {

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * wire_datum.c
- *	  Single values as other servers understand them.
+ *	  Single values as bytes that other servers understand.
  *
  * A field is an int32 length, -1 for a null, and as many bytes:
  *
- *		SCALAR		what its send function gives, or a name; see wire_reg.c
+ *		SCALAR		the result of its send function, or a name; see wire_reg.c
  *		DOMAIN		as its base type
  *		ARRAY		uint8 dimensions, for each: int32 length, int32 lower bound;
  *					then a field for each element
@@ -14,13 +14,13 @@
  *		COMPOSITE	a field for each column
  *		RECORD		its row type, see wire_types.c; a field for each column
  *
- * The send functions of all but scalars are not used: they put OIDs into what
+ * The send functions of types other than scalars are not used: they put OIDs into what
  * they send.
  *
- * What is read may be hostile, though its checksum be right.  Nothing is
- * allocated for a count that cannot be true, and whatever has to hold for a
- * value of a type is checked by the functions that make such values.  What could run
- * a function that a user has defined is not called; see trust.c.
+ * The bytes that are read may be hostile even if their checksum is right.  No memory is
+ * allocated for a count that is impossible, and the functions that make values of a type
+ * check all that must hold for them.  No function is called that could run one that a
+ * user has defined; see trust.c.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -67,7 +67,7 @@ static Datum read_field(DogpileWireReader *reader, DogpileWireType *type,
  * --------------------------------------------------------------------
  */
 
-/* Send functions write what is the same on all machines and versions. */
+/* The results of send functions are the same on all machines and in all versions. */
 static void
 write_scalar(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -84,8 +84,8 @@ write_scalar(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 }
 
 /*
- * Dimensions, then elements.  Not by array_send(), which names the element type by an
- * OID, and lets its elements be sent by functions that do the same.
+ * Write the dimensions, then the elements.  array_send() is not used because it writes
+ * the OID of the element type, and the send functions of elements may do the same.
  */
 static void
 write_array(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
@@ -108,7 +108,7 @@ write_array(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 		write_field(writer, element, values[i], nulls[i]);
 }
 
-/* Likewise not by range_send(): the subtype may be any of these kinds. */
+/* range_send() is not used for the same reason: the subtype may be of any kind. */
 static void
 write_range(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -132,7 +132,7 @@ write_range(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 		write_field(writer, type->inner, upper.val, false);
 }
 
-/* A multirange is the ranges that it consists of. */
+/* Write a multirange as the ranges that it consists of. */
 static void
 write_multirange(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -146,7 +146,7 @@ write_multirange(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 		write_field(writer, type->inner, RangeTypePGetDatum(ranges[i]), false);
 }
 
-/* A row by its columns; what is not one any more is left out. */
+/* Write the columns of a row, except dropped ones. */
 static void
 write_tuple(DogpileWireWriter *writer, DogpileWireType *type, HeapTupleHeader header)
 {
@@ -158,7 +158,7 @@ write_tuple(DogpileWireWriter *writer, DogpileWireType *type, HeapTupleHeader he
 	dogpile_wire_write_columns(writer, type, values, nulls);
 }
 
-/* Even in a column of type record may be one of a named type. */
+/* Write a record with its row type; even a record may be of a named type. */
 static void
 write_record(DogpileWireWriter *writer, Datum datum)
 {
@@ -173,7 +173,7 @@ write_record(DogpileWireWriter *writer, Datum datum)
 	write_tuple(writer, type, header);
 }
 
-/* Write what a datum of any kind consists of. */
+/* Write a datum of any kind. */
 static void
 write_datum(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 {
@@ -207,8 +207,8 @@ write_datum(DogpileWireWriter *writer, DogpileWireType *type, Datum datum)
 }
 
 /*
- * A length, which is filled in afterwards, and the datum; or a length that stands for
- * a null.  So whoever does not understand a datum knows where it ends.
+ * Write the length of the datum, which is filled in afterwards, and the datum; or a length
+ * that stands for a null.  So a reader can skip a datum that it does not understand.
  */
 static void
 write_field(DogpileWireWriter *writer, DogpileWireType *type, Datum datum, bool isnull)
@@ -244,14 +244,14 @@ dogpile_wire_write_columns(DogpileWireWriter *writer, const DogpileWireType *typ
  */
 
 /*
- * Types whose receive functions allocate memory by a number that they find in
- * the first bytes, before they look for what it counts.
+ * Types whose receive functions allocate memory by a number in the first bytes, before
+ * they check that there are as many items.
  */
 static const struct
 {
 	Oid			typid;
 	int			offset;			/* of the number */
-	int			bits;			/* that each of what it counts takes at least */
+	int			bits;			/* minimum size of an item */
 }			counting_types[] =
 {
 	{BITOID, 0, 1},
@@ -266,7 +266,7 @@ static const struct
 	{OIDVECTOROID, 12, 32}
 };
 
-/* The number at an offset; what is cut short is left to the receive function. */
+/* The number at an offset, or 0 if the data end before it. */
 static uint32
 peek_uint32(const char *data, size_t len, size_t offset)
 {
@@ -278,11 +278,11 @@ peek_uint32(const char *data, size_t len, size_t offset)
 	return pg_ntoh32(number);
 }
 
-/* May bytes say that there are so many of something? */
+/* Can the data have as many items as they say? */
 static bool
 is_count_possible(Oid typid, const char *data, size_t len)
 {
-	/* A vector may have one dimension; the product of more is what counts. */
+	/* A vector has one dimension at most; with more, their product would count. */
 	if ((typid == INT2VECTOROID || typid == OIDVECTOROID) && peek_uint32(data, len, 0) > 1)
 		return false;
 	for (size_t i = 0; i < lengthof(counting_types); i++)
@@ -292,7 +292,7 @@ is_count_possible(Oid typid, const char *data, size_t len)
 	return true;
 }
 
-/* How many characters there are in UTF-8: as many as first bytes. */
+/* The number of characters in UTF-8, which is the number of first bytes. */
 static int
 count_characters(const char *utf8, int len)
 {
@@ -304,8 +304,8 @@ count_characters(const char *utf8, int len)
 }
 
 /*
- * Would little become much?  Those who write send char(n) with its blanks, so
- * none need to be added.
+ * Would a receive function allocate much more memory than the data take?  Values of
+ * char(n) are sent with their blanks, so none need to be added.
  */
 static bool
 would_grow(DogpileWireType *type, int32 typmod, const char *data, int len)
@@ -316,7 +316,7 @@ would_grow(DogpileWireType *type, int32 typmod, const char *data, int len)
 	return !type->in_place && !is_count_possible(type->typid, data, len);
 }
 
-/* What receives a text when its encoding is ours: it is most of all values. */
+/* Read a text in the database's encoding, which is the most frequent kind of value. */
 static Datum
 read_text(DogpileWireReader *reader, int len)
 {
@@ -327,8 +327,8 @@ read_text(DogpileWireReader *reader, int len)
 }
 
 /*
- * A receive function must consume just what is there.  Those that trust what they
- * read are kept from what would make them take more memory than it is worth.
+ * Read a scalar.  Its receive function must consume all of the data.  Data that would make
+ * a receive function allocate too much memory are not passed to it.
  */
 static Datum
 read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
@@ -346,8 +346,8 @@ read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 		return read_text(reader, len);
 
 	/*
-	 * Some receive functions rely on a zero behind the last byte, or write into
-	 * what they read.
+	 * Some receive functions rely on a zero after the last byte, or write into the
+	 * buffer that they read.
 	 */
 	data = dogpile_wire_get(reader, len);
 	if (would_grow(type, typmod, data, len))
@@ -371,7 +371,7 @@ read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 
 static Datum read_datum(DogpileWireReader *reader, DogpileWireType *type, int32 typmod);
 
-/* Look the constraints of a domain up, once for all of its values. */
+/* Look up the constraints of a domain, once for all values of it that are read. */
 static DogpileDomain *
 find_domain(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -385,14 +385,14 @@ find_domain(DogpileWireReader *reader, DogpileWireType *type)
 	if (!type->domain->is_trusted && !type->is_asked_for)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("to check the constraints of domain %s would run functions that nobody has asked for",
+				 errmsg("constraints of domain %s call functions that are not built in",
 						format_type_be(type->typid))));
 	return type->domain;
 }
 
 /*
- * A null is let pass: a query can give one, as for the side of an outer join
- * that is missing, even if the domain does not allow it.
+ * Read a value of a domain.  Nulls are never checked: a query can return one, as for the
+ * missing side of an outer join, even if the domain does not allow it.
  */
 static Datum
 read_domain(DogpileWireReader *reader, DogpileWireType *type)
@@ -405,7 +405,7 @@ read_domain(DogpileWireReader *reader, DogpileWireType *type)
 	return datum;
 }
 
-/* How many fields there are to be; each takes at least its length. */
+/* Check a number of fields, each of which takes at least the bytes of its length. */
 static int
 check_count(DogpileWireReader *reader, uint32 count)
 {
@@ -415,8 +415,8 @@ check_count(DogpileWireReader *reader, uint32 count)
 }
 
 /*
- * Read what write_array() has written.  The product of the dimensions is computed with
- * checks for overflow, and there must be that many fields.
+ * Read an array.  ArrayGetNItems() checks the product of the dimensions for overflow, and
+ * there must be that many fields.
  */
 static Datum
 read_array(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
@@ -469,7 +469,7 @@ read_bound(DogpileWireReader *reader, DogpileWireType *type, bool lower, uint8 f
 	return bound;
 }
 
-/* Bounds are compared, and brought into their canonical form. */
+/* Read a range.  Making it compares its bounds, and converts them to the canonical form. */
 static Datum
 read_range(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -482,7 +482,7 @@ read_range(DogpileWireReader *reader, DogpileWireType *type)
 	if (!type->is_trusted && !(type->is_trusted = dogpile_trust_range(type->typid)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("to make a range of type %s would run functions that nobody has asked for",
+				 errmsg("ranges of type %s are compared by functions that are not written in C",
 						format_type_be(type->typid))));
 	lower = read_bound(reader, type, true, flags);
 	upper = read_bound(reader, type, false, flags);
@@ -491,7 +491,7 @@ read_range(DogpileWireReader *reader, DogpileWireType *type)
 }
 
 /*
- * Ranges that overlap or are out of order are put right by make_multirange().
+ * Read a multirange.  make_multirange() sorts its ranges and merges those that overlap.
  */
 static Datum
 read_multirange(DogpileWireReader *reader, DogpileWireType *type)
@@ -512,7 +512,7 @@ read_multirange(DogpileWireReader *reader, DogpileWireType *type)
 												   count, ranges));
 }
 
-/* Read a row of a type that is known. */
+/* Read a row of a known type. */
 static Datum
 read_tuple(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -524,7 +524,8 @@ read_tuple(DogpileWireReader *reader, DogpileWireType *type)
 }
 
 /*
- * Read a row that tells its type; a scalar instead would be taken for a pointer.
+ * Read a record, which begins with its row type.  A scalar type must be refused, since
+ * the value would be used as a pointer.
  */
 static Datum
 read_record(DogpileWireReader *reader)
@@ -563,8 +564,8 @@ read_datum(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 }
 
 /*
- * Read a field.  While it is read, the reader ends where the field does: nothing in it
- * can reach into what comes behind it, and all of it must be used up.
+ * Read a field.  The reader's end is set to that of the field meanwhile, so nothing reads
+ * beyond it.  All of the field must be consumed.
  */
 static Datum
 read_field(DogpileWireReader *reader, DogpileWireType *type, int32 typmod, bool *isnull)
@@ -590,7 +591,7 @@ read_field(DogpileWireReader *reader, DogpileWireType *type, int32 typmod, bool 
 	return datum;
 }
 
-/* Pass over the columns of a row; errors as below. */
+/* Skip the columns of a row.  Errors: as of dogpile_wire_read_columns(). */
 void
 dogpile_wire_skip_columns(DogpileWireReader *reader, const DogpileWireType *type)
 {
@@ -607,8 +608,8 @@ dogpile_wire_skip_columns(DogpileWireReader *reader, const DogpileWireType *type
  * Read the columns of a row.
  *
  * type: of kind ROW or COMPOSITE.
- * values, nulls: as many as there are columns, dropped ones too; values are in
- * CurrentMemoryContext.
+ * values, nulls: as many as there are columns, including dropped ones; values are
+ * allocated in CurrentMemoryContext.
  *
  * Errors: damage, and whatever receive functions raise.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wire_datum.h
- *	  Single values as other servers understand them.
+ *	  Single values as bytes that other servers understand.
  *
  * Copyright (c) 2026, dogpile contributors
  *

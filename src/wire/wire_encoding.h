@@ -16,9 +16,9 @@
 #include "mb/pg_wchar.h"
 
 /*
- * The encoding of names, tags and values outside: UTF-8, unless they come from a
- * database with encoding SQL_ASCII.  The encoding of texts there is unknown, so they are
- * sent as they are; other databases treat what is not valid UTF-8 as a miss.
+ * The encoding of names, tags and values in external stores: UTF-8, unless they come from
+ * a database with encoding SQL_ASCII.  The encoding of texts there is unknown, so they are
+ * sent as they are; other databases treat invalid UTF-8 as a miss.
  */
 static inline int
 dogpile_wire_encoding(void)

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * wire_reg.c
- *	  Values of regclass and its like as other servers understand them.
+ *	  Values of reg* types (regclass and so on) as bytes that other servers understand.
  *
- * They are OIDs of what has another OID elsewhere, so they go by name: qualified, in
- * UTF-8, in the form that the type's input function reads, or "-" for none.  What does
- * not exist where the value is written cannot be written, and where it does not exist it
- * cannot be read.
+ * They are OIDs of objects that have other OIDs elsewhere, so names are written
+ * instead: qualified, in UTF-8, in the form that the type's input function reads, or
+ * "-" for none.  The object must exist both where the value is written and where it is
+ * read.
  *
- * The input functions look names up in catalogs and call nothing.  With each name
- * qualified, search_path means nothing to them.
+ * The input functions look names up in catalogs and call no other functions.  As each
+ * name is qualified, they do not depend on search_path.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -37,7 +37,7 @@
 
 #define NONE	"-"
 
-/* What the name of something in a temporary schema begins with. */
+/* The name of an object in a temporary schema begins with this. */
 #define TEMPORARY	"pg_temp_"
 
 /* The types, and the input function of each. */
@@ -60,7 +60,7 @@ static const struct
 	{REGTYPEOID, regtypein}
 };
 
-/* Is it one of these types? */
+/* Is it a reg* type? */
 bool
 dogpile_wire_is_reg(Oid typid)
 {
@@ -109,7 +109,7 @@ quote(char *name)
 	return name == NULL ? NULL : pstrdup(quote_identifier(name));
 }
 
-/* The name of what a value stands for, or NULL. */
+/* The name of the object that has this OID, or NULL. */
 static char *
 find_reg_name(Oid typid, Oid value)
 {
@@ -142,9 +142,9 @@ find_reg_name(Oid typid, Oid value)
 }
 
 /*
- * Append the name of what a value stands for.
+ * Append the name of the object that a value stands for.
  *
- * Errors: it does not exist, or is temporary.
+ * Errors: the object does not exist, or is temporary.
  */
 void
 dogpile_wire_write_reg(StringInfo out, Oid typid, Oid value)
@@ -160,9 +160,9 @@ dogpile_wire_write_reg(StringInfo out, Oid typid, Oid value)
 }
 
 /*
- * Find what has a name.
+ * Find the OID of the object that has a name.
  *
- * Errors: nothing has it here.
+ * Errors: there is no such object here.
  */
 Oid
 dogpile_wire_read_reg(Oid typid, const char *data, int len)
@@ -176,5 +176,5 @@ dogpile_wire_read_reg(Oid typid, const char *data, int len)
 		if (reg_types[i].typid == typid)
 			return DatumGetObjectId(DirectFunctionCall1(reg_types[i].input,
 														CStringGetDatum(name)));
-	elog(ERROR, "type %u is none of regclass and its like", typid);
+	elog(ERROR, "type %u is not a reg* type", typid);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wire_reg.h
- *	  Values of regclass and its like as other servers understand them.
+ *	  Values of reg* types as bytes that other servers understand.
  *
  * Copyright (c) 2026, dogpile contributors
  *

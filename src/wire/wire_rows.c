@@ -3,9 +3,9 @@
  * wire_rows.c
  *	  A result set as bytes that other servers understand.
  *
- * The row type comes first, see wire_types.c.  Then each row is a mark and a
- * field for each column, see wire_datum.c.  Another mark is at the end.  So a
- * row takes at least a byte, and no number of rows has to be believed.
+ * The row type comes first; see wire_types.c.  Then each row is a mark and a field for
+ * each column; see wire_datum.c.  Another mark is at the end.  So a row takes at least
+ * one byte, and the reader need not trust a number of rows.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -35,7 +35,7 @@
  * --------------------------------------------------------------------
  */
 
-/* Write the rows; memory for each in a context of its own. */
+/* Write the rows, with a memory context that is reset after each of them. */
 static void
 write_rows(DogpileWireWriter *writer, const DogpileValueReader *record)
 {
@@ -69,8 +69,8 @@ write_rows(DogpileWireWriter *writer, const DogpileValueReader *record)
 /*
  * Append the rows of a value.
  *
- * Errors: it means nothing to other servers, or is too large.  Then memory is
- * left in CurrentMemoryContext.
+ * Errors: other servers cannot read it, or it is too large.  Memory is left in
+ * CurrentMemoryContext then.
  */
 void
 dogpile_wire_write_rows(const DogpileValue *value, StringInfo out)
@@ -101,7 +101,8 @@ typedef struct DecodeArgs
 	MemoryContext result_context;
 	const DogpileShape *shape;	/* what the caller asks for; NULL: anything */
 	DogpileValue *value;
-	bool		is_unchecked;	/* nobody has checked the domain that it is of */
+	bool		is_unchecked;	/* it is of a domain whose constraints the caller must
+								 * check */
 	DogpileWireSummary *summary;	/* wanted instead of the value, or NULL */
 } DecodeArgs;
 
@@ -118,7 +119,7 @@ read_mark(DogpileWireReader *reader)
 	return false;
 }
 
-/* Is what was read one datum, of no more than a type? */
+/* Is the value a single datum that its type describes fully? */
 static bool
 is_single(const DogpileWireReader *reader, TupleDesc desc)
 {
@@ -127,7 +128,7 @@ is_single(const DogpileWireReader *reader, TupleDesc desc)
 		reader->end - reader->p == 1 && *reader->p == END_MARK;
 }
 
-/* The rows that are left, the first of which is in values. */
+/* Read the remaining rows, the first of which has been read into values. */
 static Tuplestorestate *
 collect_rows(DogpileWireReader *reader, DogpileWireType *type, bool more,
 			 Datum *values, bool *nulls, MemoryContext row_context)
@@ -149,11 +150,11 @@ collect_rows(DogpileWireReader *reader, DogpileWireType *type, bool more,
 }
 
 /*
- * Refuse what the caller does not ask for, before anything of it is read: what the
- * bytes say must not decide whose functions run.
+ * Refuse what the caller does not ask for, before any of it is read: the caller and not
+ * the bytes must decide which types' functions run.
  *
- * A caller that asks for just one domain checks it by itself, as it would without a
- * cache; so for it there is nothing to check here if that could run anything.
+ * A caller that asks for a single domain checks it by itself, as it would without a
+ * cache; so its constraints need not be checked here.
  */
 static void
 check_asked_for(DecodeArgs *args, DogpileWireType *type)
@@ -174,7 +175,7 @@ check_asked_for(DecodeArgs *args, DogpileWireType *type)
 		type->columns[0]->is_asked_for = true;
 }
 
-/* Has a value been taken whose domain is left to the caller to check? */
+/* Is the value of a domain whose constraints the caller must check? */
 static bool
 is_unchecked(const DogpileWireType *type)
 {
@@ -212,7 +213,7 @@ read_rows(DecodeArgs *args, MemoryContext row_context, DogpileWireType *type)
 	return ok;
 }
 
-/* Count the rows, looking at nothing but lengths. */
+/* Count the rows, looking only at the lengths of fields. */
 static uint64
 count_rows(DogpileWireReader *reader, const DogpileWireType *type)
 {
@@ -269,7 +270,7 @@ try_decode(DecodeArgs *args, DogpileBytes bytes, DogpileWireFailure *failure)
 	return ok;
 }
 
-/* What an error means that a receive function has raised. */
+/* The result of reading if a receive function has raised this error. */
 static DogpileWireStatus
 judge_failure(const DogpileWireFailure *failure)
 {
@@ -284,7 +285,7 @@ judge_failure(const DogpileWireFailure *failure)
 	}
 }
 
-/* Decode, and tell how that ended. */
+/* Decode, and return the result and the reason. */
 static DogpileWireStatus
 run_decode(DecodeArgs *args, DogpileBytes rows, const char **reason)
 {
@@ -307,14 +308,14 @@ run_decode(DecodeArgs *args, DogpileBytes rows, const char **reason)
 /*
  * Decode a result set, if it is what the caller asks for.
  *
- * rows: of an entry that was opened, see wire.h.
+ * rows: of an entry that was opened; see wire.h.
  * shape: what is asked for; NULL: anything.
  * value: made in CurrentMemoryContext if the result is DOGPILE_WIRE_OK.
- * is_unchecked: then tells whether it is left to the caller to check the domain that
+ * is_unchecked: set to whether the caller must check the constraints of the domain that
  *		the value is of.
- * reason: otherwise why, for the log.
+ * reason: if the result is another one, set to why, for the log.
  *
- * Nothing is called that a user can define.
+ * No function is called that a user can define.
  *
  * Errors: those that are not about the data, see wire_try.c.
  */
@@ -330,12 +331,12 @@ dogpile_wire_read_rows(DogpileBytes rows, const DogpileShape *shape, DogpileValu
 }
 
 /*
- * Find out what a result set is, without reading any value.
+ * Get the row type and the number of rows of a result set, without reading any value.
  *
  * summary: filled in, in CurrentMemoryContext, if the result is DOGPILE_WIRE_OK.
- * reason: otherwise why, for the log.
+ * reason: otherwise set to why, for the log.
  *
- * Nothing is called but what looks at catalogs.
+ * Only functions that read catalogs are called.
  *
  * Errors: those that are not about the data.
  */

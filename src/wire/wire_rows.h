@@ -19,7 +19,7 @@
 
 #include "lib/stringinfo.h"
 
-/* What is known of a result set without reading any of its values. */
+/* What can be found out about a result set without reading any of its values. */
 typedef struct DogpileWireSummary
 {
 	TupleDesc	desc;			/* its row type */

@@ -1,25 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * wire_try.c
- *	  Run code on data from outside, and survive its errors.
+ *	  Run code on data from external stores, and catch its errors.
  *
- * A value from outside that cannot be read is a miss and not an error.  But it
- * is read by receive functions of types, and these raise errors.  To catch them
- * takes a subtransaction in general, which would cost more than all the rest of
- * a hit, and cannot be had in parallel mode.
+ * A value from an external store that cannot be read is a miss and not an error.  But
+ * it is read by receive functions of types, and these raise errors.  In general,
+ * catching them takes a subtransaction, which would cost more than all the rest of a
+ * hit, and is not allowed in parallel mode.
  *
- * It can be done without for code that does no more than look at catalogs and
- * compute: all that it holds when it fails is then known to a resource owner,
- * so it has one of its own, and to a memory context.  Receive and send functions
- * are such code, for they are written in C and take an argument that no other
- * language has.  What may run anything is not run at all; see trust.c.
+ * No subtransaction is needed for code that only reads catalogs and computes: all that
+ * it holds when it fails belongs to a resource owner, so it gets one of its own, and to
+ * a memory context.  Receive and send functions are such code, since they are written
+ * in C: no other language can have the type of their argument.  What could run any
+ * other function is not called at all; see trust.c.
  *
- * Errors that are not about the data are passed on: cancelled queries, a lack of
- * memory or disk space, failed reads, deadlocks.  After these only an abort puts
- * things right.
+ * Errors that are not about the data are passed on: cancelled queries, lack of memory
+ * or disk space, failed reads, deadlocks.  Only an abort can clean up after these.
  *
- * Send and receive functions convert strings to and from the encoding of the
- * client.  So that is the one of texts outside meanwhile.
+ * Send and receive functions convert strings to and from the client encoding.  So that
+ * is set to the encoding of texts in external stores meanwhile.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,13 +37,13 @@
 #include "wire/wire_encoding.h"
 #include "wire/wire_try.h"
 
-/* What has to be put back. */
+/* What has to be restored. */
 typedef struct TryState
 {
 	int			encoding;		/* of the client */
 	MemoryContext context;
 	ResourceOwner owner;
-	ResourceOwner own;			/* ours */
+	ResourceOwner own;			/* the one that the code gets */
 	uint32		interrupt_holdoff_count;
 	uint32		query_cancel_holdoff_count;
 } TryState;
@@ -66,13 +65,13 @@ is_about_data(int sqlerrcode)
 		sqlerrcode != ERRCODE_INDEX_CORRUPTED;
 }
 
-/* Let send and receive functions use the encoding that texts have outside. */
+/* Let send and receive functions use the encoding of texts in external stores. */
 static void
 switch_encoding(void)
 {
 	int			encoding = dogpile_wire_encoding();
 
-	/* It is cheap when it was done before, as conversions are remembered. */
+	/* It is cheap if it was done before, as PostgreSQL remembers conversions. */
 	if (pg_get_client_encoding() == encoding || SetClientEncoding(encoding) >= 0 ||
 		(PrepareClientEncoding(encoding) >= 0 && SetClientEncoding(encoding) >= 0))
 		return;
@@ -100,7 +99,7 @@ enter_try(TryState *state)
 	CurrentResourceOwner = state->own;
 }
 
-/* Give back what is still held; after an error, that is anything. */
+/* Release what is still held, which is nothing unless there was an error. */
 static void
 leave_try(TryState *state, bool ok)
 {
@@ -111,7 +110,7 @@ leave_try(TryState *state, bool ok)
 	ResourceOwnerDelete(state->own);
 }
 
-/* Forget the error in progress, but for what is to be told of it. */
+/* Clear the error in progress, and return its code and message. */
 static void
 take_error(DogpileWireFailure *failure)
 {
@@ -128,8 +127,8 @@ take_error(DogpileWireFailure *failure)
  *
  * failure: filled in if it has failed.
  *
- * The function is to leave nothing behind when it returns.  When it fails,
- * only memory is left, in the contexts that it made.
+ * When the function returns it must hold no resources.  When it fails, only memory is
+ * left, in the contexts that it made.
  *
  * Returns whether it has succeeded.
  *
@@ -154,7 +153,7 @@ dogpile_wire_try(void (*work) (void *arg), void *arg, DogpileWireFailure *failur
 		MemoryContextSwitchTo(state.context);
 		if (!is_about_data(geterrcode()))
 		{
-			/* An abort of what surrounds us puts all else right. */
+			/* The abort of the surrounding transaction does the rest. */
 			CurrentResourceOwner = state.owner;
 			PG_RE_THROW();
 		}
@@ -163,7 +162,7 @@ dogpile_wire_try(void (*work) (void *arg), void *arg, DogpileWireFailure *failur
 	}
 	PG_END_TRY();
 
-	/* An error sets these to zero, in the belief that all is over. */
+	/* An error has set these to zero. */
 	InterruptHoldoffCount = state.interrupt_holdoff_count;
 	QueryCancelHoldoffCount = state.query_cancel_holdoff_count;
 	restore_encoding(encoding);

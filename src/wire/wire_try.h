@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wire_try.h
- *	  Run code on data from outside, and survive its errors.
+ *	  Run code on data from external stores, and catch its errors.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -13,11 +13,11 @@
 #ifndef DOGPILE_WIRE_TRY_H
 #define DOGPILE_WIRE_TRY_H
 
-/* The error that ended it. */
+/* The error that was caught. */
 typedef struct DogpileWireFailure
 {
 	int			sqlerrcode;
-	const char *message;		/* in CurrentMemoryContext of the caller */
+	const char *message;		/* in the caller's CurrentMemoryContext */
 } DogpileWireFailure;
 
 extern bool dogpile_wire_try(void (*work) (void *arg), void *arg,

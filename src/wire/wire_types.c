@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * wire_types.c
- *	  Types as other servers understand them.
+ *	  Types as bytes that other servers understand.
  *
- * OIDs mean nothing elsewhere, so a type is described by its name, and by those
- * of the types that it is made of:
+ * OIDs differ between servers, so a type is described by its name, and by those of the
+ * types that it is made of:
  *
  *		uint16		number of a type that was described before, or 0xFFFF and then:
  *		uint8		kind, see wire_types.h; then for
@@ -19,13 +19,13 @@
  *		ROW			uint16 number of columns, for each: string, type, int32
  *					typmod, collation
  *
- * A type gets its number when all of it was described.  A name is a uint8,
- * which is 0 for one of pg_catalog, and 1 if the string of a schema comes first;
- * then a string.  A collation is a uint8, 0 for none, 1 for that of the type, 2
- * if a name follows.  A string is a uint16 length and bytes.
+ * A type gets its number after its description.  A name is a uint8, which is 0 for
+ * pg_catalog, and 1 if the string of a schema follows; then a string.  A collation is a
+ * uint8: 0 for none, 1 for that of the type, 2 if a name follows.  A string is a uint16
+ * length and bytes.
  *
- * A type that is made up otherwise at the reader's is not the same type, even if
- * it has the same name.
+ * A type of the same name that has another definition on the reader's server is not the
+ * same type.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -94,7 +94,7 @@ dogpile_wire_add_type(DogpileWireTypes *types, DogpileWireType *type)
 	types->types[types->count++] = type;
 }
 
-/* Enter a type or value within another. */
+/* Increment the depth when a type or value within another one begins. */
 void
 dogpile_wire_descend(int *depth)
 {
@@ -102,12 +102,12 @@ dogpile_wire_descend(int *depth)
 	if (++*depth > DOGPILE_WIRE_MAX_DEPTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
-				 errmsg("types are nested too deep")));
+				 errmsg("types are nested too deeply")));
 }
 
 /*
- * Do binary values of a base type mean the same on every server?  Internal types have no
- * receive functions that work.  Those of the reg* types go by name; see wire_reg.c.
+ * Can other servers read binary values of a base type?  The receive functions of internal
+ * types only raise errors.  Values of reg* types are written as names; see wire_reg.c.
  */
 static bool
 is_portable(const FormData_pg_type *form)
@@ -117,7 +117,7 @@ is_portable(const FormData_pg_type *form)
 	return form->typcategory != TYPCATEGORY_INTERNAL || form->oid == CHAROID;
 }
 
-/* The kind of a type; raises an error if it cannot be written. */
+/* The kind of a type.  Errors: values of the type cannot be written. */
 DogpileWireKind
 dogpile_wire_classify(const FormData_pg_type *form)
 {
@@ -141,18 +141,18 @@ dogpile_wire_classify(const FormData_pg_type *form)
 				return DOGPILE_WIRE_SCALAR;
 			break;
 		case TYPTYPE_PSEUDO:
-			/* A literal in ROW(); the rest can be what a function gives. */
+			/* Literals in ROW() are unknown; functions can return the others. */
 			if (form->oid == UNKNOWNOID || form->oid == CSTRINGOID || form->oid == VOIDOID)
 				return DOGPILE_WIRE_SCALAR;
 			break;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("values of type %s mean nothing to other servers",
+			 errmsg("values of type %s cannot be read by other servers",
 					format_type_be(form->oid))));
 }
 
-/* The catalog's facts of a type, which must exist. */
+/* The row of pg_type of a type.  Errors: it does not exist. */
 FormData_pg_type
 dogpile_wire_fetch_form(Oid typid)
 {
@@ -177,7 +177,7 @@ dogpile_wire_set_layout(DogpileWireType *type, const FormData_pg_type *form)
 	type->align = form->typalign;
 }
 
-/* The types of a row type's columns, still unknown. */
+/* Set the row type, with columns whose types are not set yet. */
 void
 dogpile_wire_set_desc(DogpileWireTypes *types, DogpileWireType *type, TupleDesc desc)
 {
@@ -223,7 +223,7 @@ write_name(DogpileWireWriter *writer, Oid namespace, const char *name)
 	write_string(writer, name);
 }
 
-/* typid: the type that the collation is of. */
+/* Write the collation of a column.  typid: the type of the column. */
 static void
 write_collation(DogpileWireWriter *writer, Oid collation, Oid typid)
 {
@@ -279,19 +279,19 @@ write_row_type(DogpileWireWriter *writer, DogpileWireType *type, TupleDesc desc)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		/* Rows of a query have none that is dropped. */
+		/* The rows of a query have no dropped columns. */
 		if (att->attisdropped)
 			elog(ERROR, "row type has a dropped column");
 		write_string(writer, NameStr(att->attname));
 		type->columns[i] = dogpile_wire_write_type(writer, att->atttypid, -1);
-		/* That of a record is known to this session only. */
+		/* The typmod of a record has a meaning in this session only. */
 		pq_sendint32(writer->out, type->columns[i]->kind == DOGPILE_WIRE_RECORD ?
 					 -1 : att->atttypmod);
 		write_collation(writer, att->attcollation, att->atttypid);
 	}
 }
 
-/* The send function of a base type. */
+/* Look up the send function of a base type. */
 static void
 find_send(DogpileWireWriter *writer, DogpileWireType *type)
 {
@@ -303,8 +303,8 @@ find_send(DogpileWireWriter *writer, DogpileWireType *type)
 }
 
 /*
- * A domain whose constraints may run anything is read by those only who ask for just
- * this type, and check it themselves.  So it must be all that the value is.
+ * Write a domain.  If its constraints may call any function, only callers that ask for
+ * this type read it, and check it themselves.  So the value must consist of nothing else.
  */
 static void
 write_domain(DogpileWireWriter *writer, DogpileWireType *type)
@@ -315,7 +315,7 @@ write_domain(DogpileWireWriter *writer, DogpileWireType *type)
 	if (!is_asked_for && !dogpile_trust_domain(type->typid)->is_trusted)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("constraints of domain %s call functions that are not built in, which nobody runs to read a value",
+				 errmsg("constraints of domain %s call functions that are not built in",
 						format_type_be(type->typid))));
 	type->inner = dogpile_wire_write_type(writer,
 										  getBaseTypeAndTypmod(type->typid, &type->typmod),
@@ -324,20 +324,20 @@ write_domain(DogpileWireWriter *writer, DogpileWireType *type)
 	type->typmod = -1;
 }
 
-/* Whoever reads a range has to compare its bounds. */
+/* Write a range type, whose bounds a reader has to compare. */
 static void
 write_range_type(DogpileWireWriter *writer, DogpileWireType *type)
 {
 	if (!dogpile_trust_range(type->typid))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("ranges of type %s are compared by functions that are not written in C, which nobody runs to read a value",
+				 errmsg("ranges of type %s are compared by functions that are not written in C",
 						format_type_be(type->typid))));
 	type->range = lookup_type_cache(type->typid, TYPECACHE_RANGE_INFO);
 	type->inner = dogpile_wire_write_type(writer, get_range_subtype(type->typid), -1);
 }
 
-/* An array's type is found by that of its elements, so that must be possible. */
+/* Write the element type of an array, by which the reader finds the array type. */
 static void
 write_element(DogpileWireWriter *writer, DogpileWireType *type,
 			  const FormData_pg_type *form)
@@ -350,7 +350,7 @@ write_element(DogpileWireWriter *writer, DogpileWireType *type,
 	type->inner = dogpile_wire_write_type(writer, form->typelem, -1);
 }
 
-/* What distinguishes a type, behind its kind. */
+/* Write the definition of a type, which follows its kind. */
 static void
 write_definition(DogpileWireWriter *writer, DogpileWireType *type,
 				 const FormData_pg_type *form)
@@ -408,10 +408,10 @@ write_new_type(DogpileWireWriter *writer, Oid typid, int32 typmod)
 }
 
 /*
- * Refer to a type, and describe it when that is done for the first time.
+ * Write the number of a type, or its description if it has no number yet.
  *
- * typmod: for records, that of their row type; else, and for a type of which
- * any record can be, -1.
+ * typmod: for records, that of their row type; -1 for other types, and for record as the
+ * type of a column.
  *
  * Returns how to write its values.
  *
@@ -441,7 +441,7 @@ dogpile_wire_write_type(DogpileWireWriter *writer, Oid typid, int32 typmod)
  *
  * desc: outlives the writer.
  *
- * Returns, errors: as above.
+ * Returns and errors: as of dogpile_wire_write_type().
  */
 DogpileWireType *
 dogpile_wire_write_row_type(DogpileWireWriter *writer, TupleDesc desc)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wire_types.h
- *	  Types as other servers understand them.
+ *	  Types as bytes that other servers understand.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -21,14 +21,14 @@
 #include "lib/stringinfo.h"
 #include "utils/typcache.h"
 
-/* How reading ended; all but OK are misses. */
+/* Result of reading; all but OK are misses. */
 typedef enum DogpileWireStatus
 {
 	DOGPILE_WIRE_OK,
-	DOGPILE_WIRE_DAMAGED,		/* cut short, altered, or not one of ours */
-	DOGPILE_WIRE_UNKNOWN,		/* from another version of the format, or of a
-								 * type that does not exist here */
-	DOGPILE_WIRE_UNAUTHENTIC	/* not made by who knows the secret */
+	DOGPILE_WIRE_DAMAGED,		/* truncated, altered, or not an entry */
+	DOGPILE_WIRE_UNKNOWN,		/* has another version of the format, or a type
+								 * that does not exist here */
+	DOGPILE_WIRE_UNAUTHENTIC	/* made without the secret */
 } DogpileWireStatus;
 
 /* How values of a type are written.  The numbers are part of the format. */
@@ -39,8 +39,8 @@ typedef enum DogpileWireKind
 	DOGPILE_WIRE_ARRAY = 3,
 	DOGPILE_WIRE_RANGE = 4,
 	DOGPILE_WIRE_MULTIRANGE = 5,
-	DOGPILE_WIRE_COMPOSITE = 6,	/* a named one */
-	DOGPILE_WIRE_RECORD = 7,	/* each value names its row type */
+	DOGPILE_WIRE_COMPOSITE = 6,	/* a named row type */
+	DOGPILE_WIRE_RECORD = 7,	/* each value includes its row type */
 	DOGPILE_WIRE_ROW = 8		/* row type of records, or of a result set */
 } DogpileWireKind;
 
@@ -57,12 +57,13 @@ typedef struct DogpileWireType
 	TupleDesc	desc;			/* COMPOSITE, ROW */
 	struct DogpileWireType **columns;	/* of desc; NULL for dropped ones */
 	TypeCacheEntry *range;		/* RANGE */
-	bool		is_trusted;		/* RANGE: it may be made of its bounds */
-	FmgrInfo	function;		/* SCALAR: sends, or receives once it has to */
+	bool		is_trusted;		/* RANGE: only C functions compare its bounds */
+	FmgrInfo	function;		/* SCALAR: its send function, or its receive
+								 * function, which is looked up when needed */
 	Oid			ioparam;
-	bool		in_place;		/* may receive from memory that is not ours */
-	struct DogpileDomain *domain;	/* DOMAIN: its constraints; NULL: not looked at */
-	bool		is_asked_for;	/* DOMAIN: whoever reads it checks it himself */
+	bool		in_place;		/* the receive function does not write to its input */
+	struct DogpileDomain *domain;	/* DOMAIN: its constraints; NULL until needed */
+	bool		is_asked_for;	/* DOMAIN: the caller checks its constraints */
 } DogpileWireType;
 
 /* The types of a value; one refers to another by its number. */
@@ -79,7 +80,7 @@ typedef struct DogpileWireWriter
 	StringInfo	out;
 	DogpileWireTypes types;
 	int			depth;
-	bool		is_single;		/* one column of one row, whose type comes first */
+	bool		is_single;		/* the value is one column of one row */
 } DogpileWireWriter;
 
 typedef struct DogpileWireReader
@@ -88,12 +89,14 @@ typedef struct DogpileWireReader
 	const char *end;			/* of the part that is being read */
 	DogpileWireTypes types;
 	int			depth;
-	DogpileWireStatus status;	/* what an error means */
+	DogpileWireStatus status;	/* the result if an error is raised */
 } DogpileWireReader;
 
-/* Stands for a type that was not described before; and how many there may be. */
+/* The number of a type that was not described before. */
 #define DOGPILE_WIRE_NEW_TYPE	0xFFFF
-#define DOGPILE_WIRE_MAX_TYPES	4096	/* in one value */
+
+/* Maximum number of types in one value. */
+#define DOGPILE_WIRE_MAX_TYPES	4096
 
 /* Forms of a name. */
 #define DOGPILE_WIRE_BUILTIN	0
@@ -104,7 +107,7 @@ typedef struct DogpileWireReader
 #define DOGPILE_WIRE_COLLATION_TYPES	1
 #define DOGPILE_WIRE_COLLATION_NAMED	2
 
-/* Types and values nested deeper are refused, by who writes and who reads. */
+/* Types and values that are nested deeper are neither written nor read. */
 #define DOGPILE_WIRE_MAX_DEPTH	64
 
 extern DogpileWireType *dogpile_wire_make_type(DogpileWireTypes *types,

@@ -1,15 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * wire_types_read.c
- *	  Types as other servers have described them.
+ *	  Read the types that other servers have described.
  *
- * The other half of wire_types.c, which tells the format.  What is read may be
- * hostile: nothing is believed of a type but its name, and that it is made up as
- * it is here is checked.  No privilege is asked for, as none is to look at a
- * type.  Nothing is called either: to find a type out is not yet to read a value.
+ * The format is in the head of wire_types.c.  The bytes may be hostile: a type is looked
+ * up by its name, and its definition here must be as described.  No privilege is needed,
+ * as PostgreSQL needs none to look a type up.  Reading a type calls no function of it.
  *
- * Catalogs are looked at by way of the caches of the session, and not at all for
- * the types that most values are of.
+ * Catalogs are read through the caches of the session, and not at all for the most
+ * frequent types.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,8 +37,8 @@
 #include "wire/wire_types.h"
 
 /*
- * Types that most values are of.  Their OIDs never change, so no catalog has to
- * be asked, and their receive functions do not write to what they read from.
+ * The most frequent types.  Their OIDs never change, so no catalog has to be read, and
+ * their receive functions do not write to the buffer that they read.
  */
 static const struct
 {
@@ -66,16 +65,17 @@ static const struct
 	{"bytea", BYTEAOID}
 };
 
-/* What to receive them takes, for as long as the session lives. */
+/* How to receive values of these types, kept as long as the session lives. */
 static DogpileWireType frequent[lengthof(frequent_types)];
 
 /*
- * Row types of records stay in the memory of a session for as long as it lives.
- * Somebody who makes up ever new ones must not fill it: this is about 16 MB.
+ * Maximum number of columns of row types that a session learns by reading records.
+ * PostgreSQL keeps row types as long as the session lives, so hostile entries could fill
+ * its memory: this is about 16 MB.
  */
 #define MAX_LEARNT_COLUMNS	100000
 
-/* The bytes are not what a writer writes. */
+/* Raise an error: no writer would have written these bytes. */
 void
 dogpile_wire_raise_damaged(DogpileWireReader *reader)
 {
@@ -85,16 +85,17 @@ dogpile_wire_raise_damaged(DogpileWireReader *reader)
 			 errmsg("its value is damaged")));
 }
 
-/* The bytes may be all right, but do not fit what is here. */
+/* Raise an error: a type has another definition in this database. */
 static void
 raise_other(const DogpileWireType *type)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("type %s is another one here", format_type_be(type->typid))));
+			 errmsg("type %s has another definition in this database",
+					format_type_be(type->typid))));
 }
 
-/* Take so many bytes. */
+/* Consume this many bytes. */
 const char *
 dogpile_wire_get(DogpileWireReader *reader, size_t len)
 {
@@ -130,7 +131,7 @@ dogpile_wire_get_uint32(DogpileWireReader *reader)
 	return pg_ntoh32(value);
 }
 
-/* In the server's encoding, in CurrentMemoryContext. */
+/* Read a string; it is returned in the database's encoding, in CurrentMemoryContext. */
 static char *
 read_utf8(DogpileWireReader *reader)
 {
@@ -141,7 +142,7 @@ read_utf8(DogpileWireReader *reader)
 	return string == utf8 ? pnstrdup(utf8, len) : string;
 }
 
-/* One that does not fit is cut, as those of columns are. */
+/* Read the name of a column, truncated as PostgreSQL truncates names of columns. */
 static char *
 read_column_name(DogpileWireReader *reader)
 {
@@ -151,7 +152,7 @@ read_column_name(DogpileWireReader *reader)
 	return name;
 }
 
-/* A name, and the schema that it is in. */
+/* Read a name, and the schema that it is in. */
 static char *
 read_name(DogpileWireReader *reader, Oid *namespace, char **schema)
 {
@@ -177,7 +178,7 @@ read_name(DogpileWireReader *reader, Oid *namespace, char **schema)
 	return name;
 }
 
-/* For messages. */
+/* A name with its schema, if it has one, for messages. */
 static const char *
 full_name(const char *schema, const char *name)
 {
@@ -185,8 +186,8 @@ full_name(const char *schema, const char *name)
 }
 
 /*
- * Collations go by name, too.  One that does not exist here makes the value unknown: it
- * could compare otherwise than where it comes from.
+ * Read a collation, which is looked up by name, too.  If it does not exist here, the value
+ * cannot be used, since it could compare differently than on the server that wrote it.
  */
 static Oid
 read_collation(DogpileWireReader *reader, Oid typid)
@@ -220,12 +221,12 @@ read_collation(DogpileWireReader *reader, Oid typid)
 	if (!OidIsValid(collation))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("collation \"%s\" does not exist here",
+				 errmsg("collation \"%s\" does not exist in this database",
 						full_name(schema, name))));
 	return collation;
 }
 
-/* Find a type that has a name, and check that it is of this kind here, too. */
+/* Look up a type by its name, and check that it is of this kind. */
 static FormData_pg_type
 read_named(DogpileWireReader *reader, DogpileWireKind kind)
 {
@@ -241,16 +242,18 @@ read_named(DogpileWireReader *reader, DogpileWireKind kind)
 	if (!OidIsValid(typid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("type \"%s\" does not exist here", full_name(schema, name))));
+				 errmsg("type \"%s\" does not exist in this database",
+						full_name(schema, name))));
 	form = dogpile_wire_fetch_form(typid);
 	if (dogpile_wire_classify(&form) != kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("type \"%s\" is of another kind here", full_name(schema, name))));
+				 errmsg("type \"%s\" is of another kind in this database",
+						full_name(schema, name))));
 	return form;
 }
 
-/* Prepare to receive a base type; not before a value of it has to be read. */
+/* Look up the receive function of a base type; done when a value has to be read. */
 void
 dogpile_wire_find_receive(DogpileWireType *type, MemoryContext context)
 {
@@ -260,7 +263,7 @@ dogpile_wire_find_receive(DogpileWireType *type, MemoryContext context)
 	fmgr_info_cxt(function, &type->function, context);
 }
 
-/* If a frequent type is next, skip its name; else NULL, and nothing is read. */
+/* Read the name of a frequent type.  If it is not one, return NULL and read nothing. */
 static DogpileWireType *
 read_frequent(DogpileWireReader *reader)
 {
@@ -295,7 +298,7 @@ read_frequent(DogpileWireReader *reader)
 	return NULL;
 }
 
-/* A type as part of another one. */
+/* Read a type that is part of another one. */
 static DogpileWireType *
 read_part(DogpileWireReader *reader)
 {
@@ -307,9 +310,9 @@ read_part(DogpileWireReader *reader)
 }
 
 /*
- * A domain of this name may be over another type here; then it is not the one that was
- * meant.  Its constraints are those of here and now, and are looked at when there is a
- * value to check.
+ * Read a domain.  If the domain of this name is over another type here, it is not the same
+ * domain.  Its constraints are those that it has here and now; they are looked up when
+ * there is a value to check.
  */
 static void
 read_domain_type(DogpileWireReader *reader, DogpileWireType *type)
@@ -325,7 +328,7 @@ read_domain_type(DogpileWireReader *reader, DogpileWireType *type)
 }
 
 /*
- * An array type has no name of its own outside: it is that of its element type.
+ * Read an array type, which is described by its element type only.
  */
 static FormData_pg_type
 read_array_type(DogpileWireReader *reader, DogpileWireType *type)
@@ -337,12 +340,12 @@ read_array_type(DogpileWireReader *reader, DogpileWireType *type)
 	if (!OidIsValid(typid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("type %s has no array type here",
+				 errmsg("type %s has no array type in this database",
 						format_type_be(type->inner->typid))));
 	return dogpile_wire_fetch_form(typid);
 }
 
-/* Likewise a range type could be over another subtype here. */
+/* Read a range type, which could have another subtype here. */
 static void
 read_range_type(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -354,7 +357,7 @@ read_range_type(DogpileWireReader *reader, DogpileWireType *type)
 		raise_other(type);
 }
 
-/* A multirange type, too, is found by what it consists of. */
+/* Read a multirange type, which is described by its range type only. */
 static FormData_pg_type
 read_multirange_type(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -365,8 +368,8 @@ read_multirange_type(DogpileWireReader *reader, DogpileWireType *type)
 }
 
 /*
- * The columns must be the same, by name and type, in the same order; how many dropped
- * ones there are in between is each server's own affair.
+ * Read a composite type.  The columns must have the same names and types in the same
+ * order; dropped columns in between do not matter.
  */
 static void
 read_composite_type(DogpileWireReader *reader, DogpileWireType *type)
@@ -394,8 +397,8 @@ read_composite_type(DogpileWireReader *reader, DogpileWireType *type)
 }
 
 /*
- * The row type of a record, or of a result set, has no name: all of it is written.  Its
- * number is checked first, for memory is taken by it.
+ * Read the row type of a record or of a result set, which has no name and is described in
+ * full.  The number of columns is checked before memory is allocated by it.
  */
 static void
 read_row_type(DogpileWireReader *reader, DogpileWireType *type)
@@ -411,7 +414,7 @@ read_row_type(DogpileWireReader *reader, DogpileWireType *type)
 		DogpileWireType *column = read_part(reader);
 		int32		typmod = (int32) dogpile_wire_get_uint32(reader);
 
-		/* The typmod of a record would name a row type of this session. */
+		/* The typmod of a record would refer to a row type of this session. */
 		if (typmod < -1 || (typmod >= 0 && column->kind == DOGPILE_WIRE_RECORD))
 			dogpile_wire_raise_damaged(reader);
 		type->columns[i] = column;
@@ -422,7 +425,7 @@ read_row_type(DogpileWireReader *reader, DogpileWireType *type)
 	dogpile_tuple_desc_finalize_compat(type->desc);
 }
 
-/* Make the row type of records known to this session, for ever. */
+/* Register the row type of records, which PostgreSQL then keeps until the session ends. */
 static void
 learn_row_type(TupleDesc desc)
 {
@@ -432,17 +435,17 @@ learn_row_type(TupleDesc desc)
 	if (learnt >= MAX_LEARNT_COLUMNS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many row types came from outside in this session")));
+				 errmsg("this session has read too many row types from external stores")));
 	BlessTupleDesc(desc);
 
-	/* They are numbered one after another: an old number was known before. */
+	/* They are numbered in order, so it was registered before if its number is lower. */
 	if (desc->tdtypmod <= newest)
 		return;
 	newest = desc->tdtypmod;
 	learnt += desc->natts + 1;
 }
 
-/* What distinguishes a type, behind its kind. */
+/* Read the definition of a type, which follows its kind. */
 static void
 read_definition(DogpileWireReader *reader, DogpileWireType *type)
 {
@@ -489,7 +492,7 @@ read_definition(DogpileWireReader *reader, DogpileWireType *type)
 }
 
 /*
- * Read a reference to a type, with its description if it is a new one.
+ * Read the number of a type, or its description if it is a new one.
  *
  * Returns how to read its values.
  *
@@ -525,7 +528,7 @@ dogpile_wire_read_type(DogpileWireReader *reader)
 	return type;
 }
 
-/* Read the row type of a result set; errors as above. */
+/* Read the row type of a result set.  Errors: as of dogpile_wire_read_type(). */
 DogpileWireType *
 dogpile_wire_read_row_type(DogpileWireReader *reader)
 {
