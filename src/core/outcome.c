@@ -34,6 +34,7 @@
 #include "storage/shmem.h"
 
 #include "core/outcome.h"
+#include "lib/lwlock_check.h"
 
 #define WAYS		4
 
@@ -117,6 +118,7 @@ find_place_locked(uint64 hash)
 	NotedOutcome *set = table->sets[hash % table->nsets];
 	NotedOutcome *oldest = &set[0];
 
+	DogpileAssertHeld(outcome_lock, LW_SHARED);
 	for (int i = 0; i < WAYS; i++)
 	{
 		if (set[i].hash == hash && set[i].noted_at != 0)

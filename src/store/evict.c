@@ -34,6 +34,7 @@
 
 #include "storage/shmem.h"
 
+#include "lib/lwlock_check.h"
 #include "store/evict.h"
 
 /* The small queue's share of the blocks, in per cent. */
@@ -261,6 +262,7 @@ set_gone_at(DogpileBlockNo entry, uint32 at_s)
 void
 dogpile_evict_enter_locked(DogpileBlockNo entry, uint32 gone_at)
 {
+	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	push_newest(take_ghost(dogpile_stored_entry(entry)->hash) ?
 				DOGPILE_QUEUE_MAIN : DOGPILE_QUEUE_SMALL, entry);
 	set_gone_at(entry, gone_at);
@@ -281,6 +283,7 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 	DogpileStoredEntry *to = dogpile_stored_entry(entry);
 	Queue	   *queue = &control->queues[from->queue];
 
+	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	to->uses = from->uses;
 	if (from->queue == DOGPILE_QUEUE_NONE)
 	{
@@ -307,6 +310,7 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 void
 dogpile_evict_leave_locked(DogpileBlockNo entry)
 {
+	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	if (dogpile_stored_entry(entry)->queue != DOGPILE_QUEUE_NONE)
 		unlink_entry(dogpile_stored_entry(entry));
 	gone_at_s[entry] = DOGPILE_NEVER_GONE;
@@ -320,6 +324,8 @@ dogpile_evict_leave_locked(DogpileBlockNo entry)
 void
 dogpile_evict_expire_locked(DogpileBlockNo entry, uint32 gone_at)
 {
+	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
+
 	/* One that was just chosen to go may no longer be an entry at that second. */
 	if (dogpile_stored_entry(entry)->queue != DOGPILE_QUEUE_NONE)
 		set_gone_at(entry, gone_at);
@@ -456,8 +462,10 @@ find_oldest(void)
 DogpileBlockNo
 dogpile_evict_pick_locked(uint32 now_s, uint64 clock)
 {
-	DogpileBlockNo number = find_gone(now_s);
+	DogpileBlockNo number;
 
+	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
+	number = find_gone(now_s);
 	if (number == DOGPILE_NO_BLOCK)
 		number = find_dead(clock);
 	if (number == DOGPILE_NO_BLOCK)

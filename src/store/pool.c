@@ -29,6 +29,7 @@
 
 #include "storage/shmem.h"
 
+#include "lib/lwlock_check.h"
 #include "store/pool.h"
 
 /* Blocks of each chain that the pool begins with. */
@@ -70,6 +71,7 @@ push_locked(const DogpileChain *chain)
 {
 	FreeChain  *free = free_chain(chain->head);
 
+	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	free->next_chain = pool->first_chain;
 	free->tail = chain->tail;
 	free->count = chain->count;
@@ -117,6 +119,7 @@ dogpile_pool_shmem_init(uint32 nblocks)
 
 	pool->nblocks = nblocks;
 	pool->first_chain = DOGPILE_NO_BLOCK;
+	LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
 	for (uint32 first = 0; first < nblocks; first += INITIAL_CHAIN)
 	{
 		DogpileChain chain;
@@ -124,6 +127,7 @@ dogpile_pool_shmem_init(uint32 nblocks)
 		link_blocks(&chain, first, Min(INITIAL_CHAIN, nblocks - first));
 		push_locked(&chain);
 	}
+	LWLockRelease(dogpile_pool_lock);
 }
 
 /* Number of blocks in all. */
@@ -167,6 +171,7 @@ cut(DogpileChain *chain, uint32 count, DogpileChain *rest)
 void
 dogpile_pool_take_locked(DogpileChain *chain, uint32 count)
 {
+	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	while (chain->count < count && pool->first_chain != DOGPILE_NO_BLOCK)
 	{
 		FreeChain  *free = free_chain(pool->first_chain);

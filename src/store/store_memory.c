@@ -38,6 +38,7 @@
 
 #include "config/region_number.h"
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "stats/stats.h"
 #include "store/age.h"
 #include "store/evict.h"
@@ -143,6 +144,7 @@ prefetch(uint64 hash)
 static DogpileBlockNo
 find_locked(const DogpileKey *key, DogpileBlockNo **link, DogpileCursor *cursor)
 {
+	DogpileAssertHeld(dogpile_index_lock(key->hash), LW_SHARED);
 	*link = dogpile_index_bucket(key->hash);
 	while (**link != DOGPILE_NO_BLOCK)
 	{
@@ -356,6 +358,7 @@ find_same_locked(DogpileStoredEntry *new, DogpileBlockNo **link)
 	DogpileKey	key;
 	DogpileCursor cursor;
 
+	DogpileAssertHeld(dogpile_index_lock(new->hash), LW_EXCLUSIVE);
 	dogpile_stored_entry_read_key(new, &key, bytes);
 	return find_locked(&key, link, &cursor);
 }

@@ -68,6 +68,7 @@
 #include "utils/snapmgr.h"
 
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "version/version.h"
 
 #define MIN_VERSIONS	1024
@@ -75,9 +76,7 @@
 #define MIN_OBJECT_VERSIONS	8192
 
 DogpileVersionTable *dogpile_version_table = NULL;
-
-/* Held exclusively by whoever ticks, shared by who must not see half a tick. */
-static LWLock *version_lock = NULL;
+LWLock	   *dogpile_version_lock = NULL;
 
 /* Quarters of a version for all that there is for each key: see version.h. */
 #define QUARTERS_PER_KEY	(4 + 4 / DOGPILE_KEYS_PER_TAG + 4 / DOGPILE_KEYS_PER_OBJECT)
@@ -134,7 +133,7 @@ dogpile_version_shmem_init(Size budget)
 	uint32		nkeys = count_key_versions(budget);
 	bool		found;
 
-	version_lock = &GetNamedLWLockTranche("dogpile_version")->lock;
+	dogpile_version_lock = &GetNamedLWLockTranche("dogpile_version")->lock;
 	dogpile_version_table =
 		ShmemInitStruct("dogpile versions", dogpile_version_shmem_size(budget),
 						&found);
@@ -173,7 +172,7 @@ dogpile_version_shmem_init(Size budget)
 DogpileClock
 dogpile_version_begin_tick(void)
 {
-	LWLockAcquire(version_lock, LW_EXCLUSIVE);
+	LWLockAcquire(dogpile_version_lock, LW_EXCLUSIVE);
 
 	/*
 	 * The clock goes first.  Whoever reads it from now on takes a snapshot
@@ -197,6 +196,8 @@ dogpile_version_bump(DogpileSlot slot, bool hard, DogpileClock at,
 {
 	DogpileVersion *version = dogpile_version_get(slot);
 
+	DogpileAssertHeld(dogpile_version_lock, LW_EXCLUSIVE);
+
 	/* It was read without the lock, so another one may have been later. */
 	if (next_xid > pg_atomic_read_u64(&version->next_xid))
 		pg_atomic_write_u64(&version->next_xid, next_xid);
@@ -207,7 +208,7 @@ dogpile_version_bump(DogpileSlot slot, bool hard, DogpileClock at,
 void
 dogpile_version_end_tick(void)
 {
-	LWLockRelease(version_lock);
+	LWLockRelease(dogpile_version_lock);
 }
 
 /* Marks are a count and, if it is one, the transaction id of the marker. */
@@ -403,6 +404,7 @@ dogpile_version_is_visible_locked(DogpileSlot slot, uint64 xmin)
 {
 	DogpileVersion *version = dogpile_version_get(slot);
 
+	DogpileAssertHeld(dogpile_version_lock, LW_SHARED);
 	if (is_from_recovery && slot >= dogpile_version_first_object())
 		return false;
 	return pg_atomic_read_u64(&version->next_xid) <= xmin ||
@@ -424,10 +426,10 @@ dogpile_version_all_visible(const DogpileSlot *slots, int nslots, uint64 xmin)
 {
 	bool		visible = true;
 
-	LWLockAcquire(version_lock, LW_SHARED);
+	LWLockAcquire(dogpile_version_lock, LW_SHARED);
 	for (int i = 0; i < nslots && visible; i++)
 		visible = !dogpile_version_is_marked(slots[i]) &&
 			dogpile_version_is_visible_locked(slots[i], xmin);
-	LWLockRelease(version_lock);
+	LWLockRelease(dogpile_version_lock);
 	return visible;
 }

@@ -17,6 +17,7 @@
 #include "common/hashfn.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
+#include "storage/lwlock.h"
 
 /*
  * A point in the history of invalidations, not a time: the number of
@@ -62,6 +63,9 @@ typedef struct DogpileVersionTable
 } DogpileVersionTable;
 
 extern PGDLLIMPORT DogpileVersionTable *dogpile_version_table;
+
+/* Held exclusively for a tick, shared by those that must not see half of one. */
+extern PGDLLIMPORT LWLock *dogpile_version_lock;
 
 extern Size dogpile_version_shmem_size(Size budget);
 extern void dogpile_version_shmem_init(Size budget);
