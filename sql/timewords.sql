@@ -35,8 +35,8 @@ CREATE FUNCTION given_today() RETURNS date LANGUAGE plpgsql STABLE AS $$ BEGIN R
 CREATE FUNCTION given_day() RETURNS date LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN '2026-03-01'; END $$;
 CREATE FUNCTION opened() RETURNS refcursor LANGUAGE plpgsql STABLE AS $$
 DECLARE c refcursor; BEGIN OPEN c FOR SELECT 'today'; RETURN c; END $$;
-CREATE FUNCTION deep(n int) RETURNS date LANGUAGE plpgsql STABLE AS $$
-BEGIN IF n = 0 THEN RETURN 'today'; END IF; RETURN timewords.deep(n - 1); END $$;
+CREATE FUNCTION deep(n int) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE t date; BEGIN IF n = 0 THEN SELECT 'today' INTO t; RETURN t; END IF; RETURN timewords.deep(n - 1); END $$;
 CREATE FUNCTION same(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN $1; END $$;
 CREATE FUNCTION by_text(d date DEFAULT timewords.same('today')::date) RETURNS date LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN d; END $$;
 CREATE FUNCTION by_call(d date DEFAULT now()::date) RETURNS date LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN d; END $$;
