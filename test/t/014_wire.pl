@@ -478,16 +478,16 @@ sub check_secret
 	{
 		my $altered = substr($bytes, 0, 6) . flip(substr($bytes, 6));
 
-		check_refused('signed', 'k', $altered, 'it was made or altered by someone',
+		check_refused('signed', 'k', $altered, 'it was made or altered without the secret',
 			"altered $i");
 	}
 	redis('SET', name_of('signed', 'k'), $bytes);
 	is($node->safe_psql('postgres', $get), 'value', 'put back');
 	set_secret('two');
-	check_refused('signed', 'k', undef, 'it was made or altered by someone',
+	check_refused('signed', 'k', undef, 'it was made or altered without the secret',
 		'made with another secret');
 	set_secret('');
-	check_refused('signed', 'k', undef, 'it is authenticated, but no secret',
+	check_refused('signed', 'k', undef, 'it is authenticated, but the region has no secret',
 		'made with a secret, read without');
 	return;
 }
