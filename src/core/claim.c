@@ -24,6 +24,7 @@
 
 #include "core/claim.h"
 #include "core/underway.h"
+#include "lib/lwlock_check.h"
 
 /*
  * Take the creator lock if no other session has it.
@@ -71,6 +72,7 @@ dogpile_claim_ask_store(DogpileClaim *claim, const DogpileTags *tags, TimestampT
 {
 	const DogpileStore *store = claim->call->region->store;
 
+	DogpileAssertNoneHeld();
 	*answer = DOGPILE_OK;
 	if (!store->is_shared)
 		return true;
@@ -108,6 +110,7 @@ dogpile_claim_is_awaited(const DogpileClaim *claim)
 void
 dogpile_claim_resign(DogpileClaim *claim, DogpileOutcomeKind outcome)
 {
+	DogpileAssertNoneHeld();
 	if (claim->grant != NULL)
 		claim->call->region->store->release(claim->grant);
 	claim->grant = NULL;

@@ -41,6 +41,7 @@
 #include "core/creator.h"
 #include "depend/depend.h"
 #include "depend/temporary.h"
+#include "lib/lwlock_check.h"
 
 /* What the error context tells. */
 typedef struct CreationContext
@@ -285,6 +286,7 @@ dogpile_creator_run(DogpileCreator *creator, const char *region,
 		.arg = &names
 	};
 
+	DogpileAssertNoneHeld();
 	error_context_stack = &callback;
 
 	/*

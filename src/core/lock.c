@@ -38,6 +38,7 @@
 #include "core/lock.h"
 #include "lib/clock.h"
 #include "lib/compat.h"
+#include "lib/lwlock_check.h"
 
 /* The fourth field of our lock tags; PostgreSQL's own are 1 and 2. */
 #define LOCK_CLASS		0xD0
@@ -57,6 +58,7 @@ acquire(uint64 hash, LOCKMODE mode, bool dont_wait)
 	LockAcquireResult result;
 	LOCKTAG		tag;
 
+	DogpileAssertNoneHeld();
 	set_tag(&tag, hash);
 	CurrentResourceOwner = CurTransactionResourceOwner;
 	PG_TRY();
@@ -77,6 +79,7 @@ release(uint64 hash, LOCKMODE mode)
 	ResourceOwner owner = CurrentResourceOwner;
 	LOCKTAG		tag;
 
+	DogpileAssertNoneHeld();
 	set_tag(&tag, hash);
 	CurrentResourceOwner = CurTransactionResourceOwner;
 	LockRelease(&tag, mode, false);

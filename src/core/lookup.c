@@ -28,6 +28,7 @@
 #include "core/lookup.h"
 #include "depend/temporary.h"
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "stats/stats.h"
 #include "store/age.h"
 #include "xact/change.h"
@@ -236,6 +237,7 @@ dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 	DogpilePrepared *prepared;
 	const char *reason;
 
+	DogpileAssertNoneHeld();
 	copy.created_at = dogpile_clock_now();
 	copy.lifetime_s = region->local_expiration_time_s;
 	if (expires_at != DT_NOEND)
@@ -311,6 +313,7 @@ void
 dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
 			   const DogpileCallTime *call, DogpileLookup *found)
 {
+	DogpileAssertNoneHeld();
 	found->needs_snapshot = false;
 	found->is_unknown = false;
 	found->is_invalidated = false;

@@ -38,6 +38,9 @@
 
 #define WAYS		4
 
+/* At the head of the table: this is one. */
+#define TABLE_MAGIC	0x44504F43
+
 /* In shared memory, under the outcome lock. */
 typedef struct NotedOutcome
 {
@@ -48,6 +51,7 @@ typedef struct NotedOutcome
 
 typedef struct OutcomeTable
 {
+	uint32		magic;
 	pg_atomic_uint64 last;		/* DogpileOutcomeTime; advanced under the lock */
 	uint64		seed;			/* makes hashes unforeseeable to users */
 	uint32		nsets;
@@ -84,9 +88,13 @@ dogpile_outcome_shmem_init(void)
 	outcome_lock = &GetNamedLWLockTranche("dogpile_outcome")->lock;
 	table = ShmemInitStruct("dogpile outcomes", dogpile_outcome_shmem_size(), &found);
 	if (found)
+	{
+		Assert(table->magic == TABLE_MAGIC);
 		return;
+	}
 
 	memset(table, 0, dogpile_outcome_shmem_size());
+	table->magic = TABLE_MAGIC;
 	table->nsets = count_sets();
 	pg_atomic_init_u64(&table->last, 0);
 	if (!pg_strong_random(&table->seed, sizeof(table->seed)))
@@ -119,6 +127,7 @@ find_place_locked(uint64 hash)
 	NotedOutcome *oldest = &set[0];
 
 	DogpileAssertHeld(outcome_lock, LW_SHARED);
+	Assert(table->magic == TABLE_MAGIC);
 	for (int i = 0; i < WAYS; i++)
 	{
 		if (set[i].hash == hash && set[i].noted_at != 0)
@@ -165,6 +174,7 @@ dogpile_outcome_note(const DogpileKey *key, DogpileOutcomeKind kind,
 		copy_text(outcome.hint, sizeof(outcome.hint), error->hint);
 	}
 
+	DogpileAssertNoneHeld();
 	LWLockAcquire(outcome_lock, LW_EXCLUSIVE);
 	place = find_place_locked(hash);
 	place->hash = hash;
@@ -190,6 +200,7 @@ dogpile_outcome_find(const DogpileKey *key, DogpileOutcomeTime since,
 	NotedOutcome *place;
 
 	outcome->kind = DOGPILE_OUTCOME_UNKNOWN;
+	DogpileAssertNoneHeld();
 	LWLockAcquire(outcome_lock, LW_SHARED);
 	place = find_place_locked(hash);
 	if (place->hash == hash && place->noted_at > since)

@@ -34,6 +34,7 @@
 #include "depend/depend.h"
 #include "entry/variant.h"
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "store/age.h"
 #include "store/oversize.h"
 #include "xact/xact.h"
@@ -211,6 +212,7 @@ list_entry(const DogpileScannedEntry *scanned, void *arg)
 											&listed.database, &region_name,
 											&region_len, &text, &text_len);
 
+	DogpileAssertNoneHeld();
 	listed.region = pnstrdup(region_name, region_len);
 	region = dogpile_config_find_region(region_name, region_len);
 	if (variant > 0 && region != NULL)
