@@ -206,8 +206,8 @@ get_statement(SPIPlanPtr plan)
 
 /* Run a prepared query and keep its rows. */
 static void
-execute(SPIPlanPtr plan, ParamListInfo params, Tuplestorestate *rows,
-		MemoryContext context)
+execute_creator(SPIPlanPtr plan, ParamListInfo params, Tuplestorestate *rows,
+				MemoryContext context)
 {
 	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
 	SPIExecuteOptions options;
@@ -259,7 +259,7 @@ run_query(DogpileCreator *creator, CreationContext *names, MemoryContext context
 	result->desc = CreateTupleDescCopy(source->resultDesc);
 	result->rows = tuplestore_begin_heap(true, false, work_mem);
 	MemoryContextSwitchTo(oldcontext);
-	execute(plan, params, result->rows, context);
+	execute_creator(plan, params, result->rows, context);
 	dogpile_result_check_rows(result->rows, creator->shape);
 }
 

@@ -29,7 +29,7 @@ static ProcessUtility_hook_type prev_process_utility = NULL;
 
 /* What a statement sets or shows; NULL: something else, or what is harmless. */
 static const char *
-find_name(Node *statement, bool *is_set)
+find_setting_name(Node *statement, bool *is_set)
 {
 	VariableSetStmt *set = NULL;
 
@@ -92,14 +92,15 @@ warn_of_region(const char *name)
 }
 
 static void
-process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-				ProcessUtilityContext context, ParamListInfo params,
-				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
+hint_process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+					 ProcessUtilityContext context, ParamListInfo params,
+					 QueryEnvironment *environment, DestReceiver *dest,
+					 QueryCompletion *qc)
 {
 	ProcessUtility_hook_type process = prev_process_utility ?
 		prev_process_utility : standard_ProcessUtility;
 	bool		is_set;
-	const char *name = find_name(pstmt->utilityStmt, &is_set);
+	const char *name = find_setting_name(pstmt->utilityStmt, &is_set);
 
 	if (name != NULL && dogpile_line_is_ours(name))
 	{
@@ -116,5 +117,5 @@ void
 dogpile_hint_init(void)
 {
 	prev_process_utility = ProcessUtility_hook;
-	ProcessUtility_hook = process_utility;
+	ProcessUtility_hook = hint_process_utility;
 }

@@ -52,7 +52,7 @@ set_tag(LOCKTAG *tag, uint64 hash)
 
 /* LockAcquire() for the current (sub)transaction. */
 static LockAcquireResult
-acquire(uint64 hash, LOCKMODE mode, bool dont_wait)
+acquire_in_mode(uint64 hash, LOCKMODE mode, bool dont_wait)
 {
 	ResourceOwner owner = CurrentResourceOwner;
 	LockAcquireResult result;
@@ -74,7 +74,7 @@ acquire(uint64 hash, LOCKMODE mode, bool dont_wait)
 }
 
 static void
-release(uint64 hash, LOCKMODE mode)
+release_in_mode(uint64 hash, LOCKMODE mode)
 {
 	ResourceOwner owner = CurrentResourceOwner;
 	LOCKTAG		tag;
@@ -90,7 +90,7 @@ release(uint64 hash, LOCKMODE mode)
 static DogpileLockResult
 wait_forever(uint64 hash, LOCKMODE mode)
 {
-	return acquire(hash, mode, false) == LOCKACQUIRE_NOT_AVAIL ?
+	return acquire_in_mode(hash, mode, false) == LOCKACQUIRE_NOT_AVAIL ?
 		DOGPILE_LOCK_UNAVAILABLE : DOGPILE_LOCK_OK;
 }
 
@@ -157,7 +157,7 @@ wait_until(uint64 hash, LOCKMODE mode, TimestampTz deadline)
 	if (LockTimeout > 0 && LockTimeout <= left_ms)
 		return wait_forever(hash, mode);
 	if (left_ms <= 0)
-		return acquire(hash, mode, true) == LOCKACQUIRE_NOT_AVAIL ?
+		return acquire_in_mode(hash, mode, true) == LOCKACQUIRE_NOT_AVAIL ?
 			DOGPILE_LOCK_TIMED_OUT : DOGPILE_LOCK_OK;
 	return wait_in_subtransaction(hash, mode, left_ms);
 }
@@ -175,7 +175,7 @@ wait_until(uint64 hash, LOCKMODE mode, TimestampTz deadline)
 bool
 dogpile_lock_try(uint64 hash)
 {
-	return acquire(hash, ExclusiveLock, true) != LOCKACQUIRE_NOT_AVAIL;
+	return acquire_in_mode(hash, ExclusiveLock, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 /*
@@ -194,7 +194,7 @@ dogpile_lock_wait(uint64 hash, TimestampTz deadline)
 	DogpileLockResult result = wait_until(hash, ShareLock, deadline);
 
 	if (result == DOGPILE_LOCK_OK)
-		release(hash, ShareLock);
+		release_in_mode(hash, ShareLock);
 	return result;
 }
 
@@ -221,7 +221,7 @@ dogpile_lock_acquire(uint64 hash, TimestampTz deadline)
 void
 dogpile_lock_release(uint64 hash)
 {
-	release(hash, ExclusiveLock);
+	release_in_mode(hash, ExclusiveLock);
 }
 
 /*

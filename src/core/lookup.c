@@ -77,7 +77,7 @@ judge_versions(const DogpileDeps *deps, DogpileClock as_of)
  * has to say the same.
  */
 static bool
-is_younger(const DogpileEntry *entry, const DogpileCallTime *call)
+is_younger_than_call(const DogpileEntry *entry, const DogpileCallTime *call)
 {
 	return entry->as_of >= call->clock &&
 		(entry->tags == NULL || !entry->tags->automatic ||
@@ -89,8 +89,8 @@ is_younger(const DogpileEntry *entry, const DogpileCallTime *call)
  * log.  See dogpile_lookup() for call.
  */
 static DogpileFreshness
-judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
-	  DogpileLogPosition position, const DogpileCallTime *call)
+judge_entry(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
+			DogpileLogPosition position, const DogpileCallTime *call)
 {
 	DogpileInvalidation own = dogpile_xact_get_invalidation(deps, position);
 	DogpileFreshness by_version = DOGPILE_FRESH;
@@ -98,7 +98,7 @@ judge(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
 
 	if (own == DOGPILE_HARD_INVALIDATED)
 		return DOGPILE_ABSENT;
-	if (call == NULL || !is_younger(entry, call))
+	if (call == NULL || !is_younger_than_call(entry, call))
 		by_version = judge_versions(deps, entry->as_of);
 	if (call == NULL || entry->created_at < call->time)
 		by_age = judge_age(region, entry);
@@ -179,7 +179,7 @@ find_pending(DogpileRegion *region, const DogpileKey *key, DogpileLookup *found)
 	found->needs_snapshot = dogpile_change_affects(&pending->deps) ||
 		dogpile_temporary_hides(pending->entry.tags);
 	found->freshness = found->needs_snapshot ? DOGPILE_ABSENT :
-		judge(region, &pending->deps, &pending->entry, pending->position, NULL);
+		judge_entry(region, &pending->deps, &pending->entry, pending->position, NULL);
 	return true;
 }
 
@@ -208,7 +208,7 @@ find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey
 	dogpile_deps_get(region, key->hash, found->entry.tags, &deps);
 	found->is_invalidated = dogpile_xact_has_pending() &&
 		dogpile_xact_get_invalidation(&deps, 0) != DOGPILE_NOT_INVALIDATED;
-	found->freshness = judge(region, &deps, &found->entry, 0, call);
+	found->freshness = judge_entry(region, &deps, &found->entry, 0, call);
 	if (found->freshness != DOGPILE_ABSENT &&
 		(dogpile_change_affects(&deps) ||
 		 is_beyond_snapshot(region, &deps, &found->entry)))

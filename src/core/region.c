@@ -302,7 +302,7 @@ drop_value(DogpileCall *call)
  * is not published over an invalidation that the snapshot does not see.
  */
 static bool
-set_value(DogpileCall *call, const DogpileDatum *value,
+set_entry(DogpileCall *call, const DogpileDatum *value,
 		  const DogpileEntryOptions *options)
 {
 	Size		max_size = (Size) call->region->max_value_size_kb * 1024;
@@ -351,7 +351,7 @@ dogpile_region_set(const text *region, const text *key, const DogpileDatum *valu
 
 	dogpile_call_require_serial();
 	dogpile_call_open(&call, region, key);
-	(void) set_value(&call, value, options);
+	(void) set_entry(&call, value, options);
 }
 
 /* Does the store tell more than that another server creates the value? */
@@ -406,7 +406,7 @@ dogpile_region_add(const text *region, const text *key, const DogpileDatum *valu
 	if (claim_key(&claim))
 		dogpile_lookup(call.region, &call.key, NULL, NULL, &found);
 	if (found.freshness == DOGPILE_ABSENT && !found.is_unknown)
-		return set_value(&call, value, options) ? DOGPILE_ADDED : DOGPILE_NOT_ADDED;
+		return set_entry(&call, value, options) ? DOGPILE_ADDED : DOGPILE_NOT_ADDED;
 	dogpile_claim_resign(&claim, DOGPILE_OUTCOME_UNKNOWN);
 	return found.freshness == DOGPILE_ABSENT ? DOGPILE_ADD_FAILED : DOGPILE_NOT_ADDED;
 }

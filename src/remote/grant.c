@@ -24,12 +24,6 @@
 #include "remote/mend.h"
 #include "remote/suspect.h"
 
-static DogpileBytes
-name_bytes(const DogpileItemName *name)
-{
-	return dogpile_item_name_bytes(name);
-}
-
 /* A token that no other owner of a lock has, on any server. */
 void
 dogpile_grant_make_lock_token(char *token)
@@ -54,8 +48,8 @@ make_grant(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags
 	grant->region = region->name;
 	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_ENTRY, &grant->entry_name);
 	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_LOCK, &grant->lock_name);
-	grant->lock.name = name_bytes(&grant->lock_name);
-	grant->lock.entry = name_bytes(&grant->entry_name);
+	grant->lock.name = dogpile_item_name_bytes(&grant->lock_name);
+	grant->lock.entry = dogpile_item_name_bytes(&grant->entry_name);
 	grant->lock.lease_ms = region->grace_time_ms;
 	dogpile_grant_make_lock_token(grant->lock.token);
 
@@ -114,8 +108,8 @@ dogpile_grant_defer(DogpileGrant *grant)
 
 	dogpile_grant_release(grant);
 	copy = memcpy(palloc(size), grant, size);
-	copy->lock.name = name_bytes(&copy->lock_name);
-	copy->lock.entry = name_bytes(&copy->entry_name);
+	copy->lock.name = dogpile_item_name_bytes(&copy->lock_name);
+	copy->lock.entry = dogpile_item_name_bytes(&copy->entry_name);
 	return copy;
 }
 
@@ -145,7 +139,7 @@ note_tokens(DogpileRegion *region, DogpileGrant *grant)
 
 /* Ask for the lock, and note what has become of it. */
 static DogpileBackendStatus
-try_lock(DogpileRegion *region, DogpileGrant *grant)
+try_lock_outside(DogpileRegion *region, DogpileGrant *grant)
 {
 	DogpileBackendStatus status;
 
@@ -168,13 +162,13 @@ try_lock(DogpileRegion *region, DogpileGrant *grant)
 static DogpileBackendStatus
 take_lock(DogpileRegion *region, DogpileGrant *grant)
 {
-	DogpileBackendStatus status = try_lock(region, grant);
+	DogpileBackendStatus status = try_lock_outside(region, grant);
 	DogpileBackendLock abandoned = grant->lock;
 
 	if (status == DOGPILE_BACKEND_KEPT &&
 		dogpile_lease_find_abandoned(grant->lock.name, abandoned.token) &&
 		dogpile_remote_unlock(grant->remote, &abandoned) == DOGPILE_BACKEND_OK)
-		status = try_lock(region, grant);
+		status = try_lock_outside(region, grant);
 	return status;
 }
 
@@ -237,7 +231,7 @@ dogpile_grant_note(DogpileRegion *region, const DogpileKey *key, const DogpileTa
 void
 dogpile_grant_lose(DogpileGrant *grant)
 {
-	DogpileBackendItem item = {.name = name_bytes(&grant->entry_name)};
+	DogpileBackendItem item = {.name = dogpile_item_name_bytes(&grant->entry_name)};
 
 	if (dogpile_remote_remove(grant->remote, &item, 1) != DOGPILE_BACKEND_OK)
 		(void) dogpile_suspect_add(grant->region,

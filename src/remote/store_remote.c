@@ -297,7 +297,8 @@ compute_ttl_ms(const DogpileRegion *region, const DogpileEntry *entry)
  * does, for the query's caller is given it all the same.
  */
 static void
-report_unstorable(DogpileRegion *region, const DogpileGrant *grant, const char *reason)
+report_unstorable_outside(DogpileRegion *region, const DogpileGrant *grant,
+						  const char *reason)
 {
 	if (!dogpile_stats_count_unstorable(region, reason))
 		return;
@@ -338,7 +339,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	{
 		if (*reason == NULL)
 			return DOGPILE_TOO_LARGE;
-		report_unstorable(region, grant, *reason);
+		report_unstorable_outside(region, grant, *reason);
 		return DOGPILE_UNSTORABLE;
 	}
 	result->remote = grant->remote;
@@ -360,7 +361,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
  * takes its place, in the same call; items that belong together are stored in their order.
  */
 static DogpileBackendStatus
-store_set_locked(DogpilePrepared *prepared, DogpileBackendItem *item)
+store_set_under_lock(DogpilePrepared *prepared, DogpileBackendItem *item)
 {
 	DogpileBackendLock lock = {
 		.name = name_bytes(&prepared->lock_name),
@@ -397,7 +398,7 @@ store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
 	DogpileBackendStatus status;
 
 	if (!is_ours && prepared->lock_ms > 0)
-		return store_set_locked(prepared, item);
+		return store_set_under_lock(prepared, item);
 	status = dogpile_remote_set(prepared->remote, item, 1);
 	if (is_ours && status == DOGPILE_BACKEND_OK)
 		(void) dogpile_remote_remove(prepared->remote, &lock, 1);
@@ -409,7 +410,7 @@ store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
  * from the future is from before the time of day was set back.
  */
 static bool
-is_younger(const DogpileBackendItem *old, const DogpilePrepared *prepared)
+is_stored_younger(const DogpileBackendItem *old, const DogpilePrepared *prepared)
 {
 	DogpileWireHead head;
 	const char *reason;
@@ -438,7 +439,7 @@ store_if_newer(DogpilePrepared *prepared, DogpileBackendItem *item)
 	item->mode = DOGPILE_BACKEND_IF_ABSENT;
 	if (old.status == DOGPILE_BACKEND_OK)
 	{
-		if (is_younger(&old, prepared))
+		if (is_stored_younger(&old, prepared))
 		{
 			item->status = DOGPILE_BACKEND_KEPT;
 			return DOGPILE_BACKEND_OK;

@@ -36,13 +36,13 @@
 #define EMPTY_MARK		"\\E"
 
 /* What is the same in all calls from one place. */
-typedef struct CallSite
+typedef struct KeySite
 {
 	bool		needs_settings; /* does any type's output depend on settings? */
 	int			noutputs;
 	FmgrInfo	outputs[FLEXIBLE_ARRAY_MEMBER]; /* of the arguments; just one,
 												 * if they come as an array */
-} CallSite;
+} KeySite;
 
 PG_FUNCTION_INFO_V1(dogpile_key);
 
@@ -101,11 +101,11 @@ fix_settings(void)
 }
 
 /* Look the output functions of some types up. */
-static CallSite *
-make_call_site(const Oid *types, int ntypes, MemoryContext context)
+static KeySite *
+make_key_site(const Oid *types, int ntypes, MemoryContext context)
 {
-	CallSite   *site = MemoryContextAllocZero(context,
-											  offsetof(CallSite, outputs) +
+	KeySite    *site = MemoryContextAllocZero(context,
+											  offsetof(KeySite, outputs) +
 											  ntypes * sizeof(FmgrInfo));
 
 	site->noutputs = ntypes;
@@ -145,7 +145,7 @@ append_escaped(StringInfo key, const char *string)
 }
 
 static void
-append_values(StringInfo key, CallSite *site, const Datum *values,
+append_values(StringInfo key, KeySite *site, const Datum *values,
 			  const bool *nulls, int nvalues)
 {
 	for (int i = 0; i < nvalues; i++)
@@ -172,7 +172,7 @@ append_values(StringInfo key, CallSite *site, const Datum *values,
 Datum
 dogpile_key(PG_FUNCTION_ARGS)
 {
-	CallSite   *site = fcinfo->flinfo->fn_extra;
+	KeySite    *site = fcinfo->flinfo->fn_extra;
 	int			nestlevel = 0;
 	StringInfoData key;
 	Datum	   *values;
@@ -187,8 +187,8 @@ dogpile_key(PG_FUNCTION_ARGS)
 	/* An array that is empty now may have elements in the next call. */
 	if (site == NULL && nvalues > 0)
 	{
-		site = make_call_site(types, get_fn_expr_variadic(fcinfo->flinfo) ? 1 : nvalues,
-							  fcinfo->flinfo->fn_mcxt);
+		site = make_key_site(types, get_fn_expr_variadic(fcinfo->flinfo) ? 1 : nvalues,
+							 fcinfo->flinfo->fn_mcxt);
 		fcinfo->flinfo->fn_extra = site;
 	}
 

@@ -115,7 +115,7 @@ get_hard(FunctionCallInfo fcinfo, int argno)
  * they come from a calculation that went wrong.
  */
 static double
-get_lifetime(FunctionCallInfo fcinfo, int argno)
+get_expiration_time(FunctionCallInfo fcinfo, int argno)
 {
 	const Interval *interval;
 	double		days;
@@ -143,7 +143,7 @@ get_options(FunctionCallInfo fcinfo, int argno)
 {
 	DogpileEntryOptions options;
 
-	options.lifetime_s = get_lifetime(fcinfo, argno);
+	options.lifetime_s = get_expiration_time(fcinfo, argno);
 	options.tags = PG_ARGISNULL(argno + 1) ? NULL : PG_GETARG_ARRAYTYPE_P(argno + 1);
 	return options;
 }
@@ -443,7 +443,7 @@ get_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 }
 
 static void
-set_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
+set_from_args(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 {
 	DogpileEntryOptions options = get_options(fcinfo, ARG_VALUE + 1);
 	DogpileDatum value = get_value(fcinfo, typid, typmod);
@@ -452,7 +452,7 @@ set_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 }
 
 static Datum
-add_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
+add_from_args(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 {
 	DogpileEntryOptions options = get_options(fcinfo, ARG_VALUE + 1);
 	DogpileDatum value = get_value(fcinfo, typid, typmod);
@@ -469,8 +469,8 @@ add_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
 Datum
 dogpile_set(PG_FUNCTION_ARGS)
 {
-	set_value(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
-			  get_arg_typmod(fcinfo, ARG_VALUE));
+	set_from_args(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
+				  get_arg_typmod(fcinfo, ARG_VALUE));
 	PG_RETURN_VOID();
 }
 
@@ -478,7 +478,7 @@ dogpile_set(PG_FUNCTION_ARGS)
 Datum
 dogpile_set_literal(PG_FUNCTION_ARGS)
 {
-	set_value(fcinfo, TEXTOID, -1);
+	set_from_args(fcinfo, TEXTOID, -1);
 	PG_RETURN_VOID();
 }
 
@@ -486,15 +486,15 @@ dogpile_set_literal(PG_FUNCTION_ARGS)
 Datum
 dogpile_add(PG_FUNCTION_ARGS)
 {
-	return add_value(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
-					 get_arg_typmod(fcinfo, ARG_VALUE));
+	return add_from_args(fcinfo, get_arg_type(fcinfo, ARG_VALUE, "value"),
+						 get_arg_typmod(fcinfo, ARG_VALUE));
 }
 
 /* The same for a value of unknown type. */
 Datum
 dogpile_add_literal(PG_FUNCTION_ARGS)
 {
-	return add_value(fcinfo, TEXTOID, -1);
+	return add_from_args(fcinfo, TEXTOID, -1);
 }
 
 /* dogpile_increment(region, key, delta, expiration_time); NULL if it is not kept */
@@ -506,7 +506,7 @@ dogpile_increment(PG_FUNCTION_ARGS)
 	dogpile_sql_require_arg(fcinfo, ARG_DELTA, "delta");
 	if (!dogpile_counter_add(get_region(fcinfo), get_key(fcinfo),
 							 PG_GETARG_INT64(ARG_DELTA),
-							 get_lifetime(fcinfo, ARG_DELTA + 1), &result))
+							 get_expiration_time(fcinfo, ARG_DELTA + 1), &result))
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(result);
 }

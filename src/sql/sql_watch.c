@@ -144,7 +144,7 @@ find_own_trigger(Relation rel)
  * Locks: takes ShareRowExclusiveLock on all partitions, as the trigger will.
  */
 static void
-check_partitions(Oid parent)
+check_watched_partitions(Oid parent)
 {
 	List	   *partitions = find_all_inheritors(parent, ShareRowExclusiveLock, NULL);
 	ListCell   *cell;
@@ -199,7 +199,7 @@ is_watch(const Watch *watch, const char *tags, const char *region)
 }
 
 static void
-execute(const char *command)
+execute_command(const char *command)
 {
 	if (SPI_execute(command, false, 0) < 0)
 		elog(ERROR, "could not execute \"%s\"", command);
@@ -225,7 +225,7 @@ write_trigger(const char *relation, List *watches, Oid function)
 	{
 		appendStringInfo(&command, "DROP TRIGGER %s ON %s",
 						 DOGPILE_WATCH_TRIGGER, relation);
-		execute(command.data);
+		execute_command(command.data);
 		return;
 	}
 	appendStringInfo(&command,
@@ -243,12 +243,12 @@ write_trigger(const char *relation, List *watches, Oid function)
 		separator = ", ";
 	}
 	appendStringInfoChar(&command, ')');
-	execute(command.data);
+	execute_command(command.data);
 
 	resetStringInfo(&command);
 	appendStringInfo(&command, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
 					 relation, DOGPILE_WATCH_TRIGGER);
-	execute(command.data);
+	execute_command(command.data);
 }
 
 /*
@@ -335,7 +335,7 @@ dogpile_watch(PG_FUNCTION_ARGS)
 	check_relation_kind(rel);
 	dogpile_watch_check_template(rel, tags);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		check_partitions(relid);
+		check_watched_partitions(relid);
 
 	/* Nothing may be looked up from here until the trigger is no longer needed. */
 	trigger = find_own_trigger(rel);
