@@ -369,7 +369,7 @@ static DogpileOutcomeKind
 publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry *entry)
 {
 	const DogpileStore *store = attempt->call.region->store;
-	DogpilePrepared *prepared;
+	DogpileIncoming *incoming;
 	const char *reason;
 	DogpileStatus status;
 
@@ -384,13 +384,13 @@ publish_now(DogpileAttempt *attempt, const DogpileDeps *deps, const DogpileEntry
 
 	if (dogpile_attempt_is_shared(attempt))
 		return publish_shared(attempt, entry);
-	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &prepared,
+	status = store->prepare(attempt->call.region, &attempt->call.key, entry, &incoming,
 							&reason);
 	if (status == DOGPILE_TOO_LARGE)
 		note_too_large(attempt, DOGPILE_LIMIT_MEMORY, entry);
 	if (status != DOGPILE_OK)
 		return DOGPILE_OUTCOME_UNSTORED;
-	(void) store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
+	(void) store->publish(incoming, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
 	return DOGPILE_OUTCOME_UNKNOWN;
 }
 
@@ -417,16 +417,16 @@ static DogpileOutcomeKind
 publish_shared(const DogpileAttempt *attempt, const DogpileEntry *entry)
 {
 	const DogpileStore *store = attempt->call.region->store;
-	DogpilePrepared *prepared;
+	DogpileIncoming *incoming;
 	const char *reason;
 	DogpileStatus status = DOGPILE_ERROR;
 
 	if (entry->grant != NULL)
 	{
 		status = store->prepare(attempt->call.region, &attempt->call.key, entry,
-								&prepared, &reason);
+								&incoming, &reason);
 		if (status == DOGPILE_OK)
-			status = store->publish(prepared, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
+			status = store->publish(incoming, DOGPILE_PUBLISH_IF_NEWER, entry->as_of);
 	}
 	if (status == DOGPILE_TOO_LARGE)
 		note_too_large(attempt, DOGPILE_LIMIT_BACKEND, entry);

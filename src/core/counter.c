@@ -92,13 +92,13 @@ write_number(DogpileRegion *region, const DogpileKey *key, int64 number,
 		.as_of = dogpile_version_now()
 	};
 	DogpileDatum datum = {.value = Int64GetDatum(number),.typid = INT8OID,.typmod = -1};
-	DogpilePrepared *prepared;
+	DogpileIncoming *incoming;
 	const char *reason;
 
 	if (!dogpile_value_encode_datum(&datum, MAX_SIZE, &entry.value) ||
-		region->store->prepare(region, key, &entry, &prepared, &reason) != DOGPILE_OK)
+		region->store->prepare(region, key, &entry, &incoming, &reason) != DOGPILE_OK)
 		return false;
-	(void) region->store->publish(prepared, DOGPILE_PUBLISH_ALWAYS, entry.as_of);
+	(void) region->store->publish(incoming, DOGPILE_PUBLISH_ALWAYS, entry.as_of);
 	return true;
 }
 

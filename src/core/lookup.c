@@ -234,7 +234,7 @@ dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 {
 	DogpileEntry copy = *entry;
 	TimestampTz expires_at = dogpile_age_expires_at(region, entry);
-	DogpilePrepared *prepared;
+	DogpileIncoming *incoming;
 	const char *reason;
 
 	DogpileAssertNoneHeld();
@@ -243,9 +243,9 @@ dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 	if (expires_at != DT_NOEND)
 		copy.lifetime_s = Min(copy.lifetime_s,
 							  Max(expires_at - copy.created_at, 0) / (double) USECS_PER_SEC);
-	if (dogpile_store_memory.prepare(region, key, &copy, &prepared, &reason) != DOGPILE_OK)
+	if (dogpile_store_memory.prepare(region, key, &copy, &incoming, &reason) != DOGPILE_OK)
 		return false;
-	(void) dogpile_store_memory.publish(prepared, DOGPILE_PUBLISH_IF_NEWER, copy.as_of);
+	(void) dogpile_store_memory.publish(incoming, DOGPILE_PUBLISH_IF_NEWER, copy.as_of);
 	return true;
 }
 

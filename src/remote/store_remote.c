@@ -47,7 +47,7 @@
 #include "wire/wire_rows.h"
 
 /* An encoded entry on its way. */
-struct DogpilePrepared
+struct DogpileIncoming
 {
 	DogpileRemote *remote;
 	DogpileGrant *grant;		/* with a lock, or NULL */
@@ -317,13 +317,13 @@ report_unstorable_outside(DogpileRegion *region, const DogpileGrant *grant,
  */
 static DogpileStatus
 remote_prepare(DogpileRegion *region, const DogpileKey *key,
-			   const DogpileEntry *entry, DogpilePrepared **prepared,
+			   const DogpileEntry *entry, DogpileIncoming **incoming,
 			   const char **reason)
 {
 	DogpileBytes tokens[DOGPILE_WIRE_MAX_TOKENS];
 	DogpileGrant *grant = entry->grant;
 	DogpileEntry outside = *entry;
-	DogpilePrepared *result;
+	DogpileIncoming *result;
 
 	if (grant->is_void || !dogpile_grant_follow_tokens(grant, tokens))
 		return DOGPILE_FULL;
@@ -331,7 +331,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	/* Servers have nothing but the time of day in common. */
 	outside.created_at = dogpile_clock_to_day(entry->created_at);
 
-	result = palloc0(sizeof(DogpilePrepared));
+	result = palloc0(sizeof(DogpileIncoming));
 	initStringInfo(&result->bytes);
 	if (!dogpile_wire_encode(&outside, tokens, grant->ntokens,
 							 name_bytes(&grant->entry_name), region->secret,
@@ -350,7 +350,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	result->created_at = outside.created_at;
 	result->ttl_ms = compute_ttl_ms(region, entry);
 	result->lock_ms = dogpile_remote_is_local(grant->remote) ? 0 : region->grace_time_ms;
-	*prepared = result;
+	*incoming = result;
 	return DOGPILE_OK;
 }
 
@@ -361,28 +361,28 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
  * takes its place, in the same call; items that belong together are stored in their order.
  */
 static DogpileBackendStatus
-store_set_under_lock(DogpilePrepared *prepared, DogpileBackendItem *item)
+store_set_under_lock(DogpileIncoming *incoming, DogpileBackendItem *item)
 {
 	DogpileBackendLock lock = {
-		.name = name_bytes(&prepared->lock_name),
-		.entry = name_bytes(&prepared->entry_name)
+		.name = name_bytes(&incoming->lock_name),
+		.entry = name_bytes(&incoming->entry_name)
 	};
 	DogpileBackendItem items[] = {
 		{
-			.name = name_bytes(&prepared->lock_name),
+			.name = name_bytes(&incoming->lock_name),
 			.value = {lock.token, DOGPILE_LOCK_TOKEN_LEN},
 			.mode = DOGPILE_BACKEND_ALWAYS,
-			.ttl_ms = prepared->lock_ms
+			.ttl_ms = incoming->lock_ms
 		},
 		*item
 	};
 	DogpileBackendStatus status;
 
 	dogpile_grant_make_lock_token(lock.token);
-	status = dogpile_remote_set(prepared->remote, items, lengthof(items));
+	status = dogpile_remote_set(incoming->remote, items, lengthof(items));
 	*item = items[1];
 	if (status == DOGPILE_BACKEND_OK)
-		(void) dogpile_remote_unlock(prepared->remote, &lock);
+		(void) dogpile_remote_unlock(incoming->remote, &lock);
 	return status;
 }
 
@@ -391,17 +391,17 @@ store_set_under_lock(DogpilePrepared *prepared, DogpileBackendItem *item)
  * others from adding a value, is given up when there is one.
  */
 static DogpileBackendStatus
-store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
+store_set(DogpileIncoming *incoming, DogpileBackendItem *item)
 {
-	DogpileBackendItem lock = {.name = name_bytes(&prepared->lock_name)};
-	bool		is_ours = dogpile_lease_is_held(&prepared->lock_name);
+	DogpileBackendItem lock = {.name = name_bytes(&incoming->lock_name)};
+	bool		is_ours = dogpile_lease_is_held(&incoming->lock_name);
 	DogpileBackendStatus status;
 
-	if (!is_ours && prepared->lock_ms > 0)
-		return store_set_under_lock(prepared, item);
-	status = dogpile_remote_set(prepared->remote, item, 1);
+	if (!is_ours && incoming->lock_ms > 0)
+		return store_set_under_lock(incoming, item);
+	status = dogpile_remote_set(incoming->remote, item, 1);
 	if (is_ours && status == DOGPILE_BACKEND_OK)
-		(void) dogpile_remote_remove(prepared->remote, &lock, 1);
+		(void) dogpile_remote_remove(incoming->remote, &lock, 1);
 	return status;
 }
 
@@ -410,17 +410,17 @@ store_set(DogpilePrepared *prepared, DogpileBackendItem *item)
  * from the future is from before the time of day was set back.
  */
 static bool
-is_stored_younger(const DogpileBackendItem *old, const DogpilePrepared *prepared)
+is_stored_younger(const DogpileBackendItem *old, const DogpileIncoming *incoming)
 {
 	DogpileWireHead head;
 	const char *reason;
 
 	/* Authenticating it allocates memory, which may fail: not at COMMIT. */
-	if (prepared->secret[0] != '\0' && InterruptHoldoffCount > 0)
+	if (incoming->secret[0] != '\0' && InterruptHoldoffCount > 0)
 		return false;
-	return dogpile_wire_open(old->value, name_bytes(&prepared->entry_name),
-							 prepared->secret, &head, &reason) == DOGPILE_WIRE_OK &&
-		head.created_at > prepared->created_at &&
+	return dogpile_wire_open(old->value, name_bytes(&incoming->entry_name),
+							 incoming->secret, &head, &reason) == DOGPILE_WIRE_OK &&
+		head.created_at > incoming->created_at &&
 		head.created_at <= GetCurrentTimestamp() + USECS_PER_SEC;
 }
 
@@ -429,17 +429,17 @@ is_stored_younger(const DogpileBackendItem *old, const DogpilePrepared *prepared
  * snapshot.
  */
 static DogpileBackendStatus
-store_if_newer(DogpilePrepared *prepared, DogpileBackendItem *item)
+store_if_newer(DogpileIncoming *incoming, DogpileBackendItem *item)
 {
-	DogpileBackendItem old = {.name = name_bytes(&prepared->entry_name)};
+	DogpileBackendItem old = {.name = name_bytes(&incoming->entry_name)};
 	char	   *expected = NULL;
 
-	if (dogpile_remote_get(prepared->remote, &old, 1) != DOGPILE_BACKEND_OK)
+	if (dogpile_remote_get(incoming->remote, &old, 1) != DOGPILE_BACKEND_OK)
 		return DOGPILE_BACKEND_ERROR;
 	item->mode = DOGPILE_BACKEND_IF_ABSENT;
 	if (old.status == DOGPILE_BACKEND_OK)
 	{
-		if (is_stored_younger(&old, prepared))
+		if (is_stored_younger(&old, incoming))
 		{
 			item->status = DOGPILE_BACKEND_KEPT;
 			return DOGPILE_BACKEND_OK;
@@ -452,7 +452,7 @@ store_if_newer(DogpilePrepared *prepared, DogpileBackendItem *item)
 		item->expected.data = memcpy(expected, old.value.data, old.value.len);
 		item->expected.len = old.value.len;
 	}
-	(void) dogpile_remote_set(prepared->remote, item, 1);
+	(void) dogpile_remote_set(incoming->remote, item, 1);
 	free(expected);
 	return item->status == DOGPILE_BACKEND_ERROR ?
 		DOGPILE_BACKEND_ERROR : DOGPILE_BACKEND_OK;
@@ -465,33 +465,33 @@ store_if_newer(DogpilePrepared *prepared, DogpileBackendItem *item)
  * What it was made of must not be lost by a crash that leaves it.
  */
 static DogpileStatus
-remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock as_of)
+remote_publish(DogpileIncoming *incoming, DogpilePublishMode mode, DogpileClock as_of)
 {
 	DogpileBackendItem item = {
-		.name = name_bytes(&prepared->entry_name),
-		.value = {prepared->bytes.data, prepared->bytes.len},
+		.name = name_bytes(&incoming->entry_name),
+		.value = {incoming->bytes.data, incoming->bytes.len},
 		.mode = DOGPILE_BACKEND_ALWAYS,
-		.ttl_ms = prepared->ttl_ms
+		.ttl_ms = incoming->ttl_ms
 	};
 	DogpileBackendStatus status;
 
 	dogpile_durable_ensure();
 	if (mode == DOGPILE_PUBLISH_ALWAYS)
-		status = store_set(prepared, &item);
-	else if (prepared->grant != NULL && prepared->grant->is_locked)
+		status = store_set(incoming, &item);
+	else if (incoming->grant != NULL && incoming->grant->is_locked)
 	{
-		status = dogpile_remote_put(prepared->remote, &prepared->grant->lock, &item);
+		status = dogpile_remote_put(incoming->remote, &incoming->grant->lock, &item);
 		item.status = status;
 		if (status == DOGPILE_BACKEND_OK || status == DOGPILE_BACKEND_KEPT)
 		{
-			dogpile_lease_drop(&prepared->grant->lock);
-			prepared->grant->is_locked = false;
+			dogpile_lease_drop(&incoming->grant->lock);
+			incoming->grant->is_locked = false;
 		}
 		else if (status == DOGPILE_BACKEND_ERROR)
-			dogpile_grant_leave_lock(prepared->grant);
+			dogpile_grant_leave_lock(incoming->grant);
 	}
 	else
-		status = store_if_newer(prepared, &item);
+		status = store_if_newer(incoming, &item);
 
 	if (status == DOGPILE_BACKEND_ERROR)
 		return DOGPILE_ERROR;
@@ -504,10 +504,10 @@ remote_publish(DogpilePrepared *prepared, DogpilePublishMode mode, DogpileClock 
  * is left to dogpile_lease_end().
  */
 static void
-remote_abandon(DogpilePrepared *prepared)
+remote_abandon(DogpileIncoming *incoming)
 {
-	if (prepared->grant != NULL && InterruptHoldoffCount == 0)
-		dogpile_grant_release(prepared->grant);
+	if (incoming->grant != NULL && InterruptHoldoffCount == 0)
+		dogpile_grant_release(incoming->grant);
 }
 
 /*

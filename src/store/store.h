@@ -77,7 +77,7 @@ typedef enum DogpilePublishMode
 } DogpilePublishMode;
 
 /* An entry on its way into a store; what is in it is the store's business. */
-typedef struct DogpilePrepared DogpilePrepared;
+typedef struct DogpileIncoming DogpileIncoming;
 
 /* An entry as scan() tells it; all of it belongs to the scan. */
 typedef struct DogpileScannedEntry
@@ -123,21 +123,21 @@ typedef struct DogpileStore
 						  const DogpileShape *shape, DogpileEntry *entry);
 
 	/*
-	 * Copy an entry and find room for it.  On DOGPILE_OK *prepared is
+	 * Copy an entry and find room for it.  On DOGPILE_OK *incoming is
 	 * allocated in CurrentMemoryContext, and must be published or abandoned
 	 * before that is reset.  On DOGPILE_UNSTORABLE, *reason says why.  May raise
 	 * errors, after which nothing is held.
 	 */
 	DogpileStatus (*prepare) (DogpileRegion *region, const DogpileKey *key,
 							  const DogpileEntry *entry,
-							  DogpilePrepared **prepared, const char **reason);
+							  DogpileIncoming **incoming, const char **reason);
 
-	/* Make a prepared entry visible, as of that clock.  Raises no error. */
-	DogpileStatus (*publish) (DogpilePrepared *prepared, DogpilePublishMode mode,
+	/* Make an incoming entry visible, as of that clock.  Raises no error. */
+	DogpileStatus (*publish) (DogpileIncoming *incoming, DogpilePublishMode mode,
 							  DogpileClock as_of);
 
-	/* Give a prepared entry up.  Raises no error. */
-	void		(*abandon) (DogpilePrepared *prepared);
+	/* Give an incoming entry up.  Raises no error. */
+	void		(*abandon) (DogpileIncoming *incoming);
 
 	/*
 	 * Remove the entries of a key whose snapshot is older than that clock, of all

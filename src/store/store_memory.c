@@ -59,7 +59,7 @@
 #define SCANNED_LOCKED		64
 
 /* An entry on its way into the store: a chain that holds all of it. */
-struct DogpilePrepared
+struct DogpileIncoming
 {
 	DogpileChain chain;
 	uint32		gone_at_s;
@@ -306,12 +306,12 @@ compute_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 
 static DogpileStatus
 shmem_prepare(DogpileRegion *region, const DogpileKey *key,
-			  const DogpileEntry *entry, DogpilePrepared **prepared, const char **reason)
+			  const DogpileEntry *entry, DogpileIncoming **incoming, const char **reason)
 {
 	Size		bytes = key->len + (entry->tags ? entry->tags->size : 0) +
 		entry->value.size;
 	int			region_number = dogpile_region_number(region);
-	DogpilePrepared *result;
+	DogpileIncoming *result;
 	DogpileStoredEntry *stored;
 	uint32		count;
 
@@ -321,7 +321,7 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 	count = dogpile_stored_entry_blocks_for(bytes);
 
 	/* Everything that may raise an error comes before the blocks are taken. */
-	result = palloc(sizeof(DogpilePrepared));
+	result = palloc(sizeof(DogpileIncoming));
 	result->gone_at_s = compute_gone_at(region, entry);
 	if (!reserve(&result->chain, count))
 	{
@@ -331,7 +331,7 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 	stored = dogpile_stored_entry(result->chain.head);
 	dogpile_stored_entry_write(stored, region_number, key, entry);
 	dogpile_evict_begin(stored);
-	*prepared = result;
+	*incoming = result;
 	return DOGPILE_OK;
 }
 
@@ -350,7 +350,7 @@ must_stay(const DogpileStoredEntry *old, const DogpileStoredEntry *new,
 	return old->created_at > new->created_at;
 }
 
-/* Find the entry of the same key as a prepared one; its partition is locked. */
+/* Find the entry of the same key as an incoming one; its partition is locked. */
 static DogpileBlockNo
 find_same_locked(DogpileStoredEntry *new, DogpileBlockNo **link)
 {
@@ -364,10 +364,10 @@ find_same_locked(DogpileStoredEntry *new, DogpileBlockNo **link)
 }
 
 static DogpileStatus
-shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
+shmem_publish(DogpileIncoming *incoming, DogpilePublishMode mode,
 			  DogpileClock as_of)
 {
-	DogpileBlockNo number = prepared->chain.head;
+	DogpileBlockNo number = incoming->chain.head;
 	DogpileStoredEntry *entry = dogpile_stored_entry(number);
 	DogpileBlockNo *link;
 	DogpileBlockNo old;
@@ -380,7 +380,7 @@ shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
 		must_stay(dogpile_stored_entry(old), entry, mode))
 	{
 		LWLockRelease(dogpile_index_lock(entry->hash));
-		dogpile_pool_put(&prepared->chain);
+		dogpile_pool_put(&incoming->chain);
 		return DOGPILE_KEPT;
 	}
 
@@ -388,13 +388,13 @@ shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
 		dogpile_index_unlink_locked(link);
 	LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
 	if (old != DOGPILE_NO_BLOCK)
-		dogpile_evict_replace_locked(old, number, prepared->gone_at_s);
+		dogpile_evict_replace_locked(old, number, incoming->gone_at_s);
 	else
-		dogpile_evict_enter_locked(number, prepared->gone_at_s);
+		dogpile_evict_enter_locked(number, incoming->gone_at_s);
 	LWLockRelease(dogpile_pool_lock);
 	dogpile_index_link_locked(link, number);
 	dogpile_stats_entry_added(entry->region,
-							  (Size) prepared->chain.count * DOGPILE_BLOCK_SIZE);
+							  (Size) incoming->chain.count * DOGPILE_BLOCK_SIZE);
 	LWLockRelease(dogpile_index_lock(entry->hash));
 
 	if (old != DOGPILE_NO_BLOCK)
@@ -406,9 +406,9 @@ shmem_publish(DogpilePrepared *prepared, DogpilePublishMode mode,
 }
 
 static void
-shmem_abandon(DogpilePrepared *prepared)
+shmem_abandon(DogpileIncoming *incoming)
 {
-	dogpile_pool_put(&prepared->chain);
+	dogpile_pool_put(&incoming->chain);
 }
 
 static DogpileStatus

@@ -125,7 +125,7 @@ prepare_entries(void)
 		if (is_obsolete(pending))
 			continue;
 		status = pending->store->prepare(pending->region, pending->key, &pending->entry,
-										 &pending->prepared, &reason);
+										 &pending->incoming, &reason);
 		if (status == DOGPILE_TOO_LARGE)
 			report_too_large(pending);
 		else if (status == DOGPILE_UNSTORABLE)
@@ -193,7 +193,7 @@ static bool
 is_lost_set(const DogpilePendingEntry *pending)
 {
 	return pending->mode == DOGPILE_PUBLISH_ALWAYS && !pending->superseded &&
-		(pending->prepared == NULL || pending->refused) &&
+		(pending->incoming == NULL || pending->refused) &&
 		dogpile_xact_find_entry(pending->key) == pending;
 }
 
@@ -297,19 +297,19 @@ invalidate_copies(const DogpilePendingEntry *pending)
 static DogpileStatus
 publish_or_abandon(DogpilePendingEntry *pending)
 {
-	DogpilePrepared *prepared = pending->prepared;
+	DogpileIncoming *incoming = pending->incoming;
 	DogpileStatus status;
 
-	pending->prepared = NULL;
-	if (prepared == NULL)
+	pending->incoming = NULL;
+	if (incoming == NULL)
 		return DOGPILE_FULL;
 	if (pending->refused)
 	{
 		dogpile_stats_count(pending->region, DOGPILE_COUNTER_REFUSED, 1);
-		pending->store->abandon(prepared);
+		pending->store->abandon(incoming);
 		return DOGPILE_KEPT;
 	}
-	status = pending->store->publish(prepared, pending->mode, pending->entry.as_of);
+	status = pending->store->publish(incoming, pending->mode, pending->entry.as_of);
 	if (status == DOGPILE_TOO_LARGE)
 		report_too_large(pending);
 	return status;
@@ -321,7 +321,7 @@ finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
 {
 	bool		lost = is_lost_set(pending);
 	bool		was_set = pending->mode == DOGPILE_PUBLISH_ALWAYS &&
-		pending->prepared != NULL && !pending->refused;
+		pending->incoming != NULL && !pending->refused;
 	DogpileStatus status;
 
 	if (lost)
@@ -412,10 +412,10 @@ abandon_entries(void)
 	dlist_node *next = NULL;
 
 	while ((pending = next_entry(&next)) != NULL)
-		if (pending->prepared)
+		if (pending->incoming)
 		{
-			pending->store->abandon(pending->prepared);
-			pending->prepared = NULL;
+			pending->store->abandon(pending->incoming);
+			pending->incoming = NULL;
 		}
 }
 

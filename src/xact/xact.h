@@ -40,7 +40,7 @@ typedef struct DogpilePendingEntry
 	uint64		xmin;			/* of an older snapshot that it comes from, or 0 */
 	DogpilePublishMode mode;
 	DogpileLogPosition position;	/* in the order of what is pending */
-	DogpilePrepared *prepared;	/* from PRE_COMMIT on; NULL: not to be published */
+	DogpileIncoming *incoming;	/* from PRE_COMMIT on; NULL: not to be published */
 	bool		refused;		/* at COMMIT: outdated in the meantime */
 	bool		superseded;		/* ... by what is from a newer snapshot */
 } DogpilePendingEntry;
