@@ -39,6 +39,7 @@
 #include "lib/durable.h"
 #include "lib/stop.h"
 #include "remote/lease.h"
+#include "remote/outbox.h"
 #include "remote/remote.h"
 #include "remote/server.h"
 #include "remote/store_remote.h"
@@ -53,7 +54,9 @@
 #include "xact/change.h"
 #include "xact/commit.h"
 #include "xact/definition.h"
+#include "xact/participant.h"
 #include "xact/prepared.h"
+#include "xact/xact.h"
 
 PG_MODULE_MAGIC;
 
@@ -150,6 +153,91 @@ startup_shmem(void)
 	dogpile_verdict_begin();
 }
 
+/* --------------------------------------------------------------------
+ * The end of transactions
+ * --------------------------------------------------------------------
+ */
+
+/* Modules that know nothing of transactions themselves. */
+static void
+end_commit(void)
+{
+	dogpile_durable_end_commit(true);
+}
+
+static void
+end_abort(void)
+{
+	dogpile_durable_end_commit(false);
+}
+
+static void
+flush_stats(bool is_commit)
+{
+	dogpile_stats_flush();
+}
+
+static const DogpileParticipant durable = {
+	.pre_commit = dogpile_durable_begin_commit,
+	.commit = end_commit,
+	.abort = end_abort
+};
+
+static const DogpileParticipant stats = {
+	.end = flush_stats
+};
+
+/*
+ * Who takes part in the end of a transaction, in the order before the commit.  What
+ * takes long comes first, so that others are affected for a short time only.
+ */
+static const DogpileParticipant *const before_commit[] = {
+	&dogpile_xact_participant,	/* refuses PREPARE, before anything is done for it */
+	&dogpile_prepared_participant,
+	&dogpile_outbox_participant,	/* talks to stores, and can be cancelled */
+	&dogpile_commit_entries,	/* what is stored outside has to know whether the marks
+								 * there are in place */
+	&dogpile_commit_versions,	/* from its marks on, what depends on the changes is
+								 * computed by those who see them */
+	&durable,					/* counts those that may not wait for WAL: nothing may
+								 * fail afterwards but the commit itself */
+	&dogpile_commit_stops,		/* when all is done */
+
+	/* These are called only when the transaction has ended. */
+	&dogpile_lease_participant,
+	&dogpile_change_participant,
+	&dogpile_catalog_participant,
+	&dogpile_definition_participant,
+	&dogpile_depend_participant,
+	&dogpile_temporary_participant,
+	&stats,
+	NULL
+};
+
+/* ... and after it, or when it is rolled back; also for subtransactions. */
+static const DogpileParticipant *const after_commit[] = {
+	&dogpile_commit_stops,		/* before anything is done */
+	&durable,					/* others wait for the position of the commit record,
+								 * also whoever stores outside below */
+	&dogpile_commit_versions,	/* at once: others see the commit already */
+	&dogpile_outbox_participant,	/* after the versions, since stores may be slow; before
+									 * the entries, which are stored under new tokens */
+	&dogpile_commit_entries,	/* as of the tick of the versions */
+	&dogpile_lease_participant, /* gives up the locks outside of creations that have not
+								 * come to an end, after storing has released its own */
+
+	/* What was noted is of no use any more; the log is needed by all of the above. */
+	&dogpile_change_participant,
+	&dogpile_catalog_participant,
+	&dogpile_definition_participant,
+	&dogpile_prepared_participant,
+	&dogpile_xact_participant,
+	&dogpile_depend_participant,
+	&dogpile_temporary_participant,
+	&stats,						/* last: the others count */
+	NULL
+};
+
 void
 _PG_init(void)
 {
@@ -166,12 +254,11 @@ _PG_init(void)
 	shmem_startup_hook = startup_shmem;
 	dogpile_ambient_init();
 	dogpile_store_init(&dogpile_store_remote);
-	dogpile_commit_init();
+	dogpile_participant_init(before_commit, after_commit);
 	dogpile_definition_init();
 	dogpile_database_init();
 	dogpile_temporary_init();
 	dogpile_catalog_init();
-	dogpile_change_init();
 	dogpile_prepared_init();
 	dogpile_hint_init();
 	dogpile_depend_init();

@@ -590,20 +590,24 @@ end_read(void)
 
 /* A session that is terminated passes no PG_CATCH, but aborts its transaction. */
 static void
-xact_callback(XactEvent event, void *arg)
+abandon_all(void)
 {
-	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
-		event == XACT_EVENT_PRE_PREPARE)
-		return;
-	if (event == XACT_EVENT_ABORT)
-	{
-		dogpile_depend_current = NULL;
-		end_read();
-	}
+	dogpile_depend_current = NULL;
+	end_read();
+}
+
+static void
+end_transaction(bool is_commit)
+{
 	has_renewed = false;
 	nrenewals = 0;
 	dogpile_callee_end_transaction();
 }
+
+const DogpileParticipant dogpile_depend_participant = {
+	.abort = abandon_all,
+	.end = end_transaction
+};
 
 /* One without an outer one may be within another all the same, which is suspended. */
 static void
@@ -761,6 +765,5 @@ dogpile_depend_init(void)
 	ExecutorStart_hook = executor_start;
 	prev_object_access = object_access_hook;
 	object_access_hook = object_access;
-	RegisterXactCallback(xact_callback, NULL);
 	dogpile_callee_init();
 }

@@ -13,9 +13,10 @@
 #ifndef DOGPILE_DEPEND_H
 #define DOGPILE_DEPEND_H
 
-#include "version/deps.h"
-
 #include "nodes/parsenodes.h"
+
+#include "version/deps.h"
+#include "xact/participant.h"
 
 /* What a running query is found to depend on; filled in and read by depend.c. */
 typedef struct DogpileCollection
@@ -73,5 +74,7 @@ dogpile_depend_is_collecting(void)
 {
 	return dogpile_depend_current != NULL;
 }
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_depend_participant;
 
 #endif							/* DOGPILE_DEPEND_H */

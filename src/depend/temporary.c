@@ -454,16 +454,18 @@ dogpile_temporary_hides(const DogpileTags *tags)
 
 /* The memory that plans have taken goes with the transaction. */
 static void
-xact_callback(XactEvent event, void *arg)
+forget_renewals(bool is_commit)
 {
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		nrenewals = 0;
+	nrenewals = 0;
 }
+
+const DogpileParticipant dogpile_temporary_participant = {
+	.end = forget_renewals
+};
 
 /* Be told of types that others make or drop.  Called once, at load. */
 void
 dogpile_temporary_init(void)
 {
 	CacheRegisterSyscacheCallback(TYPEOID, forget_hidden, (Datum) 0);
-	RegisterXactCallback(xact_callback, NULL);
 }

@@ -16,6 +16,7 @@
 #include "nodes/parsenodes.h"
 
 #include "version/tag.h"
+#include "xact/participant.h"
 
 /* What has to be restored when a creation ends. */
 typedef struct DogpileTemporaryState
@@ -29,5 +30,7 @@ extern void dogpile_temporary_begin(DogpileTemporaryState *state);
 extern bool dogpile_temporary_end(const DogpileTemporaryState *state);
 extern void dogpile_temporary_check_query(Query *query);
 extern bool dogpile_temporary_hides(const DogpileTags *tags);
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_temporary_participant;
 
 #endif							/* DOGPILE_TEMPORARY_H */

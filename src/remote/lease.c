@@ -405,14 +405,12 @@ dogpile_lease_find_abandoned(DogpileBytes name, char *token)
 
 /*
  * Give up what a transaction or a subtransaction that ends has left.  That is
- * for the worker to do: who was cancelled must not wait for a store.
+ * for the worker to do: a session that was cancelled must not wait for a store.
  *
  * subxact: InvalidSubTransactionId for the whole transaction.
- *
- * Errors: none, with interrupts held off.
  */
-void
-dogpile_lease_end(SubTransactionId subxact)
+static void
+abandon_all_of(SubTransactionId subxact)
 {
 	Held	  **link = &held;
 
@@ -423,14 +421,27 @@ dogpile_lease_end(SubTransactionId subxact)
 			link = &(*link)->next;
 }
 
-/* What a subtransaction has that is over belongs to its parent.  Errors: none. */
-void
-dogpile_lease_pass_on(SubTransactionId subxact, SubTransactionId parent)
+static void
+abandon_all(void)
+{
+	abandon_all_of(InvalidSubTransactionId);
+}
+
+/* What a subtransaction has that is over belongs to its parent. */
+static void
+pass_to_parent(SubTransactionId subxact, SubTransactionId parent)
 {
 	for (Held *h = held; h != NULL; h = h->next)
 		if (h->subxact == subxact)
 			h->subxact = parent;
 }
+
+const DogpileParticipant dogpile_lease_participant = {
+	.commit = abandon_all,
+	.abort = abandon_all,
+	.subcommit = pass_to_parent,
+	.subabort = abandon_all_of
+};
 
 /*
  * Wait a moment for another server that has a lock; longer each time, and at

@@ -15,6 +15,7 @@
 
 #include "remote/item_name.h"
 #include "remote/remote.h"
+#include "xact/participant.h"
 
 /* Room for the token of a lock or the text of a mark, and a zero. */
 #define DOGPILE_LEASE_TOKEN_SIZE	48
@@ -53,8 +54,7 @@ extern bool dogpile_lease_holds_any(void);
 extern void dogpile_lease_abandon(const DogpileBackendLock *lock);
 extern bool dogpile_lease_find_abandoned(DogpileBytes name, char *token);
 extern bool dogpile_lease_wait(TimestampTz since, TimestampTz deadline, int round);
-extern void dogpile_lease_end(SubTransactionId subxact);
-extern void dogpile_lease_pass_on(SubTransactionId subxact, SubTransactionId parent);
+extern PGDLLIMPORT const DogpileParticipant dogpile_lease_participant;
 
 extern TimestampTz dogpile_lease_due(const DogpileLeaseFacts *facts);
 extern int	dogpile_lease_count(void);

@@ -501,7 +501,7 @@ remote_publish(DogpileIncoming *incoming, DogpilePublishMode mode, DogpileClock 
 
 /*
  * An entry is not to be stored after all.  At ABORT, with interrupts held off, the lock
- * is left to dogpile_lease_end().
+ * is left to the end of the transaction (lease.c).
  */
 static void
 remote_abandon(DogpileIncoming *incoming)

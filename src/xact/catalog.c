@@ -427,17 +427,20 @@ dogpile_catalog_end_vacuum(void)
 }
 
 /* The transaction is over; what it has noted is forgotten. */
-void
-dogpile_catalog_end(bool is_commit)
+static void
+forget_changes(bool is_commit)
 {
 	nforgotten = 0;
 	forgot_more = false;
 	has_vacuumed = false;
 	has_done_other = false;
-	dogpile_definition_end();
 	if (!is_commit)
 		in_vacuum = false;
 }
+
+const DogpileParticipant dogpile_catalog_participant = {
+	.end = forget_changes
+};
 
 /*
  * Let PostgreSQL tell what has to be forgotten.  Called once, at load.

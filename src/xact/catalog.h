@@ -16,6 +16,7 @@
 #include "access/transam.h"
 
 #include "version/deps.h"
+#include "xact/participant.h"
 
 /* What a statement means for the invalidation messages of its transaction. */
 typedef enum DogpileStatement
@@ -31,7 +32,8 @@ extern void dogpile_catalog_end_vacuum(void);
 extern bool dogpile_catalog_affects(const DogpileDeps *deps);
 extern bool dogpile_catalog_collect(void (*add) (DogpileSlot slot));
 extern bool dogpile_catalog_has_changed(void);
-extern void dogpile_catalog_end(bool is_commit);
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_catalog_participant;
 
 /* Could an entry depend on this relation?  See determinism.c. */
 static inline bool

@@ -43,7 +43,6 @@
 #include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/pgstat_internal.h"
-#include "utils/resowner.h"
 
 #include "lib/compat.h"
 #include "lib/stop.h"
@@ -219,8 +218,8 @@ dogpile_change_count_seen(Oid relid)
 }
 
 /* Forget what a subtransaction has counted that was rolled back. */
-void
-dogpile_change_abort_sub(SubTransactionId subid)
+static void
+forget_seen(SubTransactionId subid)
 {
 	while (seen_rows != NULL && seen_rows->subid == subid)
 	{
@@ -242,8 +241,8 @@ find_seen(SeenRows *seen, Oid relid, SubTransactionId parent)
 }
 
 /* What a subtransaction has counted belongs to its parent now. */
-void
-dogpile_change_commit_sub(SubTransactionId subid, SubTransactionId parent)
+static void
+pass_on_seen(SubTransactionId subid, SubTransactionId parent)
 {
 	SeenRows  **link = &seen_rows;
 
@@ -496,7 +495,7 @@ finish(void)
  * without them.
  *
  * Not everybody knows yet of changes of catalogs.  As long as it takes to tell them,
- * the marks stay; see release_callback().
+ * the marks stay; see dogpile_change_told().
  *
  * Errors: none.  Locks: takes the version lock, if anything was changed on which
  * an entry depends.
@@ -511,13 +510,14 @@ dogpile_change_commit(void)
 }
 
 /*
- * PostgreSQL calls this when it releases resources.  Of a transaction that has
- * committed, it has sent the messages before it releases the last ones.
+ * The messages have been sent: let the changes take effect that have waited for that.
+ *
+ * Errors, locks: as above.
  */
-static void
-release_callback(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+void
+dogpile_change_told(void)
 {
-	if (sends_messages && phase == RESOURCE_RELEASE_AFTER_LOCKS && is_commit && is_top_level)
+	if (sends_messages)
 		finish();
 }
 
@@ -547,8 +547,8 @@ dogpile_change_set_foreign(void)
 }
 
 /* The transaction is over; what it has noted is forgotten. */
-void
-dogpile_change_end(void)
+static void
+forget_transaction(bool is_commit)
 {
 	if (!sends_messages)
 		seen_rows = NULL;
@@ -556,11 +556,8 @@ dogpile_change_end(void)
 	dogpile_version_forget_snapshot();
 }
 
-/*
- * Be told when all is done at COMMIT.  Called once, at load.
- */
-void
-dogpile_change_init(void)
-{
-	RegisterResourceReleaseCallback(release_callback, NULL);
-}
+const DogpileParticipant dogpile_change_participant = {
+	.end = forget_transaction,
+	.subcommit = pass_on_seen,
+	.subabort = forget_seen
+};

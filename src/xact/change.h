@@ -17,7 +17,6 @@
 
 #include "xact/catalog.h"
 
-extern void dogpile_change_init(void);
 extern void dogpile_change_note_statement(DogpileStatement kind);
 extern void dogpile_change_count_seen(Oid relid);
 extern bool dogpile_change_affects(const DogpileDeps *deps);
@@ -30,8 +29,8 @@ extern bool dogpile_change_is_marked(void);
 extern void dogpile_change_set_foreign(void);
 extern void dogpile_change_commit(void);
 extern void dogpile_change_abort(void);
-extern void dogpile_change_end(void);
-extern void dogpile_change_abort_sub(SubTransactionId subid);
-extern void dogpile_change_commit_sub(SubTransactionId subid, SubTransactionId parent);
+extern void dogpile_change_told(void);
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_change_participant;
 
 #endif							/* DOGPILE_CHANGE_H */

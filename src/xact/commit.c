@@ -32,24 +32,20 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
-#include "config/config.h"
-#include "lib/clock.h"
-#include "lib/durable.h"
 #include "lib/stop.h"
-#include "remote/announce.h"
-#include "remote/lease.h"
 #include "stats/stats.h"
 #include "store/age.h"
 #include "store/oversize.h"
 #include "xact/change.h"
 #include "xact/commit.h"
-#include "xact/prepared.h"
 #include "xact/xact.h"
 
 /* Invalidations that are entered while the version lock is held, if that will do. */
 #define ENTERED_LOCKED		1024
+
+/* The first tick under which our invalidations were entered, from COMMIT on. */
+static DogpileClock entered_at = 0;
 
 /* The pending entries, one after another; *next is NULL at first. */
 static DogpilePendingEntry *
@@ -317,7 +313,7 @@ publish_or_abandon(DogpilePendingEntry *pending)
 
 /* Let an entry take effect, and what was set whether or not it can be stored. */
 static void
-finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
+finish_entry(DogpilePendingEntry *pending)
 {
 	bool		lost = is_lost_set(pending);
 	bool		was_set = pending->mode == DOGPILE_PUBLISH_ALWAYS &&
@@ -325,7 +321,7 @@ finish_entry(DogpilePendingEntry *pending, DogpileClock tick)
 	DogpileStatus status;
 
 	if (lost)
-		(void) pending->store->remove(pending->region, pending->key, tick);
+		(void) pending->store->remove(pending->region, pending->key, entered_at);
 	status = publish_or_abandon(pending);
 	if (pending->entry.grant == NULL)
 		return;
@@ -371,9 +367,9 @@ unmark_invalidations(void)
 	}
 }
 
-/* COMMIT: free the memory of what was invalidated before that tick. */
+/* COMMIT: free the memory of what was invalidated before our tick. */
 static void
-remove_entries(DogpileClock tick)
+remove_entries(void)
 {
 	dlist_iter	iter;
 
@@ -383,25 +379,8 @@ remove_entries(DogpileClock tick)
 
 		if (change->kind == DOGPILE_CHANGE_REMOVE)
 			(void) change->u.remove.store->remove(change->u.remove.region,
-												  change->u.remove.key, tick);
+												  change->u.remove.key, entered_at);
 	}
-}
-
-/* COMMIT: let everything take effect.  Nothing here can fail. */
-static void
-apply_log(void)
-{
-	DogpileClock tick = enter_all();
-	DogpilePendingEntry *pending;
-	dlist_node *next = NULL;
-
-	dogpile_stop(DOGPILE_STOP_TICKED);
-	unmark_invalidations();
-	dogpile_stop(DOGPILE_STOP_UNMARKED);
-	dogpile_announce_commit();
-	remove_entries(tick);
-	while ((pending = next_entry(&next)) != NULL)
-		finish_entry(pending, tick);
 }
 
 /* ABORT: give back what PRE_COMMIT took. */
@@ -419,53 +398,6 @@ abandon_entries(void)
 		}
 }
 
-/* Tell of one change. */
-static void
-announce(const DogpileChange *change)
-{
-	const DogpileTags *tags = change->u.announce.tags;
-	bool		hard = change->u.announce.hard;
-	const char *p = NULL;
-
-	for (uint32 t = 0; tags && t < tags->count; t++)
-	{
-		DogpileBytes tag;
-
-		p = dogpile_tag_next(tags, p, &tag.data, &tag.len);
-		dogpile_announce_tag(tag, hard);
-	}
-	if (change->u.announce.names)
-		dogpile_announce_key(change->u.announce.region, change->u.announce.names, hard);
-	else if (change->u.announce.region)
-		dogpile_announce_region(change->u.announce.region, hard);
-}
-
-/* PRE_COMMIT: tell other servers what is about to be invalidated. */
-static void
-send_announcements(void)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &dogpile_xact_log)
-	{
-		DogpileChange *change = dlist_container(DogpileChange, node, iter.cur);
-
-		CHECK_FOR_INTERRUPTS();
-		if (change->kind == DOGPILE_CHANGE_ANNOUNCE)
-			announce(change);
-	}
-	dogpile_announce_send();
-}
-
-/* From now on nothing may take long that nobody can interrupt. */
-static void
-limit_time(void)
-{
-	if (dogpile_xact_npending > 0)
-		dogpile_remote_limit(TimestampTzPlusMilliseconds(dogpile_clock_now(),
-														 dogpile_commit_timeout_ms));
-}
-
 /* Is there anything that others are to be told of? */
 static bool
 changes_anything(void)
@@ -473,87 +405,82 @@ changes_anything(void)
 	return dogpile_xact_npending > 0 || dogpile_change_is_marked();
 }
 
-static void
-xact_callback(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-			if (dogpile_xact_npending > 0)
-			{
-				send_announcements();
-				prepare_entries();
-				mark_invalidations();
-			}
-			dogpile_change_prepare();
-			dogpile_durable_begin_commit();
-			if (changes_anything())
-				dogpile_stop(DOGPILE_STOP_MARKED);
-			return;
-		case XACT_EVENT_PRE_PREPARE:
-			if (dogpile_xact_npending > 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has changed cache entries")));
-			dogpile_prepared_mark_catalogs();
-			return;
-		case XACT_EVENT_COMMIT:
-			if (changes_anything())
-				dogpile_stop(DOGPILE_STOP_VISIBLE);
-			dogpile_durable_end_commit(true);
-			limit_time();
-			if (dogpile_xact_npending > 0)
-				apply_log();
-			dogpile_change_commit();
-			dogpile_lease_end(InvalidSubTransactionId);
-			break;
-		case XACT_EVENT_ABORT:
-			dogpile_durable_end_commit(false);
-			limit_time();
-			abandon_entries();
-			unmark_invalidations();
-			dogpile_change_abort();
-			dogpile_announce_abort();
-			dogpile_lease_end(InvalidSubTransactionId);
-			break;
-		case XACT_EVENT_PREPARE:
-		case XACT_EVENT_PARALLEL_COMMIT:
-		case XACT_EVENT_PARALLEL_ABORT:
-			break;
-		default:
-			return;
-	}
-	dogpile_remote_limit(DT_NOEND);
-	dogpile_xact_forget();
-	dogpile_change_end();
-	dogpile_catalog_end(event != XACT_EVENT_ABORT);
-	dogpile_stats_flush();
-}
-
-static void
-subxact_callback(SubXactEvent event, SubTransactionId subid,
-				 SubTransactionId parent, void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		dogpile_change_abort_sub(subid);
-		dogpile_xact_abort_sub(subid);
-		dogpile_lease_end(subid);
-	}
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		dogpile_change_commit_sub(subid, parent);
-		dogpile_xact_commit_sub(subid, parent);
-		dogpile_lease_pass_on(subid, parent);
-	}
-}
-
-/*
- * Take part in the transactions of this process.  Called once, at load.
+/* --------------------------------------------------------------------
+ * Participants
+ * --------------------------------------------------------------------
  */
-void
-dogpile_commit_init(void)
+
+/* PRE_COMMIT: find and mark what is about to be invalidated. */
+static void
+mark_versions(void)
 {
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
+	mark_invalidations();
+	dogpile_change_prepare();
 }
+
+/* COMMIT: let the invalidations take effect in this server. */
+static void
+enter_versions(void)
+{
+	if (dogpile_xact_npending > 0)
+	{
+		entered_at = enter_all();
+		dogpile_stop(DOGPILE_STOP_TICKED);
+		unmark_invalidations();
+		dogpile_stop(DOGPILE_STOP_UNMARKED);
+	}
+	dogpile_change_commit();
+}
+
+/* ABORT: take the marks away. */
+static void
+unmark_versions(void)
+{
+	unmark_invalidations();
+	dogpile_change_abort();
+}
+
+/* COMMIT: let the entries take effect. */
+static void
+finish_entries(void)
+{
+	DogpilePendingEntry *pending;
+	dlist_node *next = NULL;
+
+	remove_entries();
+	while ((pending = next_entry(&next)) != NULL)
+		finish_entry(pending);
+}
+
+/* Let a test hold up a transaction that has anything to invalidate. */
+static void
+stop_when_marked(void)
+{
+	if (changes_anything())
+		dogpile_stop(DOGPILE_STOP_MARKED);
+}
+
+static void
+stop_when_visible(void)
+{
+	if (changes_anything())
+		dogpile_stop(DOGPILE_STOP_VISIBLE);
+}
+
+const DogpileParticipant dogpile_commit_versions = {
+	.pre_commit = mark_versions,
+	.commit = enter_versions,
+	.abort = unmark_versions,
+	.told = dogpile_change_told
+};
+
+const DogpileParticipant dogpile_commit_entries = {
+	.pre_commit = prepare_entries,
+	.commit = finish_entries,
+	.abort = abandon_entries
+};
+
+const DogpileParticipant dogpile_commit_stops = {
+	.pre_commit = stop_when_marked,
+	.commit = stop_when_visible
+};

@@ -13,6 +13,10 @@
 #ifndef DOGPILE_COMMIT_H
 #define DOGPILE_COMMIT_H
 
-extern void dogpile_commit_init(void);
+#include "xact/participant.h"
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_commit_versions;
+extern PGDLLIMPORT const DogpileParticipant dogpile_commit_entries;
+extern PGDLLIMPORT const DogpileParticipant dogpile_commit_stops;
 
 #endif							/* DOGPILE_COMMIT_H */

@@ -513,9 +513,9 @@ dogpile_definition_has_rare(void)
 	return has_rare;
 }
 
-/* The transaction is over.  Errors: none. */
-void
-dogpile_definition_end(void)
+/* The transaction is over. */
+static void
+end_definitions(bool is_commit)
 {
 	if (notes != NULL || has_rare)
 		dogpile_definition_count++;
@@ -529,18 +529,20 @@ dogpile_definition_end(void)
 
 /* What a subtransaction has defined is undone. */
 static void
-subxact_callback(SubXactEvent event, SubTransactionId subid,
-				 SubTransactionId parent, void *arg)
+count_undone(SubTransactionId subid)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		dogpile_definition_count++;
+	dogpile_definition_count++;
 }
+
+const DogpileParticipant dogpile_definition_participant = {
+	.end = end_definitions,
+	.subabort = count_undone
+};
 
 /* Be told of objects that are made, altered and dropped.  Called once, at load. */
 void
 dogpile_definition_init(void)
 {
-	RegisterSubXactCallback(subxact_callback, NULL);
 	prev_object_access = object_access_hook;
 	object_access_hook = object_access;
 }

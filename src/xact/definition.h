@@ -14,6 +14,7 @@
 #define DOGPILE_DEFINITION_H
 
 #include "version/object.h"
+#include "xact/participant.h"
 
 /* Counts whatever this session defines, drops or rolls back. */
 extern uint64 dogpile_definition_count;
@@ -27,6 +28,7 @@ extern bool dogpile_definition_is_temporary_schema(uint32 hash);
 extern int	dogpile_definition_reshaped(void);
 extern int	dogpile_definition_own(void);
 extern bool dogpile_definition_has_rare(void);
-extern void dogpile_definition_end(void);
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_definition_participant;
 
 #endif							/* DOGPILE_DEFINITION_H */

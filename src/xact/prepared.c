@@ -57,8 +57,8 @@ static ProcessUtility_hook_type prev_process_utility = NULL;
  *
  * Errors: out of shared memory.  Locks: takes one of our own, shared.
  */
-void
-dogpile_prepared_mark_catalogs(void)
+static void
+mark_catalogs(void)
 {
 	LOCKTAG		tag;
 
@@ -67,6 +67,10 @@ dogpile_prepared_mark_catalogs(void)
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, CATALOGS_LOCK_CLASS);
 	(void) LockAcquire(&tag, ShareLock, false, false);
 }
+
+const DogpileParticipant dogpile_prepared_participant = {
+	.pre_prepare = mark_catalogs
+};
 
 /* What a set-returning function needs to be called without a query. */
 typedef struct SetCall
@@ -148,7 +152,7 @@ find_own_lock(const LockData *locks, TransactionId xid)
 	return NULL;
 }
 
-/* Is this what dogpile_prepared_mark_catalogs() has taken? */
+/* Is this what mark_catalogs() has taken? */
 static bool
 marks_catalogs(const LockInstanceData *lock)
 {

@@ -13,7 +13,10 @@
 #ifndef DOGPILE_PREPARED_H
 #define DOGPILE_PREPARED_H
 
+#include "xact/participant.h"
+
 extern void dogpile_prepared_init(void);
-extern void dogpile_prepared_mark_catalogs(void);
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_prepared_participant;
 
 #endif							/* DOGPILE_PREPARED_H */

@@ -30,12 +30,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "utils/memutils.h"
 
 #include "config/config.h"
 #include "lib/position.h"
-#include "remote/announce.h"
 #include "xact/xact.h"
 
 /* The log; all of it in TopTransactionContext. */
@@ -51,14 +49,13 @@ static Size pending_bytes = 0;
 static bool is_full_reported = false;
 
 /*
- * The last changes: of each slot, soft and hard; of each announcement, soft and
- * hard; and of each hash of keys, what is to be stored, and removed.
+ * The last changes: of each slot, soft and hard; and of each hash of keys, what is to
+ * be stored, and removed.
  */
 #define STORED		0
 #define REMOVED		1
 
 static DogpilePositions slot_positions;
-static DogpilePositions announced_positions;
 static DogpilePositions key_positions;
 
 /* Bytes that a change needs besides the head. */
@@ -69,8 +66,6 @@ change_size(DogpileChangeKind kind)
 	{
 		case DOGPILE_CHANGE_INVALIDATE:
 			return sizeof(((DogpileChange *) NULL)->u.invalidate);
-		case DOGPILE_CHANGE_ANNOUNCE:
-			return sizeof(((DogpileChange *) NULL)->u.announce);
 		case DOGPILE_CHANGE_REMOVE:
 			return sizeof(((DogpileChange *) NULL)->u.remove);
 		case DOGPILE_CHANGE_STORE:
@@ -128,85 +123,8 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 	dogpile_position_enter(&slot_positions, slot)->last[hard] = change;
 }
 
-/* --------------------------------------------------------------------
- * Announcements and removals
- * --------------------------------------------------------------------
- */
-
-/* Bytes of an item's names, with their ends. */
-static Size
-names_size(const DogpileKeyNames *names)
-{
-	return offsetof(DogpileKeyNames, text) + names->entry_at +
-		strlen(names->text + names->entry_at) + 1;
-}
-
-/* Identifies what is announced. */
-static uint64
-hash_announcement(const DogpileRegion *region, const DogpileKeyNames *names,
-				  const DogpileTags *tags)
-{
-	const void *data = names ? (const void *) names : tags ? (const void *) tags : region->name;
-	Size		size = names ? names_size(names) : tags ? tags->size : strlen(region->name);
-
-	return hash_bytes_extended(data, size, (uintptr_t) region);
-}
-
-/* Does a change announce just this? */
-static bool
-is_announced_by(const DogpileChange *change, const DogpileRegion *region,
-				const DogpileKeyNames *names, const DogpileTags *tags)
-{
-	if (change->u.announce.region != region ||
-		(change->u.announce.names == NULL) != (names == NULL) ||
-		(change->u.announce.tags == NULL) != (tags == NULL))
-		return false;
-	if (names)
-		return names_size(names) == names_size(change->u.announce.names) &&
-			memcmp(names, change->u.announce.names, names_size(names)) == 0;
-	return tags == NULL || (tags->size == change->u.announce.tags->size &&
-							memcmp(tags, change->u.announce.tags, tags->size) == 0);
-}
-
 /*
- * Note an announcement; what it points to lives as long as the transaction.
- *
- * A key is named now: that may take a function of the user's, and none may be
- * called at PRE_COMMIT, when there is no snapshot any more.
- *
- * Their order does not matter.  So what was announced before, at this level or an
- * outer one, need not be announced again.
- */
-static void
-append_announcement(DogpileRegion *region, const DogpileKey *key,
-					const DogpileTags *tags, bool hard)
-{
-	DogpileKeyNames *names = key ? dogpile_announce_name_key(region, key) : NULL;
-	uint64		hash = hash_announcement(region, names, tags);
-	DogpileChange *last = dogpile_position_get(&announced_positions, hash, hard);
-	DogpileTags *tags_copy;
-	DogpileChange *change;
-
-	if (last != NULL && is_announced_by(last, region, names, tags))
-	{
-		if (names)
-			pfree(names);
-		return;
-	}
-	tags_copy = tags ? memcpy(MemoryContextAlloc(TopTransactionContext, tags->size),
-							  tags, tags->size) : NULL;
-	change = append_change(DOGPILE_CHANGE_ANNOUNCE);
-	change->u.announce.region = region;
-	change->u.announce.names = names;
-	change->u.announce.tags = tags_copy;
-	change->u.announce.hash = hash;
-	change->u.announce.hard = hard;
-	change->superseded = last;
-	dogpile_position_enter(&announced_positions, hash)->last[hard] = change;
-}
-
-/*
- * Announce an invalidation to other servers at COMMIT, if they share the store:
+ * Let other servers know of an invalidation at COMMIT, if they share the store:
  * of a key, of all entries of a region, or of tags in all regions.
  *
  * Errors: out of memory; those of names.  Locks: no LWLock may be held.
@@ -214,29 +132,25 @@ append_announcement(DogpileRegion *region, const DogpileKey *key,
 void
 dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key, bool hard)
 {
-	if (dogpile_announce_is_needed(region))
-		append_announcement(region, key, NULL, hard);
+	dogpile_participant_note_invalidation(region, key, NULL, hard);
 }
 
 void
 dogpile_xact_announce_region(DogpileRegion *region, bool hard)
 {
-	if (dogpile_announce_is_needed(region))
-		append_announcement(region, NULL, NULL, hard);
+	dogpile_participant_note_invalidation(region, NULL, NULL, hard);
 }
 
 void
 dogpile_xact_announce_tags(const DogpileTags *tags, bool hard)
 {
-	ListCell   *lc;
-
-	foreach(lc, dogpile_config_regions())
-		if (dogpile_announce_is_needed(lfirst(lc)))
-		{
-			append_announcement(NULL, NULL, tags, hard);
-			return;
-		}
+	dogpile_participant_note_invalidation(NULL, NULL, tags, hard);
 }
+
+/* --------------------------------------------------------------------
+ * Removals
+ * --------------------------------------------------------------------
+ */
 
 /* Would so many bytes more be too much? */
 static bool
@@ -488,14 +402,6 @@ pop_change(DogpileChange *change)
 			dogpile_position_set(&slot_positions, change->u.invalidate.slot,
 								 change->u.invalidate.hard, change->superseded);
 			break;
-		case DOGPILE_CHANGE_ANNOUNCE:
-			dogpile_position_set(&announced_positions, change->u.announce.hash,
-								 change->u.announce.hard, change->superseded);
-			if (change->u.announce.names)
-				pfree(change->u.announce.names);
-			if (change->u.announce.tags)
-				pfree(change->u.announce.tags);
-			break;
 		case DOGPILE_CHANGE_REMOVE:
 			dogpile_position_set(&key_positions, change->u.remove.key->hash, REMOVED, NULL);
 			pending_bytes -= removal_size(change->u.remove.key);
@@ -525,9 +431,9 @@ last_change_of(SubTransactionId subid)
 	return change->subid == subid ? change : NULL;
 }
 
-/* A subtransaction is rolled back: undo what it has done.  Errors: none. */
-void
-dogpile_xact_abort_sub(SubTransactionId subid)
+/* A subtransaction is rolled back: undo what it has done. */
+static void
+undo_subtransaction(SubTransactionId subid)
 {
 	DogpileChange *change;
 
@@ -551,9 +457,9 @@ replace_same(DogpileChange *change)
 		drop_superseded(change, same);
 }
 
-/* A subtransaction is released: what it has done is its parent's.  Errors: none. */
-void
-dogpile_xact_commit_sub(SubTransactionId subid, SubTransactionId parent)
+/* A subtransaction is released: what it has done is its parent's. */
+static void
+pass_to_parent(SubTransactionId subid, SubTransactionId parent)
 {
 	DogpileChange *change = last_change_of(subid);
 
@@ -567,9 +473,24 @@ dogpile_xact_commit_sub(SubTransactionId subid, SubTransactionId parent)
 	}
 }
 
+/* --------------------------------------------------------------------
+ * The end of the transaction
+ * --------------------------------------------------------------------
+ */
+
+/* The session that commits a prepared transaction knows nothing of the log. */
+static void
+refuse_prepare(void)
+{
+	if (dogpile_xact_npending > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has changed cache entries")));
+}
+
 /* Forget everything; the memory goes with the transaction. */
-void
-dogpile_xact_forget(void)
+static void
+forget_log(bool is_commit)
 {
 	dlist_init(&dogpile_xact_log);
 	dogpile_xact_npending = 0;
@@ -577,6 +498,12 @@ dogpile_xact_forget(void)
 	pending_bytes = 0;
 	is_full_reported = false;
 	dogpile_position_reset(&slot_positions);
-	dogpile_position_reset(&announced_positions);
 	dogpile_position_reset(&key_positions);
 }
+
+const DogpileParticipant dogpile_xact_participant = {
+	.pre_prepare = refuse_prepare,
+	.end = forget_log,
+	.subcommit = pass_to_parent,
+	.subabort = undo_subtransaction
+};

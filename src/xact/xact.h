@@ -17,6 +17,7 @@
 
 #include "store/store.h"
 #include "version/deps.h"
+#include "xact/participant.h"
 
 /* What this transaction has done to something. */
 typedef enum DogpileInvalidation
@@ -48,7 +49,6 @@ typedef struct DogpilePendingEntry
 typedef enum DogpileChangeKind
 {
 	DOGPILE_CHANGE_INVALIDATE,
-	DOGPILE_CHANGE_ANNOUNCE,
 	DOGPILE_CHANGE_REMOVE,
 	DOGPILE_CHANGE_STORE
 } DogpileChangeKind;
@@ -71,14 +71,6 @@ typedef struct DogpileChange
 			bool		hard;
 			bool		is_marked;	/* from PRE_COMMIT on */
 		}			invalidate;
-		struct
-		{
-			DogpileRegion *region;	/* NULL: tags, of all regions */
-			struct DogpileKeyNames *names;	/* of a key; NULL: the whole region */
-			DogpileTags *tags;
-			uint64		hash;	/* of all that */
-			bool		hard;
-		}			announce;
 		struct
 		{
 			DogpileRegion *region;
@@ -109,9 +101,8 @@ extern void dogpile_xact_report_full(const DogpileRegion *region, int elevel);
 extern DogpileInvalidation dogpile_xact_get_invalidation(const DogpileDeps *deps,
 														 DogpileLogPosition since);
 extern const DogpilePendingEntry *dogpile_xact_find_entry(const DogpileKey *key);
-extern void dogpile_xact_abort_sub(SubTransactionId subid);
-extern void dogpile_xact_commit_sub(SubTransactionId subid, SubTransactionId parent);
-extern void dogpile_xact_forget(void);
+
+extern PGDLLIMPORT const DogpileParticipant dogpile_xact_participant;
 
 /* Has this transaction anything pending? */
 static inline bool

@@ -18,7 +18,7 @@
  *	begin_tick, end_tick	version.c: dogpile_version_begin_tick(), ..._end_tick()
  *	bump					version.c: dogpile_version_bump()
  *	watch					version.c: dogpile_version_watch()
- *	finish					change.c: finish(), enter_changes(); xact.c: apply_log()
+ *	finish					change.c: finish(), enter_changes(); commit.c: enter_all()
  *	look_up					lookup.c: find_in_store(), judge(), judge_versions()
  *	is_marked_for			version.c: dogpile_version_is_marked_for()
  *	all_visible				version.c: dogpile_version_all_visible()
@@ -26,13 +26,13 @@
  *							dogpile_depend_end()
  *	publish					attempt.c: publish_now(); store_memory.c: memory_publish()
  *	Writer					change.c: dogpile_change_prepare(), ..._commit(), ..._abort();
- *							with CATALOGS: release_callback(); with errors after the
+ *							with CATALOGS: dogpile_change_told(); with errors after the
  *							commit: prepared.c
  *	Session					creation.c, READ COMMITTED
  *	OldSession				the same under REPEATABLE READ; version.c:
  *							dogpile_version_note_snapshot()
- *	Deferrer				xact.c: dogpile_xact_store(), check_entries_locked(),
- *							is_current_locked()
+ *	Deferrer				xact.c: dogpile_xact_store(); commit.c:
+ *							check_entries_locked(), is_current_locked()
  *	Waiter					creation.c: settle(); lookup.c: is_younger()
  *
  * Abstracted: one entry and one slot (entries share nothing else, and a collision of

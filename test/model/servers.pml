@@ -22,7 +22,7 @@
  *							dogpile_token_leave_mark()
  *	suspect_add, ...		suspect.c: dogpile_suspect_add(), ..._release(), ..._remove()
  *	settle					announce.c: dogpile_announce_settle()
- *	Writer					xact.c: xact_callback(); announce.c: dogpile_announce_commit(),
+ *	Writer					outbox.c; announce.c: dogpile_announce_commit(),
  *							dogpile_announce_abort(); at its end, worker.c: tend().
  *							With -DOWN, it stores a value that it has computed:
  *							store_remote.c: collect_tokens(), announce.c:
