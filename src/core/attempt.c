@@ -79,7 +79,7 @@ dogpile_attempt_check_recursion(const DogpileCall *call)
 				(errcode(ERRCODE_INVALID_RECURSION),
 				 errmsg("creation of cache entry \"%s\" of region \"%s\" depends on itself",
 						dogpile_call_key_text(call), call->region->name),
-				 errdetail("The query asks for the value that it is to create.")));
+				 errdetail("The creator query requests the entry that it creates.")));
 }
 
 /*
@@ -182,7 +182,7 @@ report_temporary(const DogpileAttempt *attempt)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("value cannot be stored in cache region \"%s\": %s", region->name,
 						reason),
-				 errdetail("It is key \"%s\".  It is not stored, nor are others like it; \"unstorable\" in dogpile_stats counts them.",
+				 errdetail("Neither the value of key \"%s\" nor others of its kind are stored; \"unstorable\" in dogpile_stats counts them.",
 						   dogpile_call_key_text(&attempt->call)),
 				 errhidestmt(true), errhidecontext(true)));
 }

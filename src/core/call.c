@@ -82,7 +82,7 @@ dogpile_call_open(DogpileCall *call, const text *region, const text *key)
 				 errmsg("key of cache region \"%s\" is too long", call->region->name),
 				 errdetail("The key has %zu bytes; the limit is %d.",
 						   key_len, DOGPILE_MAX_KEY_TEXT),
-				 errhint("Use a hash of it, such as md5().")));
+				 errhint("Use a hash of the key, such as md5().")));
 	dogpile_key_build(&call->key, bytes, call->region->name, call->region->name_len,
 					  VARDATA_ANY(key), key_len, variant,
 					  dogpile_variant_build(call->region, variant));

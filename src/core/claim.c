@@ -170,7 +170,7 @@ dogpile_claim_raise_timeout(const DogpileCall *call, TimestampTz since)
 			 by_setting ?
 			 errdetail("Another session has been creating it for more than %d ms.",
 					   call->region->lock_timeout_ms) :
-			 errdetail("This session has the lock of another entry, so two servers may have been waiting for each other."),
+			 errdetail("This session holds the lock of another entry, so two servers might be waiting for each other."),
 			 by_setting ?
 			 errhint("Increase \"dogpile_%s.lock_timeout\", or set \"dogpile_%s.lock_timeout_action\" to \"compute\".",
 					 call->region->name, call->region->name) : 0));

@@ -57,7 +57,7 @@ build_key(const DogpileCall *call, char *buffer, DogpileKey *key)
 						call->region->name),
 				 errdetail("The key has %d bytes; the limit is %zu.",
 						   text_len, DOGPILE_MAX_KEY_TEXT - SUFFIX_LEN),
-				 errhint("Use a hash of it, such as md5().")));
+				 errhint("Use a hash of the key, such as md5().")));
 	memcpy(text, key_text, text_len);
 	memcpy(text + text_len, SUFFIX, SUFFIX_LEN);
 	dogpile_key_build(key, buffer, region, region_len, text, text_len + SUFFIX_LEN,

@@ -59,7 +59,7 @@ creation_callback(void *arg)
 	/* It is called for errors that the query's functions catch, too. */
 	dogpile_depend_note_error(geterrcode());
 	if (context->is_preparing && geterrcode() == ERRCODE_UNDEFINED_PARAMETER)
-		errhint("Give values to $1, $2 and so on by \"params => ROW(...)\".");
+		errhint("Pass values for $1, $2, and so on with \"params => ROW(...)\".");
 	errcontext("creation of cache entry \"%s\" of region \"%s\"",
 			   context->key, context->region);
 }
@@ -132,16 +132,16 @@ check_query(const CachedPlanSource *source)
 
 	if (!IsA(source->raw_parse_tree->stmt, SelectStmt) ||
 		list_length(source->query_list) != 1 || source->resultDesc == NULL)
-		reason = "It is another kind of statement.";
+		reason = "Only SELECT, VALUES, and TABLE are allowed.";
 	else
 	{
 		query = linitial_node(Query, source->query_list);
 		if (query->commandType != CMD_SELECT)
-			reason = "It is another kind of statement.";
+			reason = "Only SELECT, VALUES, and TABLE are allowed.";
 		else if (query->hasModifyingCTE)
-			reason = "It contains a data-modifying statement in WITH.";
+			reason = "The query contains a data-modifying statement in WITH.";
 		else if (locks_rows((Node *) query, NULL))
-			reason = "It contains a locking clause such as FOR UPDATE.";
+			reason = "The query contains a locking clause such as FOR UPDATE.";
 	}
 	if (reason)
 		ereport(ERROR,

@@ -172,11 +172,11 @@ report_mismatch(const DogpileCall *call, const DogpileLookup *found, const char 
 {
 	dogpile_call_count(call, DOGPILE_COUNTER_MISMATCHES, 1);
 	ereport(LOG,
-			(errmsg("cached value is not what its query gives now"),
+			(errmsg("cached value differs from what its query returns now"),
 			 errdetail("Key \"%s\" of cache region \"%s\", created at %s.",
 					   dogpile_call_key_text(call), call->region->name,
 					   timestamptz_to_str(dogpile_clock_to_day(found->entry.created_at))),
-			 failure ? errcontext("The query fails: %s", failure) : 0,
+			 failure ? errcontext("the query failed: %s", failure) : 0,
 			 errhidestmt(true)));
 }
 

@@ -306,7 +306,7 @@ report_unstorable_outside(DogpileRegion *region, const DogpileGrant *grant,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("value cannot be stored in cache region \"%s\": %s", region->name,
 					reason),
-			 errdetail("It is entry \"%s\".  It is not stored, nor are others like it; \"unstorable\" in dogpile_stats counts them.",
+			 errdetail("Neither the value of entry \"%s\" nor others of its kind are stored; \"unstorable\" in dogpile_stats counts them.",
 					   grant->entry_name.text),
 			 errhidestmt(true), errhidecontext(true)));
 }

@@ -114,7 +114,7 @@ raise_failure(const DogpileRegion *region, DogpileRemote *remote)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-			 errmsg("the store of cache region \"%s\" failed: %s",
+			 errmsg("store of cache region \"%s\" failed: %s",
 					region->name, dogpile_remote_last_error(remote))));
 }
 
@@ -163,9 +163,9 @@ dogpile_flush(PG_FUNCTION_ARGS)
 	dogpile_region_invalidate_all(dogpile_sql_get_text(fcinfo, 0, "region"), true);
 	if (remote != NULL && !dogpile_remote_has_flush(remote))
 		ereport(NOTICE,
-				(errmsg("values of cache region \"%s\" are invalidated, but not deleted",
+				(errmsg("values of cache region \"%s\" were invalidated but not deleted",
 						region->name),
-				 errdetail("The backend \"%s\" cannot list what it has, and forgets them in time.",
+				 errdetail("Backend \"%s\" cannot list its items; they expire on their own.",
 						   region->backend)));
 	else if (remote != NULL)
 	{

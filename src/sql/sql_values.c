@@ -251,7 +251,7 @@ check_set_expected(const ReturnSetInfo *rsinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("function returning record called in context that cannot accept type record"),
-				 errhint("Call it in FROM with a column definition list, or give it a \"result_type\".")));
+				 errhint("Call the function in the FROM clause with a column definition list, or specify \"result_type\".")));
 }
 
 /*

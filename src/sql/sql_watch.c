@@ -124,14 +124,14 @@ find_own_trigger(Relation rel)
 	if (trigger != NULL && trigger->tgisclone)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("partition \"%s\" is watched with its partitioned table",
+				 errmsg("partition \"%s\" is watched through its partitioned table",
 						RelationGetRelationName(rel)),
 				 errhint("Watch or unwatch the partitioned table.")));
 	if (trigger == NULL &&
 		OidIsValid(get_trigger_oid(RelationGetRelid(rel), DOGPILE_WATCH_TRIGGER, true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("trigger \"%s\" for relation \"%s\" calls another function than \"%s\"",
+				 errmsg("trigger \"%s\" for relation \"%s\" does not call function \"%s\"",
 						DOGPILE_WATCH_TRIGGER, RelationGetRelationName(rel),
 						DOGPILE_WATCH_FUNCTION)));
 	return trigger;
@@ -161,7 +161,7 @@ check_watched_partitions(Oid parent)
 		if (trigger != NULL && !trigger->tgisclone)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("partition \"%s\" is already watched by itself",
+					 errmsg("partition \"%s\" is already watched separately",
 							RelationGetRelationName(rel)),
 					 errhint("Call dogpile_unwatch() for the partition first.")));
 		relation_close(rel, NoLock);

@@ -108,7 +108,7 @@ is( $node->safe_psql('postgres',
 	't|0',
 	'the verifier has found nothing either');
 diag $_ foreach slurp_file($node->logfile, $offset) =~
-  /cached value is not what its query gives now\n.*DETAIL:  (.*)/g;
+  /cached value differs from what its query returns now\n.*DETAIL:  (.*)/g;
 
 # Those who were terminated have left nothing that would keep values from being
 # served for ever.

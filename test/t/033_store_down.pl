@@ -89,7 +89,7 @@ foreach my $region ('refused', 'password')
 	my (undef, undef, $stderr) = $node->psql('postgres', "SELECT dogpile_flush('$region')");
 	my $reason = $region eq 'password' ? qr/WRONGPASS|invalid (?:username-)?password|AUTH/ : qr/Connection refused/;
 
-	like($stderr, qr/ERROR:  the store of cache region "$region" failed: .*$reason/, "$region: dogpile_flush tells why");
+	like($stderr, qr/ERROR:  store of cache region "$region" failed: .*$reason/, "$region: dogpile_flush tells why");
 }
 is(query("SELECT state FROM dogpile_servers WHERE address = '$nowhere'"), 'down', 'refused: down');
 isnt(query("SELECT state FROM dogpile_servers WHERE address = '" . $locked->address . "'"),

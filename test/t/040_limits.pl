@@ -100,7 +100,7 @@ is(ask($node, "SELECT sum(failures) FROM dogpile_servers WHERE backend <> 'file'
 
 ask($node, "SELECT dogpile_set('memcached', 'f', 1); SELECT dogpile_set('redis', 'f', 1)");
 like(messages("SELECT dogpile_flush('memcached')"),
-	qr/NOTICE:  values of cache region "memcached" are invalidated, but not deleted\nDETAIL:  The backend "memcached" cannot list/,
+	qr/NOTICE:  values of cache region "memcached" were invalidated but not deleted\nDETAIL:  Backend "memcached" cannot list/,
 	'memcached: a flush says that it cannot list names');
 is(ask($node, "SELECT dogpile_exists('memcached', 'f')"), 'f', 'memcached: ... and invalidates');
 is(messages("SELECT dogpile_flush('redis')"), '', 'redis: a flush deletes');
