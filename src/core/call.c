@@ -3,9 +3,9 @@
  * call.c
  *	  One call of an SQL function on a key of a region.
  *
- * What all operations have in common: find the region and its store, build the
- * key, count what was found and hand it over.  None of it allocates memory or
- * takes a heavyweight lock, since a hit is nothing but this and a lookup.
+ * What all operations have in common: find the region and its store, build the key,
+ * count what was found, and return it.  None of this allocates memory or takes a
+ * heavyweight lock, because a hit consists of this and a lookup.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -26,12 +26,10 @@
 #include "xact/xact.h"
 
 /*
- * Refuse to create or change anything while a parallel plan runs, as PostgreSQL
- * refuses UPDATE.  A worker's changes would be lost, because only its leader
- * commits, and workers share the locks of their leader.  The leader itself may
- * run whatever a worker may, so a mislabeled function is found out there, too.
- *
- * Errors: that.
+ * Raise an error if a parallel plan runs, as PostgreSQL does for UPDATE.  A worker must
+ * not create or change anything: its changes would be lost, because only the leader
+ * commits, and workers share the locks of their leader.  The leader must not either,
+ * so that a mislabeled function fails wherever it is executed.
  */
 void
 dogpile_call_require_serial(void)
@@ -44,9 +42,9 @@ dogpile_call_require_serial(void)
 }
 
 /*
- * Find a region, and its store if that is not yet known.
+ * Find a region, and its store unless that is known already.
  *
- * Errors: not preloaded, no such region, or it cannot be used.
+ * Errors: the module is not preloaded; the region does not exist or cannot be used.
  */
 DogpileRegion *
 dogpile_call_open_region(const text *name)
@@ -61,11 +59,10 @@ dogpile_call_open_region(const text *name)
 }
 
 /*
- * Find the region and build the key of a call.  The key's bytes stay where they
- * are until the next call, which a creator's query may well make: who goes on
- * after that must copy them.
+ * Find the region and build the key of a call.  The key's bytes are valid until the
+ * next call, which a creator's query may make: copy them before such a query runs.
  *
- * Errors: as dogpile_call_open_region(); key too long; those of a variant, such
+ * Errors: as dogpile_call_open_region(); the key is too long; those of a variant, such
  * as a setting that does not exist.
  */
 void
@@ -88,11 +85,7 @@ dogpile_call_open(DogpileCall *call, const text *region, const text *key)
 					  dogpile_variant_build(call->region, variant));
 }
 
-/*
- * Count what a lookup has found as a hit, a stale hit, or a miss.
- *
- * Errors: none.
- */
+/* Count the result of a lookup as a hit, a stale hit, or a miss. */
 void
 dogpile_call_count_found(const DogpileCall *call, const DogpileLookup *found)
 {
@@ -107,11 +100,9 @@ dogpile_call_count_found(const DogpileCall *call, const DogpileLookup *found)
 }
 
 /*
- * The caller is told of a value, or that there is none.  If that is of this
- * transaction's own doing, what is made of it must not be given to others before the
- * transaction has committed.
- *
- * Errors: none.
+ * Record that the caller has seen a value, or that there is none.  If this transaction
+ * itself has caused that, other sessions must not be given what is computed from it
+ * before the transaction commits.
  */
 void
 dogpile_call_note_pending(const DogpileCall *call, const DogpileLookup *found)
@@ -122,10 +113,10 @@ dogpile_call_note_pending(const DogpileCall *call, const DogpileLookup *found)
 }
 
 /*
- * Make a record that was found the result of the call.  It stays where the
- * store has put it, until the next call on any region.
+ * Return a record that was found as the result of the call.  It stays where the store
+ * has put it, until the next call on any region.
  *
- * Errors: a query that is running must not depend on it; see depend.c.
+ * Errors: the query that is running must not depend on it; see depend.c.
  */
 void
 dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
@@ -146,7 +137,7 @@ dogpile_call_give(const DogpileCall *call, const DogpileLookup *found,
 	result->record = found->record;
 }
 
-/* The key's text, for messages, in CurrentMemoryContext. */
+/* Get the key's text, for messages, in CurrentMemoryContext. */
 char *
 dogpile_call_key_text(const DogpileCall *call)
 {

@@ -17,7 +17,7 @@
 #include "entry/result.h"
 #include "stats/stats.h"
 
-/* Which entry a call is about. */
+/* The entry that a call refers to. */
 typedef struct DogpileCall
 {
 	DogpileRegion *region;
@@ -35,7 +35,7 @@ extern void dogpile_call_note_pending(const DogpileCall *call,
 									  const DogpileLookup *found);
 extern char *dogpile_call_key_text(const DogpileCall *call);
 
-/* Add to a counter of the call's region.  Errors: none. */
+/* Add to a counter of the call's region. */
 static inline void
 dogpile_call_count(const DogpileCall *call, DogpileCounter counter, uint64 n)
 {

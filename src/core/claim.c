@@ -3,13 +3,13 @@
  * claim.c
  *	  The right of a session to create the value of a key.
  *
- * Within a server that is the creator lock (lock.c).  In a store that servers share it
- * is the store's grant besides: the lock that all servers respect, and the versions of
- * what the value will depend on.  The creator lock is taken first, so that one session
- * of each server asks the store.
+ * Within a server, this is the creator lock (lock.c).  If servers share the store, the
+ * claim also includes the store's grant: the lock that all servers respect, and the
+ * versions of what the value will depend on.  The creator lock is taken first, so that
+ * only one session of each server asks the store.
  *
- * Whatever is held when an error is raised goes with the (sub)transaction: the
- * creator lock at once, the lock outside as soon as the worker has given it up.
+ * If an error is raised, both go with the (sub)transaction: the creator lock at once,
+ * the lock outside as soon as the worker has released it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -39,8 +39,8 @@ dogpile_claim_try(DogpileClaim *claim)
 }
 
 /*
- * Queue for the creator lock.  If the lock table of the server is full, the session
- * goes on without it.
+ * Queue for the creator lock.  If the lock table of the server is full, the claim does
+ * without it.
  *
  * Errors, locks: as dogpile_lock_acquire().
  */
@@ -54,13 +54,14 @@ dogpile_claim_queue(DogpileClaim *claim, TimestampTz deadline)
 }
 
 /*
- * Ask the store for its grant, until it has given it, does not work, or that answer
- * was the last one needed.  A store of this server needs none, and is not asked.
+ * Ask a store that servers share for its grant, again and again until is_last() is
+ * satisfied with the answer, or the store fails.  A store of this server is not asked,
+ * because no grant is needed there.
  *
- * tags: that the entry will have, or NULL.
+ * tags: of the entry, or NULL.
  * since: when the call began.
- * is_last, arg: called with each answer, unless it is DOGPILE_ERROR.
- * answer: set to the last one.
+ * is_last, arg: called with each answer except DOGPILE_ERROR.
+ * answer: set to the last answer.
  *
  * Returns false if the deadline has passed.
  *
@@ -87,7 +88,7 @@ dogpile_claim_ask_store(DogpileClaim *claim, const DogpileTags *tags, TimestampT
 	}
 }
 
-/* Does anybody on this server wait for what this session creates? */
+/* Does any session of this server wait for what this session creates? */
 bool
 dogpile_claim_is_awaited(const DogpileClaim *claim)
 {
@@ -95,14 +96,14 @@ dogpile_claim_is_awaited(const DogpileClaim *claim)
 }
 
 /*
- * Be the creator no longer, and wake those who wait.  Without a claim, nothing is done.
+ * Give the claim up, and wake the waiters.  Does nothing if there is no claim.
  *
- * outcome: what they have to know, unless they will find a value, or one of them
- *		should take over: then DOGPILE_OUTCOME_UNKNOWN.
+ * outcome: what waiters have to know.  DOGPILE_OUTCOME_UNKNOWN if they will find a
+ *		value, or if one of them should take over.
  *
- * The lock outside goes first.  A value that is not stored must not keep other servers
- * waiting until this transaction ends; and if this transaction waited for one of
- * their sessions, nobody would see the deadlock.
+ * The lock outside is released first.  A value that is not stored must not keep other
+ * servers waiting until this transaction ends; and if this transaction waited for one
+ * of their sessions, no server would notice the deadlock.
  *
  * Errors: what interrupts raise.  Locks: no LWLock may be held; what the claim holds
  * was taken in the current subtransaction.
@@ -128,10 +129,10 @@ dogpile_claim_resign(DogpileClaim *claim, DogpileOutcomeKind outcome)
  */
 
 /*
- * When a session has to give up waiting, by the region's lock_timeout.  Servers that
- * wait for each other do not notice a deadlock.  So a session that creates something
- * else meanwhile, or has a lock that all servers respect, waits no longer than the
- * region's grace_time.
+ * Get the time at which a session has to give up waiting, by the region's lock_timeout.
+ * Servers that wait for each other do not notice a deadlock.  So a session that also
+ * creates another value, or holds a lock that all servers respect, waits no longer than
+ * the region's grace_time.
  *
  * since: when the session's call began.
  */
@@ -157,7 +158,7 @@ dogpile_claim_has_timeout(const DogpileCall *call, TimestampTz since)
 		TimestampTzPlusMilliseconds(since, call->region->lock_timeout_ms);
 }
 
-/* Raise the error that the deadline has passed. */
+/* Raise the error for a deadline that has passed. */
 void
 dogpile_claim_raise_timeout(const DogpileCall *call, TimestampTz since)
 {

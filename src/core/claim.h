@@ -18,7 +18,7 @@
 #include "core/outcome.h"
 #include "lib/compat.h"
 
-/* What a session has of it. */
+/* What a session holds of it. */
 typedef struct DogpileClaim
 {
 	const DogpileCall *call;
@@ -27,7 +27,7 @@ typedef struct DogpileClaim
 } DogpileClaim;
 
 /*
- * Is an answer of a store the last one that is needed?
+ * Is this answer of a store the last one that is needed?
  *
  * round: how many times the store was asked before.
  */

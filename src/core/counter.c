@@ -3,13 +3,13 @@
  * counter.c
  *	  Counters: numbers that change at once.
  *
- * A counter is no part of the transaction, as little as a sequence is: whoever
- * adds to it sees what others have added, and ROLLBACK takes nothing back.  So it
- * is neither invalidated nor created by a query, and is kept apart from the values
- * that have the same key.
+ * Like a sequence, a counter does not take part in transactions: a session that adds to
+ * it sees what others have added, and ROLLBACK does not undo anything.  So a counter is
+ * neither invalidated nor created by a query, and is separate from the values that have
+ * the same key.
  *
- * A store that servers share adds by itself.  In one that cannot add, a counter is an
- * entry, read and replaced under a lock of its own, which is held for a moment only.
+ * Some stores can add by themselves.  In others, a counter is an entry that is read and
+ * replaced under a heavyweight lock, which is held only for that.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -30,14 +30,14 @@
 #include "lib/clock.h"
 #include "store/age.h"
 
-/* Behind a key's text, in which there can be no such byte, for a counter. */
+/* Follows the text of the key, which cannot contain a zero byte. */
 #define SUFFIX			"\0counter"
 #define SUFFIX_LEN		(sizeof(SUFFIX) - 1)
 
-/* Most bytes of an encoded number. */
+/* Maximum size of an encoded number, in bytes. */
 #define MAX_SIZE		1024
 
-/* The key of a counter that is an entry, in a buffer of DOGPILE_MAX_KEY_BYTES. */
+/* Build the key of a counter that is an entry, in DOGPILE_MAX_KEY_BYTES of buffer. */
 static void
 build_key(const DogpileCall *call, char *buffer, DogpileKey *key)
 {
@@ -64,7 +64,7 @@ build_key(const DogpileCall *call, char *buffer, DogpileKey *key)
 					  call->key.bytes + variant, call->key.len - variant);
 }
 
-/* What the counter is at, or 0. */
+/* Get the present number, or 0 if there is no counter. */
 static int64
 read_number(DogpileRegion *region, const DogpileKey *key)
 {
@@ -81,7 +81,7 @@ read_number(DogpileRegion *region, const DogpileKey *key)
 	return DatumGetInt64(number);
 }
 
-/* Replace it.  Returns false if there is no room. */
+/* Replace the number.  Returns false if there is no room. */
 static bool
 write_number(DogpileRegion *region, const DogpileKey *key, int64 number,
 			 double lifetime_s)
@@ -110,7 +110,7 @@ raise_out_of_range(void)
 			 errmsg("bigint out of range")));
 }
 
-/* Add to a counter in a store that cannot, under a lock of this server. */
+/* Add to a counter in a store that cannot add by itself. */
 static bool
 add_under_lock(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
 {
@@ -132,7 +132,7 @@ add_under_lock(const DogpileCall *call, int64 delta, double lifetime_s, int64 *r
 	return ok;
 }
 
-/* Add to a counter in a store that can. */
+/* Add to a counter in a store that can add by itself. */
 static bool
 add_by_store(const DogpileCall *call, int64 delta, double lifetime_s, int64 *result)
 {
@@ -147,13 +147,14 @@ add_by_store(const DogpileCall *call, int64 delta, double lifetime_s, int64 *res
 /*
  * Add to a counter, which begins at zero.
  *
- * lifetime_s: after so many seconds without a change it is forgotten; see store.h.
- * result: set to what the counter is at now.
+ * lifetime_s: seconds without a change after which the counter is forgotten; see store.h.
+ * result: set to the new number.
  *
- * Returns false if the store does not keep it.
+ * Returns false if the store does not keep the counter.
  *
- * Errors: no such region, key too long; out of range; those of waiting for a lock.
- * Locks: no LWLock may be held; takes a lock of the counter, and releases it.
+ * Errors: the region does not exist; the key is too long; the number is out of range;
+ * those of waiting for a heavyweight lock.
+ * Locks: no LWLock may be held.
  */
 bool
 dogpile_counter_add(const text *region, const text *key, int64 delta,

@@ -19,10 +19,10 @@
 #include "datatype/timestamp.h"
 #include "utils/array.h"
 
-/* How an entry is to be stored, besides its value. */
+/* Options for storing an entry. */
 typedef struct DogpileEntryOptions
 {
-	double		lifetime_s;		/* seconds until stale; see backend.h */
+	double		lifetime_s;		/* seconds until stale; see store.h */
 	ArrayType  *tags;			/* text[], or NULL */
 } DogpileEntryOptions;
 
