@@ -1,5 +1,4 @@
-# bench/dependencies.sh: what it costs that values know what they depend on, and
-# what it brings; sourced by run.sh.
+# bench/dependencies.sh: costs and benefits of dependencies of values; sourced by run.sh.
 #
 # There are two servers: the one on OTHER_PORT has not loaded the module.
 
@@ -231,7 +230,7 @@ mixed_value()
 	esac
 }
 
-# Each case has a table of its own, so that nobody pays for the others.
+# Each case has a table of its own, so that no case pays for the others.
 mixed_prepare()
 {
 	for case in $MIXED_CASES; do

@@ -1,4 +1,4 @@
-# bench/hits.sh: hits per second as clients see them; sourced by run.sh.
+# bench/hits.sh: hits per second as clients measure them; sourced by run.sh.
 
 # Keys 1 to 1000 have short values, 1001 to 2000 long ones.
 HITS_KEYS=1000

@@ -1,5 +1,4 @@
-# bench/stores.sh: hits per second of regions whose values live outside; sourced
-# by run.sh.
+# bench/stores.sh: hits per second of regions with an external store; sourced by run.sh.
 #
 # A Redis and a memcached listen on sockets in the scratch folder.  A hit is
 # compared with the least that a C program needs to look the same names up
@@ -7,10 +6,10 @@
 # looks up one name and knows no versions.  Regions that keep values in shared
 # memory, or copies of them there, are compared with each other.
 #
-# A store and its client take turns, so it matters more than all else whether
-# they share a processor: the one that waits is woken up much faster then.  Loops
-# run on one processor all together, which shows what a hit costs; statements of
-# two clients run wherever the system puts them.
+# A store and its client take turns, so it matters most whether they share a processor:
+# then the one that waits is woken up much faster.  Loops run with the store on one
+# processor, which shows what a hit costs; statements of two clients run wherever the
+# system puts them.
 
 # Keys 1 to 1000 have values of 100 bytes, 1001 to 2000 of 10 kB.
 STORES_KEYS=1000
@@ -18,9 +17,9 @@ STORES_ROWS=20000
 STORES_REGIONS="redis memcached memory two_level"
 STORES_SIZES="100 10k"
 
-# Loops are short and take many turns in a round, so that what is compared runs
-# right after each other: a ratio of two long ones would be one of what else the
-# machine had to do.
+# Loops are short and take many turns in a round, so that the loops that are compared run
+# right after each other: the ratio of two long ones would depend on what else the machine
+# had to do.
 STORES_TURNS=4
 STORES_BARE_SECONDS=0.3
 
@@ -34,8 +33,8 @@ if command -v taskset > /dev/null; then
 	stores_on_one="taskset -c ${stores_all%%[,-]*}"
 fi
 
-# What is not there as a Debian package is installed; only root can do that.
-# Without pgmemcache, the rest is measured.
+# Install missing Debian packages, which only root can do.  Without pgmemcache, the rest
+# is measured.
 stores_install()
 {
 	[ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 0

@@ -5,9 +5,9 @@
 # big-endian 32-bit object numbers, compressed by xz, and driven through
 # dogpile_get_or_create() one request at a time.
 #
-# All keys have one length and all values one size, so a number of entries is an amount of memory.  How
-# much is found out from a server that is started first: the memory of an entry
-# from dogpile_entries, and the share of dogpile.shared_memory that is left for
+# All keys have one length and all values one size, so a number of entries is an amount of
+# memory.  How much is found out from a server that is started first: the memory of an
+# entry from dogpile_entries, and the share of dogpile.shared_memory that is left for
 # entries from pg_shmem_allocations.
 
 # Long enough for the smallest trace to need more than the least memory that can

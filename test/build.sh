@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# test/build.sh: what "make" builds, what it says of that, and when it builds anew.
+# test/build.sh: what "make" builds, what it prints about that, and when it rebuilds.
 #
-# Works on a copy, in a folder that is removed.  A pkg-config of our own finds what it
-# is told to find.
+# Works on a copy, in a folder that is removed afterwards.  A fake pkg-config finds what
+# the test wants it to find.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -41,7 +41,7 @@ compile() {
 	run -s -j2 EXTRA_CFLAGS='-O0 -w' > "$scratch/log" || { cat "$scratch/log" >&2; exit 1; }
 }
 
-# What is said
+# What is printed
 : > "$scratch/found"
 text=$(run -n)
 check 'no library' '^Stores in this build: shared_memory file null$' "$text"

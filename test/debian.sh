@@ -1,8 +1,8 @@
-# test/debian.sh: other releases of Debian than this one, in folders; sourced by
+# test/debian.sh: other releases of Debian, installed into folders; sourced by
 # test/majors.sh, test/check.sh and test/upstream.sh, after test/lib.sh.
 #
-# The archive is the one that this machine's apt uses.  Nothing of another release
-# is installed here: that would bring its C library along.
+# The archive is the one that this machine's apt uses.  Nothing of another release is
+# installed on the machine itself: that would bring its C library along.
 
 # The release that has this major: release_of MAJOR
 release_of() {
@@ -44,8 +44,8 @@ in_chroot() {
 			DEBIAN_FRONTEND=noninteractive "$@"' sh "$CHROOT" "$@"
 }
 
-# Let apt in the folder find what is newer than the release: without it an old
-# minor version is tested.  Not every archive has that.
+# Let apt in the folder use updates of the release: without them an old minor version is
+# tested.  Not every archive has them.
 add_updates() {
 	local release=$1 security
 	[ "$release" != sid ] || return 0

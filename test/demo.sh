@@ -3,10 +3,10 @@
 # server, and lets 50 sessions ask for the same expensive report at once: without
 # a cache, with dogpile when nothing is cached yet, and when the value has expired.
 #
-# Fails unless the query ran exactly once each time that dogpile was asked, and
-# unless nobody but the creator waited for the expired value.  How often it ran
-# is told by pg_stat_statements, how long a session waited by pgbench, which
-# connects all sessions before any of them asks.
+# Fails unless the query ran exactly once each time that dogpile was asked, and only the
+# creator waited for the expired value.  pg_stat_statements counts how often the query ran;
+# pgbench, which connects all sessions before any of them asks, measures how long each
+# session waited.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -73,8 +73,8 @@ report_runs() {
 		FROM pg_stat_statements WHERE query LIKE 'SELECT b.bid%'"
 }
 
-# How many sessions were given the previous value, and how many waited for
-# another one's creation, since the last reset?
+# How many sessions got the previous value, and how many waited for another session's
+# creation, since the last reset?
 report_service() {
 	sql -At -F ' ' -c "SELECT stale_hits, waits FROM dogpile_stats WHERE region = 'reports'"
 }

@@ -1,7 +1,7 @@
 # test/lib.sh: what the scripts in test/ share; sourced by them.
 #
-# It installs what is missing, and gets from root, who may install, to an
-# ordinary user, whom PostgreSQL wants for its servers.
+# It installs what is missing, as root, and then switches to an ordinary user, since
+# PostgreSQL does not run as root.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -81,8 +81,8 @@ install_missing() {
 	export PG_CONFIG
 }
 
-# Copy the checkout to where an ordinary user can build in it: root's may be in
-# a folder that nobody else can read.  Sets WORK and SERVER_USER.
+# Copy the checkout to where an ordinary user can build in it: only root may be able to
+# read the folder where it is.  Sets WORK and SERVER_USER.
 make_work_copy() {
 	SERVER_USER=$(id -un)
 	[ "$(id -u)" != 0 ] || SERVER_USER=postgres

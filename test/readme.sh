@@ -2,8 +2,8 @@
 # test/readme.sh [--update]
 #
 # Runs the examples of README.md, top to bottom, in a private server with the
-# configuration that README.md shows, and compares the output with what it says.
-# With --update, the output in README.md is replaced by what came out.
+# configuration that README.md shows, and compares the output with the one it shows.
+# With --update, the output in README.md is replaced by the actual one.
 #
 # An example is a block marked "sql"; an unmarked block right behind it is its
 # output.  Where README.md has a Redis server on localhost:6379, the private

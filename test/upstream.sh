@@ -3,9 +3,9 @@
 #
 # It gets PostgreSQL's source package, builds it with assertions, and runs the
 # regression and isolation tests and those of pg_stat_statements against a server
-# without dogpile and against one with it, named before pg_stat_statements and
-# behind.  What fails with dogpile and not without it has failed; what fails in
-# both is told.
+# without dogpile and against one with it, listed before and after pg_stat_statements in
+# shared_preload_libraries.  A test fails if it fails only with dogpile; tests that fail
+# in both are listed.
 #
 # PG_SOURCE names a source tree that has been built and installed already, with
 # PG_CONFIG of what was installed, instead of MAJOR.  SUITES names those to run, KEEP
@@ -69,8 +69,8 @@ stop_server() {
 		as_user "$BINDIR/pg_ctl" -s -w -m fast -D "$WORK/data" stop
 }
 
-# Run one suite on a server with these libraries; its tests go to a file, one a
-# line: "ok name" or "bad name".  pg_regress has two ways to tell.
+# Run one suite on a server with these libraries, and write a line for each test to a
+# file: "ok name" or "bad name".  pg_regress has two output formats.
 run_suite() {
 	local suite=$1 libraries=$2 out=$3 folder target=installcheck
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# test/fuzz/run.sh [inputs [seed]]: feed so many damaged entries to the decoder
-# of what comes from outside, built with the sanitizers for addresses and for
-# undefined behaviour.  50,000 inputs unless told, which takes some seconds.
+# test/fuzz/run.sh [inputs [seed]]: feed this many damaged entries to the decoder, built
+# with the sanitizers for addresses and for undefined behaviour.  The default is 50,000
+# inputs, which takes some seconds.
 #
-# Where clang and its libFuzzer are installed, it is run for as many inputs more.
+# Where clang and its libFuzzer are installed, it is run for as many inputs again.
 set -euo pipefail
 inputs=${1:-50000}
 seed=${2:-1}
@@ -25,7 +25,7 @@ build() {
 		-lpgcommon -lpgport -lcrypto -lm
 }
 
-# Where addresses are spread too widely, the sanitizer finds no room for its own.
+# With much address space randomization, the sanitizer may find no room for its memory.
 run() {
 	"$@" 2> "$out/err" && return
 	if grep -q 'hadow memory' "$out/err"; then

@@ -5,8 +5,8 @@
 # copy of the sources, one at a time, builds and installs that with assertions, and
 # runs the tests that should notice it.  A mistake is noticed if one of them fails.
 #
-# The installed extension is a wrong one meanwhile; at the end the right one is
-# installed again.  Use PG_CONFIG= for a server that nobody needs.
+# Meanwhile the installed extension has the mistake; at the end the right one is installed
+# again.  Use PG_CONFIG= for a server that is not in use.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
@@ -42,7 +42,7 @@ file_of() { sed 's/ | .*//' <<< "$1"; }
 expression_of() { sed 's/^[^|]* | \(.*\) | [^|]*$/\1/' <<< "$1"; }
 tests_of() { sed 's/^.* | //' <<< "$1"; }
 
-# Plant the mistake of a line, see what comes of it, and take it out again.
+# Plant the mistake of a line, run its tests, and remove it again.
 try_mistake() {
 	local line=$1 file result="NOT NOTICED" test
 	file=$(file_of "$line")
@@ -70,7 +70,7 @@ install_missing
 make_work_copy
 mapfile -t lines < <(grep -v '^#' "$TOP/test/mutants/list" | grep -e "$pattern")
 
-# A test that fails by itself notices nothing.
+# A test that fails without the mistake proves nothing.
 build_and_install || { cat "$WORK/build.log"; exit 1; }
 for test in $(for line in "${lines[@]}"; do tests_of "$line"; done | tr ' ' '\n' | sort -u); do
 	run_test "$test" || { tail -n 30 "$WORK/test.log"; echo "$test fails without any mistake"; exit 1; }

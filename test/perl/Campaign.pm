@@ -1,11 +1,11 @@
 # A randomised consistency campaign: many sessions read through the cache and write,
-# while others are cancelled and terminated, and each read is compared with what
-# the transaction sees itself.  What they do is told by a seed; when, is not.
+# while others are cancelled and terminated, and each read is compared with what the
+# transaction sees itself.  A seed determines what they do, but not when.
 #
 #	my $node = campaign_server('main');
 #	my $result = run_campaign($node, region => 'auto', seed => 42, seconds => 20);
 #
-# CampaignSchema.pm tells what is read, written and compared.
+# CampaignSchema.pm defines what is read, written and compared.
 
 package Campaign;
 
@@ -32,8 +32,7 @@ my @writes = campaign_writes();
 my @together = grep { !$_->{alone} } @writes;
 my @isolations = ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE');
 
-# Errors that are in the nature of the thing: other sessions were first, or have
-# interfered.
+# Errors that are expected: other sessions were first, or have interfered.
 my $harmless = join '|',
   '40001: ', '40P01: ', '55P03: ',	# serialization, deadlock, lock timeout
   '57014: ', '57P01: ',				# cancelled, terminated
@@ -48,7 +47,7 @@ my $harmless = join '|',
   '55000: cannot (?:ALTER TABLE|TRUNCATE|REFRESH).*because it (?:is being used|has pending)',
   '55000: tuple to be locked was already moved',
   '55006: ',
-  # somebody else has ended what was prepared
+  # another session has ended what was prepared
   '42704: prepared transaction with identifier',
   '55000: prepared transaction with identifier',
   'cannot PREPARE a transaction that has changed cache entries',
@@ -65,8 +64,8 @@ my $harmless = join '|',
 
 # A server for campaigns, started, with all that they need.
 #
-# "auto" is the region that must never be stale.  "plain" may be: it knows nothing
-# of what its entries depend on, and shows that staleness would be noticed.
+# The region "auto" must never be outdated.  "plain" may be: it does not know what its
+# entries depend on, and shows that outdated values would be noticed.
 sub campaign_server
 {
 	my ($name, @lines) = @_;
@@ -98,7 +97,7 @@ sub campaign_server
 # ---------------------------------------------------------------------------
 # What a session does
 #
-# Each function returns psql's input.  \echo tells the test what has become of it:
+# Each function returns psql's input.  \echo tells the test how it ended:
 #	w NAME true|false		a write, and whether it has failed
 #	x POINT true|false		a point of the transaction
 #	d N true|false			so many reads that tell nothing themselves
@@ -292,7 +291,7 @@ sub start_session
 	return;
 }
 
-# Add up what the output of a session tells.
+# Add up what is in the output of a session.
 sub count_output
 {
 	my ($result, $output) = @_;
@@ -340,7 +339,7 @@ sub count_output
 	return;
 }
 
-# A transaction has ended, and has told how.
+# A transaction has ended, and its output says how.
 sub count_end
 {
 	my ($result, $tag, @written) = @_;
@@ -352,10 +351,10 @@ sub count_end
 }
 
 # ---------------------------------------------------------------------------
-# Those who interfere
+# Interference
 
-# Ten times a second, cancel or terminate any one session, and end what was prepared
-# by those who are no more.
+# Ten times a second, cancel or terminate a random session, and end transactions that
+# sessions which have ended had prepared.
 sub make_disturbance
 {
 	my ($campaign) = @_;
@@ -372,7 +371,7 @@ EOT
 	return "SELECT setseed(0.$campaign->{seed});\n" . $once x 100;
 }
 
-# Take note of what the server's log has to tell since the last time.
+# Read what is new in the server's log.
 sub read_log
 {
 	my ($campaign) = @_;
@@ -452,7 +451,7 @@ sub end_campaign
 	return $campaign->{result};
 }
 
-# Has everything been done often enough to tell something?
+# Has everything been done often enough to be meaningful?
 sub is_representative
 {
 	my ($result) = @_;
@@ -460,13 +459,13 @@ sub is_representative
 	return !grep { !$result->{writes}{ $_->{name} } } @writes;
 }
 
-# Let sessions read and write at random, until the time is over or a stale value was
-# read.  Past the time, they go on as long as some kind of write has not happened.
+# Let sessions read and write at random, until the time is over or an outdated value was
+# read.  After that time, they go on until each kind of write has happened.
 #
 # seed, seconds, sessions, region: as the names say.
 #
 # Returns what has happened: stale and unexpected (lines of the log), stale_after
-# (seconds), reads, conclusive (reads that tell something), writes, ends, disturbed,
+# (seconds), reads, conclusive (number of conclusive reads), writes, ends, disturbed,
 # errors (counts of each kind), rounds, seconds.
 sub run_campaign
 {

@@ -1,13 +1,13 @@
-# What the consistency campaign reads and writes: tables, queries whose results
-# are cached, functions that judge them, and statements that write.
+# What the consistency campaign reads and writes: tables, queries whose results are
+# cached, functions that check them, and statements that write.
 #
-# The judge of a read compares what the cache gives with what the same query gives
+# A check of a read compares what the cache returns with what the same query returns
 # directly.  Under READ COMMITTED each statement has a snapshot of its own, so a
-# difference counts only if the query gives the same before and after.  That is
-# enough because no state ever comes back: whatever is written carries a number of
-# the sequence "stamps" that was never seen before, and only old rows are deleted.
-# (TRUNCATE and most DDL may come without: the judge's own lock on the table keeps
-# them from happening between before and after.)
+# difference counts only if the query returns the same before and after.  That is enough
+# because no state ever comes back: whatever is written carries a new number from the
+# sequence "stamps", and only old rows are deleted.  (TRUNCATE and most DDL need no new
+# number: the check's own lock on the table keeps them from happening between before and
+# after.)
 
 package CampaignSchema;
 
@@ -32,8 +32,8 @@ sub campaign_keys { return $nkeys; }
 # ---------------------------------------------------------------------------
 # Queries
 #
-# %s stands for the key.  Weight: how often it is read.  Tag: followed by the key, the
-# tag that the entry is given.  Unsure: when a difference tells nothing.
+# %s stands for the key.  Weight: how often it is read.  Tag: followed by the key, the tag
+# of the entry.  Unsure: when a difference proves nothing.
 
 my $facts = q(count(*) || ' ' || coalesce(max(stamp), 0) || ' ' || coalesce(sum(stamp), 0));
 
@@ -128,7 +128,7 @@ my @queries = (
 		query => "SELECT $facts FROM guarded WHERE k = %s"
 	});
 
-# The function that judges one read.  Returns 1 if that was conclusive, else 0.
+# The function that checks one read.  Returns 1 if that was conclusive, else 0.
 sub judge
 {
 	my ($query) = @_;
@@ -168,7 +168,7 @@ END \$judge\$;
 EOT
 }
 
-# Read many entries, at random but for the seed.
+# Read many entries, at random but determined by the seed.
 sub reader
 {
 	my $names = join ', ', map { ($_->{name}) x $_->{weight} } @queries;
@@ -364,7 +364,7 @@ GRANT SELECT ON guarded, floors, nothing TO ordinary;
 EOT
 
 # ---------------------------------------------------------------------------
-# Procedures in which the moments around a COMMIT come again and again
+# Procedures that repeat the moments around a COMMIT
 
 my $duels = <<'EOT';
 -- What the duels are about.

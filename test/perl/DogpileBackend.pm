@@ -1,9 +1,9 @@
-# The conformance suite: what every backend must do, whatever it is made of.
+# The conformance suite: what every backend must do.
 #
 #	check_backend($node, 'region', large => 900_000, limit => 1_100_000)
 #
-# large: so many bytes must be stored, 5 million unless told.
-# limit: so many are returned, but not stored, and counted as too large; without
+# large: this many bytes must be stored, 5 million by default.
+# limit: this many are returned, but not stored, and counted as too large; without
 #		it there is no such size below the region's max_value_size.
 
 package DogpileBackend;
@@ -203,7 +203,7 @@ sub check_result_sets
 	return;
 }
 
-# Keys that are hard to name, each of which must be told from the others.
+# Keys that are hard to name, and that must not be confused with each other.
 sub check_keys
 {
 	my ($node, $region) = @_;
@@ -364,7 +364,7 @@ sub check_transactions
 	return;
 }
 
-# Counters, which are no part of the transaction.
+# Counters, which are not part of the transaction.
 sub check_counters
 {
 	my ($node, $region) = @_;
@@ -395,7 +395,7 @@ sub check_counters
 	return;
 }
 
-# Many sessions want what is not there: the query must run once.
+# Many sessions ask for a missing value: the query must run once.
 sub check_single_flight
 {
 	my ($node, $region, $nsessions) = @_;

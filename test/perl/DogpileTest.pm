@@ -1,6 +1,5 @@
-# What the TAP tests have in common: a server with the extension, sessions
-# that run beside the test, a witness of creations, and the checks that every
-# test ends with.
+# What the TAP tests share: a server with the extension, sessions that run in the
+# background, a function that logs creations, and the checks that every test ends with.
 
 package DogpileTest;
 
@@ -61,9 +60,9 @@ sub module_path
 
 # The extension, and the functions that tests use.
 #
-# ran() is the witness of a creation: it leaves a line in the server's log,
-# and unlike a table or a sequence it does not make the transaction one that
-# has written.  With "SET test.gate = on", close_gate() holds it up.
+# ran() records a creation by a line in the server's log; unlike a table or a sequence it
+# does not make the transaction one that has written.  With "SET test.gate = on",
+# close_gate() holds it up.
 sub create_helpers
 {
 	my ($node) = @_;
@@ -141,7 +140,7 @@ sub log_offset
 	return -s $node->logfile;
 }
 
-# Wait for a line in the server's log; returns whether it has come.
+# Wait for a line in the server's log; returns whether it has appeared.
 sub wait_for_log_line
 {
 	my ($node, $pattern, $offset) = @_;
@@ -164,10 +163,10 @@ sub count_runs
 	return scalar(@runs);
 }
 
-# Let psql execute a script, beside the test.
+# Let psql execute a script in the background.
 #
-# It goes on after errors, of which it reports all there is to know.  The
-# session is called "beside", so that others can find it.
+# It goes on after errors, which it reports verbosely.  Its application_name is "beside",
+# so that others can find it.
 sub start_psql
 {
 	my ($node, $script, @options) = @_;
@@ -210,7 +209,7 @@ sub count_waiters
 		'SELECT count(*) FROM pg_locks WHERE objsubid = 208 AND NOT granted');
 }
 
-# Wait until at least so many sessions wait for a creator lock.
+# Wait until at least this many sessions wait for a creator lock.
 sub wait_for_waiters
 {
 	my ($node, $n) = @_;
@@ -221,7 +220,7 @@ sub wait_for_waiters
 	return;
 }
 
-# Wait until there is a creator; returns its process.
+# Wait until there is a creator; returns its process id.
 sub wait_for_creator
 {
 	my ($node) = @_;
@@ -235,9 +234,8 @@ sub wait_for_creator
 
 # How many entries of one size fit?
 #
-# Invalidates whatever is in these regions, and stores twice as many as fit
-# into the last of them.  All memory that does not come back is missing in the
-# number returned, which is exact.
+# Invalidates all entries of these regions, and stores twice as many as fit into the last
+# of them.  The number returned is exact, so memory that is lost makes it smaller.
 my $nfills = 0;
 
 sub measure_capacity
@@ -257,7 +255,7 @@ sub measure_capacity
 	return $capacity;
 }
 
-# What must be true whenever nothing is going on.
+# What must hold whenever nothing is going on.
 sub check_nothing_is_left
 {
 	my ($node, $name) = @_;
@@ -275,8 +273,8 @@ sub check_nothing_is_left
 	return;
 }
 
-# The server's log must not tell of anything that has gone wrong in it, besides
-# what matches the last arguments.
+# The server's log must have no sign of an internal error, except what matches the last
+# arguments.
 sub check_log
 {
 	my ($node, $name, $offset, @expected) = @_;

@@ -1,14 +1,14 @@
-# Histories: sessions append unique elements to lists in pairs and read them, from
-# the cache and directly; a checker then judges the orders in what they have seen.
+# Histories: sessions append unique elements to lists in pairs and read them, from the
+# cache and directly; a checker then compares the orders that they have seen.
 #
 #	create_history_schema($node);
 #	my @log = run_histories(seconds => 5, seed => 42, sessions => [ {...}, ... ]);
 #	my $verdict = check_histories($node, @log);
 #
-# Each pair of lists is appended to by one transaction at a time, which has its row
-# locked, and both get the same element.  So there is one order of what was appended, in
-# the tables at the end, and whatever is read must be a beginning of it.  That makes
-# simple what Elle, Viper and PolySI search for in general:
+# One transaction at a time, which has its row locked, appends the same element to both
+# lists of a pair.  So there is one order of what was appended, which is in the tables at
+# the end, and whatever is read must be a prefix of it.  That makes simple what Elle, Viper
+# and PolySI search for in general:
 #
 #	unknown		A value that no committed state has had: a dirty or lost append.
 #	outdated	A read that began after a COMMIT was acknowledged, and does not show it.
@@ -18,7 +18,7 @@
 #	forked		Two snapshots of one server, each of which sees what the other does not.
 #
 # On a standby, which may be behind, reads are compared with what the same session has
-# read directly before, and what dogpile_get() gives with what was acknowledged.
+# read directly before, and what dogpile_get() returns with what was acknowledged.
 
 package Histories;
 
@@ -176,8 +176,8 @@ EOT
 	return;
 }
 
-# Let sessions live for some seconds: each with a node, a region, is_standby.  Returns
-# what they have seen, a list of lines for each.
+# Run sessions for some seconds: each with a node, a region, is_standby.  Returns what they
+# have seen, a list of lines for each.
 sub run_histories
 {
 	my (%run) = @_;
@@ -240,7 +240,7 @@ sub parse
 	return (\@reads, [ values %transactions ]);
 }
 
-# What was appended in the end: for each pair, the checksum of each beginning.
+# What was appended in the end: for each pair, the checksum of each prefix.
 sub final_lists
 {
 	my ($node) = @_;
@@ -309,7 +309,7 @@ sub acknowledgements
 	return (\%acknowledged, \@lost);
 }
 
-# How much of a pair must be seen by who begins to read at that time.
+# How much of a pair a read that begins at that time must see.
 sub length_at
 {
 	my ($list, $time) = @_;
@@ -325,7 +325,7 @@ sub length_at
 	return $low ? $list->[ $low - 1 ][1] : 0;
 }
 
-# Judge the reads of one session one after another.
+# Check the reads of one session one after another.
 sub judge_session
 {
 	my ($session, $reads, $sums, $acknowledged, $bad) = @_;
@@ -345,7 +345,7 @@ sub judge_session
 		}
 		$note->('unknown') if ($sums->{$k}[ $read->{length} ] // '') ne $read->{md5};
 
-		# A snapshot may be from before; whether it is one is for judge_snapshot().
+		# A snapshot may be older; judge_snapshot() checks whether it is one.
 		next if $old;
 		$note->('went back') if $read->{length} < ($must // 0);
 		$note->('outdated')
@@ -358,7 +358,7 @@ sub judge_session
 	return;
 }
 
-# Judge what a transaction with one snapshot has read; returns the lengths of pairs.
+# Check what a transaction with one snapshot has read; returns the lengths of pairs.
 sub judge_snapshot
 {
 	my ($session, $transaction, $acknowledged, $bad) = @_;
@@ -384,7 +384,7 @@ sub judge_forks
 	my ($bad, @snapshots) = @_;
 	my %best;
 
-	# The most that was seen of k by snapshots with at most so much of j, in one pass.
+	# The most that was seen of k by snapshots with at most that much of j, in one pass.
 	foreach my $j (1 .. $npairs)
 	{
 		foreach my $k (grep { $_ != $j } 1 .. $npairs)
@@ -408,7 +408,7 @@ sub judge_forks
 	return;
 }
 
-# Judge all; returns the number of reads, those from the cache, commits, and what is bad.
+# Check everything; returns the number of reads, those from the cache, commits, and errors.
 sub check_histories
 {
 	my ($node, @sessions) = @_;

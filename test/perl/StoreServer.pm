@@ -1,6 +1,6 @@
-# A server of a store: redis-server, redis-sentinel, memcached, one that answers
-# nonsense or nothing, or one that stands in between and breaks connections.  It listens on loopback or on a socket in a folder of the
-# test's, is a child of the test, and is ended by its process id.
+# A store server: redis-server, redis-sentinel, memcached, one that answers nonsense or
+# nothing, or a proxy that breaks connections.  It listens on loopback or on a socket in a
+# folder of the test, is a child of the test, and is ended by its process id.
 
 package StoreServer;
 
@@ -28,7 +28,7 @@ our @EXPORT = qw(
 
 my @servers;
 
-# Waiting for a server to answer takes at most so many seconds.
+# Maximum time to wait for a server to answer, in seconds.
 my $patience = 30;
 
 # ---------------------------------------------------------------------------
@@ -65,7 +65,7 @@ sub start
 	return;
 }
 
-# Wait until somebody listens.
+# Wait until the server listens.
 sub wait_for_answer
 {
 	my ($self) = @_;
@@ -111,7 +111,7 @@ sub kill9
 	return;
 }
 
-# Let it hang, and go on.
+# Stop it, and let it continue.
 sub pause  { kill 'STOP', $_[0]->{pid}; return; }
 sub resume { kill 'CONT', $_[0]->{pid}; return; }
 
@@ -268,12 +268,12 @@ sub start_memcached
 }
 
 # ---------------------------------------------------------------------------
-# A server that answers nonsense to whatever it is sent.
+# A server that answers nonsense to everything.
 #
 # Each connection gets nonsense of one kind: lines that an answer may consist
 # of, in any order, random bytes, half a line and no more, an answer that is
 # never complete, or one that never ends, in large pieces or in small ones.  Or,
-# if told so, each gets a certain beginning, and a piece again and again.
+# if the caller gives them, each gets a certain beginning, and a piece again and again.
 
 sub start_garbage
 {
@@ -356,7 +356,7 @@ while (1)
 EOT
 }
 
-# A server that takes connections and says nothing.
+# A server that accepts connections and does not answer.
 sub start_silence
 {
 	my ($name, $where) = @_;
@@ -380,7 +380,7 @@ while (1)
 EOT
 }
 
-# How often somebody has connected to a server that says nothing.
+# The number of connections made to a server that does not answer.
 sub count_accepted
 {
 	my ($self) = @_;
@@ -390,7 +390,7 @@ sub count_accepted
 }
 
 # ---------------------------------------------------------------------------
-# A server that passes on what it is sent, to another one and back.
+# A proxy to another server.
 #
 # Between disturb() and calm() it resets connections at random, some of them
 # after it has passed on a part of a request or of an answer.

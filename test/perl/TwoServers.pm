@@ -1,6 +1,5 @@
-# Helpers for tests of several PostgreSQL servers that share a store: a server
-# that dies at once with all its processes, processes that stand still, and
-# conditions that concern more than one server.
+# Helpers for tests of several PostgreSQL servers that share a store: killing a server with
+# all its processes, stopping processes, and conditions on more than one server.
 
 package TwoServers;
 
@@ -33,7 +32,7 @@ sub ask
 	return $node->safe_psql('postgres', $sql);
 }
 
-# Wait until a condition holds that poll_query_until() cannot tell.
+# Wait until a condition holds that poll_query_until() cannot check.
 sub wait_until
 {
 	my ($condition, $what) = @_;
@@ -82,8 +81,8 @@ sub read_process_file
 	return <$file> // '';
 }
 
-# The processes of a server whose titles match, without the postmaster.  Read from
-# /proc, for a small machine has no ps.
+# The processes of a server with matching titles, without the postmaster.  Read from
+# /proc, because a minimal machine has no ps.
 sub processes_of
 {
 	my ($node, $title) = @_;
@@ -125,8 +124,8 @@ sub worker_of
 	return $pids[0];
 }
 
-# Kill a server as a failure of its machine would do: none of its processes
-# notices that another one is gone, and none runs a line more.
+# Kill a server as a failure of its machine would: none of its processes notices that
+# another one has ended, and none runs any further.
 sub kill_server
 {
 	my ($node) = @_;
@@ -139,7 +138,7 @@ sub kill_server
 	kill 'KILL', @pids;
 	$node->kill9;
 
-	# What is killed may take a moment to be gone, and with it its memory.
+	# A killed process may take a moment to end and release its memory.
 	wait_until(sub { !grep { kill 0, $_ } $postmaster, @pids },
 		'all processes of the server are gone');
 	return;

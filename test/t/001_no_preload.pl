@@ -1,5 +1,5 @@
-# Without preloading, CREATE EXTENSION and pg_dump work, and every function
-# says what is missing.
+# Without preloading, CREATE EXTENSION and pg_dump work, and every function raises an
+# error that says what is missing.
 
 use strict;
 use warnings;
@@ -27,8 +27,8 @@ my %arguments = (
 	'regclass' => "'pg_class'::regclass",
 	'anyelement' => '1::int');
 
-# Call every function of the extension but those that need no cache; returns
-# the errors.
+# Call every function of the extension, except those that need no cache; returns the
+# errors.
 sub call_all
 {
 	my ($options) = @_;
@@ -81,7 +81,7 @@ sub check_all_fail
 }
 
 # ---------------------------------------------------------------------------
-# The server has lines for us, but does not load us.
+# The configuration has lines for the module, but the server does not load it.
 
 $node->init;
 $node->append_conf('postgresql.conf', <<'EOT');
@@ -137,7 +137,7 @@ CREATE TRIGGER dogpile_watch AFTER INSERT OR UPDATE OR DELETE ON watched
 ALTER TABLE watched ENABLE ALWAYS TRIGGER dogpile_watch;
 EOT
 
-# Nothing is cached, so there is nothing to do, and nothing to warn of.
+# Nothing is cached, so there is nothing to do and nothing to warn about.
 {
 	my $stderr;
 

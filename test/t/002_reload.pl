@@ -1,5 +1,5 @@
-# Regions and their settings follow the configuration files: at start, and at
-# reload in sessions that are running.
+# Regions and their settings follow the configuration files, at start and at reload, also
+# in running sessions.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use Test::More;
 my $node = PostgreSQL::Test::Cluster->new('main');
 my $log_offset = 0;
 
-# Write the lines that are dogpile's, and nothing else, into their own file.
+# Write the lines for the module, and no others, to a file of their own.
 sub configure
 {
 	my (@lines) = @_;
@@ -88,7 +88,7 @@ sub open_session
 }
 
 # ---------------------------------------------------------------------------
-# Start: lines before and after dogpile.regions, misspelt ones among them.
+# Start: lines before and after dogpile.regions, some of them misspelled.
 
 $node->init;
 $node->append_conf('postgresql.conf', <<'EOT');
@@ -200,7 +200,7 @@ foreach my $case (
 	unlike(new_log(), qr/WARNING|ERROR:  (?!cache region "sessions")/,
 		"$name: nothing to report");
 
-	# And back: a region that was removed is as good as a new one.
+	# And back: a region that was removed is like a new one.
 	reload(@before);
 	wait_for($session);
 	ok(region_exists($session, 'sessions'), "$name: region is back");
@@ -225,8 +225,8 @@ foreach my $case (
 }
 
 # ---------------------------------------------------------------------------
-# Running sessions follow what a reload changes: where values are, and who
-# shares them.
+# Running sessions follow a reload that changes where values are stored, and which roles
+# share them.
 
 configure(@before);
 $node->restart;
@@ -264,7 +264,7 @@ foreach my $case (
 $_->quit foreach $owner, $other;
 
 # ---------------------------------------------------------------------------
-# Misspelt settings and regions are reported at reload.
+# Misspelled settings and regions are reported at reload.
 
 configure(@before);
 $node->restart;
@@ -307,7 +307,7 @@ is( $node->safe_psql(
 	'pg_file_settings shows misspelt settings');
 
 # ---------------------------------------------------------------------------
-# A bad value keeps the old one, with PostgreSQL's own message.
+# An invalid value is refused with PostgreSQL's own message, and the old one stays.
 
 my @good = (
 	"dogpile.regions = 'reports, sessions'",
@@ -364,7 +364,7 @@ like($log, qr/LOG:  syntax error in file/, 'three parts: syntax error');
 is($node->safe_psql('postgres', 'SHOW dogpile_reports.lock_timeout'),
 	'7s', 'three parts: settings are kept');
 
-# Neither our messages nor PostgreSQL's lead anyone to write such a name.
+# Neither our messages nor PostgreSQL's suggest such a name.
 unlike(
 	slurp_file($node->logfile),
 	qr/^.*(?:WARNING|DETAIL|HINT): .*dogpile\.\w+\.\w+(?<!\.conf)"/m,
@@ -393,8 +393,8 @@ $node->safe_psql('postgres',
 	'ALTER DATABASE postgres RESET dogpile_late.expiration_time');
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
 
-# What a session has set before the region exists is checked when it does:
-# values and units, and who may set what.
+# Settings of a session from before the region exists are checked when it does: values,
+# units, and whether a session may set them.
 $session->quit;
 configure("dogpile.regions = 'reports'");
 $node->restart;

@@ -1,5 +1,5 @@
-# Backends that are killed: the server restarts, the store is empty, and all of
-# its memory is there.
+# When a session is killed, the server restarts, and the store is empty and has all of
+# its memory.
 
 use strict;
 use warnings;
@@ -26,7 +26,7 @@ create_helpers($node);
 # What a new store holds.
 my $capacity = measure_capacity($node, 2, 'reports', 'default');
 
-# Kill a backend and wait until the server is up again.
+# Kill a session and wait until the server is up again.
 sub crash
 {
 	my ($pid) = @_;
@@ -34,8 +34,8 @@ sub crash
 
 	kill 'KILL', $pid;
 
-	# Nobody is to connect before that: a psql that is refused may be gone before
-	# it has been told what to ask, and what writes to it dies.
+	# Do not connect before that: a psql that is refused may end before its input is
+	# written, and the writer would die of SIGPIPE.
 	$node->wait_for_log(
 		qr/all server processes terminated; reinitializing.*database system is ready to accept connections/s,
 		$offset);
@@ -105,7 +105,7 @@ is(measure_capacity($node, 2, 'reports', 'default'),
 	$capacity, 'creator killed: no memory is missing');
 
 # ---------------------------------------------------------------------------
-# A backend that has written much and has not committed it.
+# A session that has written much and has not committed.
 
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $pid = $session->query('SELECT pg_backend_pid()');
@@ -124,8 +124,8 @@ is(measure_capacity($node, 2, 'reports', 'default'),
 	$capacity, 'uncommitted changes: no memory is missing');
 
 # ---------------------------------------------------------------------------
-# Backends that do nothing but change the store, at any instruction: while they
-# reserve, publish, remove and evict.
+# Sessions that only change the store are killed at any instruction: while they reserve,
+# publish, remove and evict.
 
 $node->safe_psql('postgres', <<'EOT');
 CREATE PROCEDURE churn(client int)

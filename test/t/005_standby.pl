@@ -1,5 +1,5 @@
-# A hot standby has a cache of its own; a read-only transaction of the primary
-# uses that of the primary.
+# A hot standby has a cache of its own; a read-only transaction on the primary uses the
+# cache of the primary.
 
 use strict;
 use warnings;
@@ -52,8 +52,8 @@ sub run
 	return ($stdout, $stderr);
 }
 
-# What may be done without writing: on the standby, and in read-only
-# transactions of the primary.
+# What is possible without writing: on the standby, and in read-only transactions on the
+# primary.
 sub check_read_only
 {
 	my ($name, $node, $begin, $commit) = @_;
@@ -136,7 +136,7 @@ is( $primary->safe_psql(
 	'0|0|1|1',
 	'standby: the primary has no part in that');
 
-# One creator, on the standby too; under a snapshot of its own, too.
+# One creator on the standby, too, also in a transaction that keeps its snapshot.
 foreach my $level ('read committed', 'repeatable read')
 {
 	my $offset = log_offset($standby);
@@ -167,7 +167,7 @@ is( $primary->safe_psql(
 	"\nf",
 	'read only: ROLLBACK undoes');
 
-# A waiter that may write takes over from a creator that may not.
+# A waiter in a read-write transaction takes over from a creator in a read-only one.
 my $offset = log_offset($primary);
 my $query =
   "SELECT dogpile_get_or_create('reports', 'mixed', 'SELECT writes() FROM (SELECT ran(''mixed'', 2)) AS r(x) WHERE x IS NOT NULL')";

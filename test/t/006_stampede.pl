@@ -1,6 +1,6 @@
-# A hundred sessions: at one key, which is created once; and at many keys while
-# sessions are cancelled and terminated at random, after which every value is
-# right, and nothing is left and nothing missing.
+# A hundred sessions ask for one key, which is created once; and for many keys while
+# sessions are cancelled and terminated at random, after which every value is right, and
+# no lock or memory is left over or missing.
 
 use strict;
 use warnings;
@@ -76,7 +76,7 @@ my $creation = 2;
 my $get =
   "SELECT dogpile_get_or_create('exact', 'one', 'SELECT ran(''one'', $creation)')";
 
-# Cold: everybody waits for the creator, and no longer.
+# Cold: all sessions wait for the creator, and no longer.
 my $offset = log_offset($node);
 
 $node->safe_psql('postgres', 'SELECT dogpile_reset_stats()');
@@ -88,7 +88,7 @@ is( counters('creations, waits + hits, stale_hits'),
 	'cold: the others have waited');
 cmp_ok($latencies[-1], '<', 2 * $creation, 'cold: nobody has waited for two');
 
-# Stale: nobody waits but the creator.
+# Stale: only the creator waits.
 $offset = log_offset($node);
 $node->safe_psql('postgres',
 	"SELECT dogpile_invalidate('exact', 'one', false), dogpile_reset_stats()");
@@ -104,9 +104,9 @@ check_nothing_is_left($node, 'stale');
 # ---------------------------------------------------------------------------
 # Many keys.
 #
-# "truth" has the current version of each key; whoever changes it invalidates
-# the key in the same transaction, so that whoever asks afterwards must be
-# given that version or a later one.
+# "truth" has the current version of each key; a session that changes it invalidates the
+# key in the same transaction, so that sessions that ask afterwards must get that version
+# or a later one.
 
 $node->safe_psql('postgres', <<'EOT');
 CREATE TABLE truth (key int PRIMARY KEY, version int NOT NULL);

@@ -1,4 +1,4 @@
-# Values of all sizes at the limit of memory, for a million operations.
+# A million operations on values of all sizes while memory is full.
 
 use strict;
 use warnings;
@@ -216,8 +216,8 @@ is(counter('mixed', 'sets'), $sets, 'sets are counted');
 cmp_ok($found, '>', $operations * $nsessions / 20, 'values were found');
 cmp_ok(counter('mixed', 'evictions'), '>', 1_000, 'entries were evicted');
 
-# What is free now depends on the last removals; nothing is once more is set than
-# fits.
+# How much is free now depends on the last removals; nothing is free once more has been
+# set than fits.
 $node->safe_psql('postgres', "CALL fill('mixed', 'full', 20000)");
 cmp_ok($node->safe_psql('postgres', 'SELECT sum(memory) FROM dogpile_entries'),
 	'>=', 0.85 * $megabytes * 1024 * 1024 * 0.9,

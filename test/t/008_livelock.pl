@@ -1,8 +1,8 @@
-# Many sessions wait for a creator that leaves them nothing: it is cancelled or
-# terminated, its query fails, its value is too large, or is invalidated.
+# Many sessions wait for a creator that leaves no value: it is cancelled or terminated,
+# its query fails, its value is too large, or is invalidated.
 #
-# A loop of conditional EXCLUSIVE and SHARE locking hangs here: 90 sessions,
-# once woken, keep each other from ever getting the lock.
+# A loop of conditional EXCLUSIVE and SHARE locking hangs here: 90 sessions, once woken,
+# keep each other from getting the lock.
 
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-# What has not ended by then hangs.
+# A session that has not ended after this time hangs.
 my $limit = 60;
 
 my $node = new_server(
@@ -38,8 +38,7 @@ sub get
 	  "SELECT dogpile_get_or_create('$region', '$key', 'SELECT ran(''$key'', $seconds)');";
 }
 
-# Start a creator, and sessions that wait for it, all of them before its query
-# gets anywhere.
+# Start a creator, and sessions that wait for it, all of them before its query goes on.
 sub start_waiters
 {
 	my ($n, $creator_script, $script) = @_;
@@ -53,7 +52,7 @@ sub start_waiters
 	return ($pid, $creator, @waiters);
 }
 
-# How many sessions were given just this?
+# How many sessions got exactly this?
 sub count_outputs
 {
 	my ($expected, @sessions) = @_;
@@ -120,7 +119,7 @@ is(count_runs($node, 'again', $offset),
 	6, 'cancelled again and again: each creator has run the query once');
 
 # ---------------------------------------------------------------------------
-# The query fails: the error is handed to all who waited, and to nobody else.
+# The query fails: all waiters get the error, and no other session does.
 
 $node->safe_psql('postgres', <<'EOT');
 CREATE FUNCTION fails(what text, seconds float8) RETURNS text
@@ -175,7 +174,7 @@ my $large =
 $offset = log_offset($node);
 ($pid, @sessions) = start_waiters(20, $large, $large);
 
-# Once the creator is done, all others are at it.
+# Once the creator is done, all others compute.
 my $start = time;
 
 is(count_outputs(5000, @sessions), 21,

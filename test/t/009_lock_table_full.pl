@@ -1,5 +1,5 @@
-# A full lock table costs the guarantee that a value is created once, and
-# nothing else.
+# When the lock table is full, a value may be created more than once, but nothing else
+# fails.
 
 use strict;
 use warnings;
@@ -106,7 +106,7 @@ is(run($sessions[0], "SELECT dogpile_invalidate('reports', 'set')"),
 is( run($sessions[1], "SELECT key_is_locked FROM dogpile_metadata('reports', 'set')"),
 	'f', 'metadata');
 
-# Stale values are recreated, too.
+# Stale values are created again, too.
 run($sessions[0], "SELECT dogpile_invalidate('reports', 'full0', false)");
 run($sessions[0],
 	"SELECT dogpile_get_or_create('reports', 'full0', 'SELECT ran(''full0'')')");

@@ -1,6 +1,5 @@
-# Every backend does what a backend must do: the conformance suite on each of
-# them, with one server and with several, wrapped, from another module, and with
-# copies in shared memory.
+# Every backend meets the contract: the conformance suite runs on each of them, with one
+# server and with several, wrapped, from another module, and with copies in shared memory.
 
 use strict;
 use warnings;
@@ -22,7 +21,7 @@ my $sentinel = start_sentinel('sentinel', 'service', $redis);
 my @memcached = map { start_memcached("memcached$_") } 1 .. 2;
 my $local = start_memcached('local', socket => 1);
 
-# A machine may stand still for a moment, and no server is to fail for that.
+# A loaded machine may stop for a moment, which must not count as a failure of a server.
 my %patient = (connect_timeout => '20s', operation_timeout => '20s');
 
 # Each region, its settings, and what check_backend() has to know of it.
@@ -125,8 +124,8 @@ foreach my $region (@regions)
 	check_backend($node, $name, %facts);
 }
 
-# Another value is stored by who has given the lock up until his COMMIT: the one
-# who has it then gives it up, too, and nobody has to wait for the end of the lease.
+# A session that has released the lock stores another value at its COMMIT: the session
+# that holds the lock then releases it, too, and no session waits for the end of the lease.
 $node->safe_psql('postgres', 'CREATE TABLE written (a int)');
 foreach my $region ('redis', 'memcached', 'lockless')
 {
@@ -149,8 +148,8 @@ foreach my $region ('redis', 'memcached', 'lockless')
 		"$region: ... no lock is left");
 }
 
-# The store that keeps nothing: still one creator at a time, who hands the value
-# to those who wait for it.
+# The store that keeps nothing: there is still one creator at a time, which hands the
+# value to the waiters.
 my $offset = log_offset($node);
 my $gate = close_gate($node);
 my @sessions = map {

@@ -1,8 +1,8 @@
-# Two servers that share a store: of all their sessions one creates a value;
-# what is set or invalidated on one is so on the other; a creation that lasts is
-# respected as long as its server lives, and taken over when it does not; and a
-# creator that has lost its right overwrites nothing.  With Redis and with
-# memcached; and a standby that shares a store with its primary.
+# Two servers share a store.  Of all their sessions one creates a value; what is set or
+# invalidated on one server takes effect on the other.  The other server waits for a
+# long creation as long as the creating server lives, and takes over when it has died; a
+# creator that has lost its lock overwrites nothing.  With Redis and with memcached; and
+# with a standby that shares a store with its primary.
 
 use strict;
 use warnings;
@@ -25,8 +25,8 @@ my %servers = (
 	memcached => start_memcached('memcached'));
 my @stores = sort keys %servers;
 
-# For each store: a region as it is by default, one with a short lease, and one
-# without a lock outside.  Timeouts are long, since none is to be seen here.
+# For each store: a region with default settings, one with a short lease, and one without
+# a lock in the store.  Timeouts are long, since none must occur here.
 my @lines = server_setting(
 	map {
 		my %common = (
@@ -50,11 +50,10 @@ foreach my $node (@nodes)
 	create_helpers($node);
 }
 
-# A standby that is behind what was invalidated stores nothing, so it has to be
-# waited for.
+# A standby that has not replayed an invalidation stores nothing, so wait for it.
 my $catch_up = sub { };
 
-# A statement that gets a value: what the query returns tells who has run it.
+# A statement that gets a value: the query returns which session has run it.
 sub get
 {
 	my ($region, $key, $by) = @_;
@@ -67,7 +66,7 @@ sub get
 # ---------------------------------------------------------------------------
 # All sessions of both servers at one key.
 
-# Begin: each session must be given one of the values, or pgbench fails.
+# Begin: each session must get one of the values, or pgbench fails.
 sub begin_stampede
 {
 	my ($node, $sql, @values) = @_;
@@ -126,7 +125,7 @@ sub check_cold
 	return;
 }
 
-# There is an expired value: it is given at once to all but one.
+# There is an expired value: all sessions but one get it at once.
 sub check_expired
 {
 	my ($store) = @_;
@@ -162,7 +161,7 @@ sub check_expired
 	return;
 }
 
-# Without the lock outside, each server has a creator.
+# Without the lock in the store, each server has a creator.
 sub check_unlocked
 {
 	my ($store) = @_;
@@ -185,7 +184,7 @@ sub check_unlocked
 }
 
 # ---------------------------------------------------------------------------
-# What one server does, the other one sees.
+# What is done on one server takes effect on the other.
 
 sub check_changes
 {
@@ -225,7 +224,7 @@ sub check_changes
 		is(ask($other, "$get; $is_fresh"), "a value\nf", "$name: invalidate $what softly");
 	}
 
-	# What it has created is as good as what it has set.
+	# A created value behaves like one that was set.
 	$catch_up->();
 	is(ask($other, get($store, 'k', 'other')),
 		"$store k by other", "$name: stale, created by the other server");
@@ -236,7 +235,7 @@ sub check_changes
 	return;
 }
 
-# Changes are seen on the other server after COMMIT, and only then.
+# Changes take effect on the other server after COMMIT, and only then.
 sub check_transactions
 {
 	my ($store, $node, $other) = @_;
@@ -262,10 +261,10 @@ sub check_transactions
 }
 
 # ---------------------------------------------------------------------------
-# Creations that last, and servers that do not.
+# Long creations, and servers that die.
 
-# One server creates a value in each store while its gate is closed, and the
-# other one waits for it.
+# One server creates a value in each store while its gate is closed, and the other server
+# waits for it.
 sub begin_creations
 {
 	my ($key) = @_;
@@ -287,7 +286,7 @@ sub begin_creations
 	return %sessions;
 }
 
-# The creation lasts for longer than the lease, which is renewed.
+# The creation takes longer than the lease, which is renewed.
 sub check_renewal
 {
 	my $gate = close_gate($one);
@@ -377,8 +376,8 @@ sub check_takeover
 	return;
 }
 
-# The creator and the worker that would renew its lease stand still; when they
-# go on, the other server is creating, or has done so.
+# The creator and the worker that would renew its lease are stopped; when they continue,
+# the other server is creating, or has done so.
 sub check_fencing
 {
 	my ($has_ended) = @_;
@@ -513,8 +512,8 @@ foreach my $store (@stores)
 	ask($primary, "SELECT dogpile_invalidate('$_')")
 	  foreach $store, "${store}_short", "${store}_unlocked";
 
-	# A standby stores nothing that is older than the key's token, which whoever asks
-	# first makes: let it be there, without a value, and the standby have got so far.
+	# A standby stores nothing that is older than the key's token, which the first session
+	# that asks makes: make it, without a value, and let the standby replay up to it.
 	ask($primary, "BEGIN; SELECT dogpile_set('$store', 'cold', 'none'::text); ROLLBACK");
 	$catch_up->();
 	check_cold($store);
@@ -537,8 +536,8 @@ foreach my $store (@stores)
 	unlike(slurp_file($standby->logfile, $offset), qr/ERROR: /, "$store, standby: no errors");
 }
 
-# What a standby that lags behind computes is outdated, though its snapshot was
-# taken after the invalidation.
+# What a lagging standby computes is outdated, although its snapshot was taken after the
+# invalidation.
 ask($primary, "CREATE TABLE data AS SELECT 'old'::text AS value");
 $primary->wait_for_catchup($standby);
 ask($standby, 'SELECT pg_wal_replay_pause()');
@@ -555,8 +554,8 @@ foreach my $store (@stores)
 	is(ask($primary, $sql), 'new', "$store, standby that lags: does not store it");
 }
 
-# Nor is it stored where the store has forgotten that there was an invalidation,
-# whoever is the first to ask.
+# Nor is it stored if the store has lost the token of the invalidation, whichever server
+# asks first.
 foreach my $store (@stores)
 {
 	foreach my $first ('the standby', 'the primary')

@@ -1,11 +1,11 @@
-# Stores that fail under load, in every way that a store can: killed and started
-# again, stopped, out of memory, refusing the password or the command, read-only,
-# answering nonsense or nothing, with connections that break.
+# Stores fail under load, in every way that a store can: killed and started again,
+# stopped, out of memory, refusing the password or the command, read-only, answering
+# nonsense or nothing, with connections that break.
 #
-# No query fails, and none takes much longer than the timeouts of its region and
-# its own work together.  Nothing outdated is given.  Meanwhile a value is still
-# created by one session of this server only.  The log is not flooded.  And when
-# it is over the cache works again, by itself.
+# No query fails, and none takes much longer than the timeouts of its region and its own
+# work together.  No outdated value is returned.  Meanwhile only one session of this
+# server creates a value.  The log is not flooded.  After the failure the cache works
+# again, by itself.
 #
 # DOGPILE_FAULT_SECONDS says how long each fault lasts, DOGPILE_FAULTS names those
 # to try, if not all.
@@ -81,9 +81,9 @@ my $node = new_server(
 $node->start;
 create_helpers($node);
 
-# "truth" has the current version of each key; whoever changes it invalidates
-# the key in the same transaction, so that whoever asks afterwards must be given
-# that version or a later one.
+# "truth" has the current version of each key; a session that changes it invalidates the
+# key in the same transaction, so that sessions that ask afterwards must get that version
+# or a later one.
 $node->safe_psql('postgres', <<"EOT");
 CREATE TABLE truth (region text, key int, version int NOT NULL, PRIMARY KEY (region, key));
 INSERT INTO truth SELECT r, k, 1
@@ -136,7 +136,7 @@ END $$;
 EOT
 
 # ---------------------------------------------------------------------------
-# Load, and what must be true of it
+# The load, and what must hold under it
 
 my $nloads = 0;
 
@@ -186,9 +186,9 @@ EOT
 
 # End it: no query has failed, and none has taken too long.
 #
-# A statement may meet the dead server some times before it is known to be dead:
-# when it looks for the value, as the creator, and at COMMIT; and it may have
-# waited for a creator who did the same.
+# A statement may contact the dead server several times before it is known to be dead:
+# when it looks for the value, as the creator, and at COMMIT; and it may have waited for
+# a creator that did the same.
 sub finish_load
 {
 	my ($load, $name, $ntimeouts) = @_;
@@ -225,7 +225,7 @@ sub finish_load
 	return;
 }
 
-# Many sessions want what is not there, and one creates it.
+# Many sessions ask for a missing value, and one creates it.
 sub check_one_creator
 {
 	my ($name, $region) = @_;
@@ -283,7 +283,7 @@ EOT
 # repeat: what to do from time to time after that.
 # during: what to check besides, in the middle of it.
 # state, error: what dogpile_servers has of them meanwhile.
-# timeouts: how many timeouts a statement may take at most, 10 unless told.
+# timeouts: how many timeouts a statement may take at most, 10 by default.
 sub campaign
 {
 	my ($name, %fault) = @_;
@@ -334,8 +334,8 @@ EOT
 	check_nothing_is_left($node, $name);
 	check_log($node, $name, $offset);
 
-	# One line for each server and minute; what cannot be decoded is another
-	# matter, and told once a minute by each session.
+	# One line for each server and minute; each session also logs once a minute that
+	# something cannot be decoded.
 	my $log = slurp_file($node->logfile, $offset);
 	my @lines = $log =~ /^.*LOG:  (?:cache backend .* failed:|entry .* cannot be used).*$/mg;
 	my $minutes = 1 + int((time - $started_at) / 60);
@@ -375,7 +375,7 @@ campaign(
 	begin => sub { $_->pause foreach @stores; },
 	end => sub { $_->resume foreach @stores; });
 
-# The same with moments in which it goes on.
+# The same, but it continues from time to time.
 campaign(
 	'halting',
 	regions => \@all_regions,
@@ -440,8 +440,8 @@ campaign(
 		my $answer = <$socket>;
 	});
 
-# Another password, which those find out who connect; no rights to do anything;
-# a replica that takes no writes.
+# Another password, which matters to new connections; no rights to do anything; a replica
+# that refuses writes.
 campaign(
 	'password',
 	regions => \@redis_regions,
@@ -475,8 +475,8 @@ campaign(
 	},
 	end => sub { $redis->cli('REPLICAOF', 'NO', 'ONE'); });
 
-# Nonsense, and silence, where the store has been.  Some nonsense passes for an
-# answer, so that the server counts as up again.
+# Nonsense, and silence, in place of the store.  Some nonsense looks like an answer, so
+# that the server counts as up again.
 foreach my $case ([ 'garbage', \&start_garbage ], [ 'silence', \&start_silence ])
 {
 	my ($name, $start) = @$case;

@@ -1,11 +1,11 @@
-# Invalidations that do not get through: the store is down at COMMIT, or the
-# server dies after the commit is durable and before others were told.  Nobody
-# may be given afterwards what was invalidated, nor what was computed from the
-# time before; and the cache must work again by itself.
+# Invalidations that do not reach the store: the store is down at COMMIT, or the server
+# dies after the commit is durable and before the invalidation was delivered.  Afterwards
+# no session may get an invalidated value, or one computed from older data; and the cache
+# must work again by itself.
 #
-# A transaction is held between the two halves of its COMMIT by waiting for a
-# synchronous standby that does not exist: the commit is on disk, the marks are
-# in the store, and the callbacks that would deliver have not run.
+# A transaction is held between the two halves of its COMMIT by waiting for a synchronous
+# standby that does not exist: the commit is on disk, the marks are in the store, and the
+# callbacks that would deliver the invalidation have not run.
 
 use strict;
 use warnings;
@@ -76,7 +76,7 @@ foreach my $node (@nodes)
 # ---------------------------------------------------------------------------
 # Pieces
 
-# The tag in use; each check has its own, for the marks of tags last long.
+# The tag in use; each check has its own, because the marks of tags last long.
 my $tag = 'none';
 
 sub tags_of
@@ -134,7 +134,7 @@ sub invalidate_without_tags
 	} @stores;
 }
 
-# Create values until they are cached again.  None may be one of the past.
+# Create values until they are cached again.  None may be outdated.
 #
 # is_last: whether to wait for those of tags, too.
 sub check_recovery
@@ -213,8 +213,8 @@ sub fail_commit
 	return;
 }
 
-# Create a value without seeing what hangs in its COMMIT; those who respect that
-# do not wait for ever.
+# Create a value without seeing the transaction that hangs in its COMMIT; sessions that
+# wait for its mark must not wait without end.
 sub create_between
 {
 	my ($node, $region, $seconds) = @_;
@@ -254,7 +254,7 @@ sub start_stores
 	return;
 }
 
-# Commit, and tell how long that has taken.
+# Commit, and return how long that has taken.
 sub check_commit
 {
 	my ($name, $session) = @_;
@@ -326,7 +326,7 @@ sub check_store_down_in_between
 	return;
 }
 
-# Nobody uses the region on the server that could not deliver: its worker delivers.
+# No session uses the region on the server that could not deliver: its worker delivers.
 sub check_later_delivery
 {
 	my $name = 'delivered later';
@@ -370,8 +370,8 @@ sub check_restart
 # ---------------------------------------------------------------------------
 # The server dies between COMMIT and delivery.
 
-# The store was down when the marks should have been put there, and is back when
-# the server dies.  What was stored meanwhile is of the time before.
+# The store was down when the marks should have been put there, and is back when the
+# server dies.  What was stored meanwhile is outdated.
 sub check_killed_without_marks
 {
 	my $name = 'killed without marks';
@@ -397,7 +397,7 @@ sub check_killed_without_marks
 			"$name, $region: nothing of the time before is given");
 	}
 
-	# It tells the other one as soon as it can.
+	# It delivers to the other one as soon as it can.
 	$deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 	foreach my $region (@which)
 	{
@@ -408,7 +408,7 @@ sub check_killed_without_marks
 	return;
 }
 
-# A file that tells what is suspect is damaged: then everything is.
+# A file of suspicions is damaged: then all regions are suspect.
 sub check_damaged_file
 {
 	my $name = 'damaged file';
@@ -454,7 +454,7 @@ sub check_killed
 }
 
 # ---------------------------------------------------------------------------
-# Transactions that end otherwise take their marks away.
+# Transactions that do not commit remove their marks.
 
 sub check_failures
 {
@@ -484,8 +484,8 @@ sub check_failures
 }
 
 # ---------------------------------------------------------------------------
-# Two transactions at a time, and a value that is computed when one has
-# committed and the other one has not.
+# Two transactions at the same time, and a value that is computed when one has committed
+# and the other has not.
 
 # end: what becomes of the transaction that began first.
 sub check_overlap
@@ -505,7 +505,7 @@ sub check_overlap
 	return;
 }
 
-# The second one fails: it takes its own mark away, and not the first one's.
+# The second one fails: it removes its own mark, and not that of the first.
 sub check_overlap_failure
 {
 	my $name = 'overlap with a failure';

@@ -1,9 +1,9 @@
-# What comes from outside is hostile until it is decoded.  Values of all types
-# are stored in Redis and in files, and then their bytes are changed behind the
-# server's back: bits flipped, cut, extended, swapped between keys, replaced.
-# Whatever was changed counts as a miss with a line in the log; it never gives a
-# wrong value, a wrong type or an error.  Some entries are forged with a checksum
-# that fits.  With a secret, what was made without it or with another is refused.
+# Bytes from an external store are hostile until they are decoded.  Values of all types
+# are stored in Redis and in files, and then their bytes are changed without the server's
+# knowledge: bits flipped, truncated, extended, swapped between keys, replaced.  Every
+# changed entry counts as a miss with a line in the log; it never gives a wrong value, a
+# wrong type or an error.  Some entries are forged with a checksum that fits.  With a
+# secret, entries that were made without it or with another one are refused.
 #
 # WIRE_SEED in the environment makes other changes.
 
@@ -251,7 +251,7 @@ sub check_redis
 	return;
 }
 
-# Anything below the folder of the backend, which has a format of its own.
+# Files of the backend, which have a format of their own.
 sub check_files
 {
 	my $folder = $node->data_dir . '/dogpile';
@@ -410,8 +410,8 @@ EOQ
 	return;
 }
 
-# Tags in a database of another encoding are those that its users know, also
-# for the copies that it keeps.
+# In a database of another encoding, tags are the same texts, also for the copies that it
+# keeps.
 sub check_tags
 {
 	my $tag = "chr(228) || 'rger'";
@@ -453,7 +453,7 @@ sub set_secret
 {
 	my ($secret) = @_;
 
-	# The secret itself is not shown to anybody.
+	# The secret itself is not shown.
 	$node->append_conf('postgresql.conf',
 		"dogpile_signed.secret = '$secret'\ntest.secret = 'is $secret'");
 	$node->reload;

@@ -1,7 +1,6 @@
-# Redis in all its forms: a failover by Sentinel, slots of a Redis Cluster that
-# move and a node of it that dies, users and passwords, a server that restarts,
-# and one without encryption.  Whatever happens, queries get their values, and the cache
-# works again by itself.
+# Redis in all its forms: a failover by Sentinel, slots of a Redis Cluster that move and a
+# node of it that dies, users and passwords, a server that restarts, and one without
+# encryption.  In all cases queries get their values, and the cache works again by itself.
 
 use strict;
 use warnings;
@@ -31,7 +30,7 @@ my $first = start_redis('first', replicaof => join ' ', split /:/,
 
 my @cluster = start_redis_cluster('cluster');
 
-# Who may do what.
+# Users and what they may do.
 my $acl = start_redis('acl');
 $acl->cli(qw(ACL SETUSER dogpile on), '>se cret', qw(~* &* +@all));
 $acl->cli(qw(ACL SETUSER default off));
@@ -121,7 +120,7 @@ sub wait_for
 	return;
 }
 
-# Does a region work again by itself?  Queries must have their values meanwhile.
+# Does a region work again by itself?  Queries must get their values meanwhile.
 sub wait_until_works
 {
 	my ($region, $name) = @_;
@@ -188,7 +187,7 @@ $node->reload;
 wait_until_works('wrong', 'the right password');
 
 # ---------------------------------------------------------------------------
-# A list of servers: who takes writes is used
+# A list of servers: the one that accepts writes is used
 
 like($first->cli('ROLE'), qr/^slave/, 'list: the first is a replica');
 wait_for('replication', sub { $first->cli('DBSIZE') == $second->cli('DBSIZE') });
@@ -240,7 +239,7 @@ wait_until_works('sentinel', 'after the second failover');
 
 my @ids = map { $_->cli('CLUSTER', 'MYID') } @cluster;
 
-# The slot of a key's names, and who has it.
+# The slot of a key's names, and the node that has it.
 sub slot_of
 {
 	my ($key) = @_;

@@ -1,8 +1,8 @@
-# The backend "file", and the wrappers: values survive a restart of any kind;
-# files that are damaged, of another name or too many are misses; a base backup
-# of a running server starts, and does not serve the values of the other one; a
-# folder that cannot be used costs a computation and says why; "log" logs all
-# operations, and "retry" repeats writing that has failed.
+# The backend "file", and the wrappers.  Values survive a restart of any kind; files that
+# are damaged, have another name or are too many are misses; a base backup of a running
+# server starts, and does not serve the values of the other server; if the folder cannot
+# be used, values are computed and the log says why; "log" logs all operations, and
+# "retry" repeats failed writes.
 
 use strict;
 use warnings;
@@ -162,7 +162,7 @@ foreach my $damage (sort keys %damage)
 	is_hit('plain', 'damaged', '... and is replaced');
 }
 
-# A file under the name of another one: the same hash, or somebody's joke.
+# A file under the name of another one: the same hash, or renamed by a user.
 query("SELECT dogpile_set('plain', 'one', 1), dogpile_set('plain', 'two', 2)");
 {
 	my @files = files_of('plain');
@@ -186,7 +186,7 @@ ok(-e "$folder/plain/00/tmp.1.2", 'one that may be in use is not');
 unlink "$folder/plain/00/tmp.1.2";
 
 # ---------------------------------------------------------------------------
-# The bound
+# The maximum size
 
 query(join "\n",
 	map { "SELECT dogpile_set('small', 'k$_', repeat(md5('$_'), 320));" } 1 .. 300);

@@ -1,6 +1,6 @@
-# Settings of regions whose values are outside: a region whose settings do not go
-# together cannot be used, unless it could before; names outside are as documented;
-# what the administrator's functions tell and do.
+# Settings of regions with an external store: a region whose settings do not go together
+# cannot be used, unless it could be used before; names in the store are as documented;
+# what the administrator's functions return and do.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ my $redis = start_redis('redis');
 my $memcached = start_memcached('memcached');
 my $address = $redis->address;
 
-# Settings that do not go together, and what the log says of them.
+# Settings that do not go together, and what the log says about them.
 my %wrong = (
 	no_servers => [ "backend = 'redis'", 'the list of servers is empty' ],
 	bad_port => [ "backend = 'redis' servers = 'localhost:99999'", '"localhost:99999" is not the address of a server' ],
@@ -51,7 +51,7 @@ $node->start;
 create_helpers($node);
 
 # ---------------------------------------------------------------------------
-# What is wrong is said, with the lines where it is
+# The message says what is wrong, and in which lines
 
 foreach my $region (sort keys %wrong)
 {

@@ -1,12 +1,12 @@
-# A region with depends = auto gives no stale value, whatever happens.
+# A region with depends = auto never returns an outdated value.
 #
 # Sessions read and write at random; see test/perl/Campaign.pm.  This is the short
 # form.  For a long one, set in the environment
 #	DOGPILE_CAMPAIGN_SECONDS, DOGPILE_CAMPAIGN_SESSIONS
 # and to have the same transactions again, though not at the same moments,
 #	DOGPILE_CAMPAIGN_SEED
-# With DOGPILE_CAMPAIGN_REGION=nothing, nothing is stored, so that what fails then is
-# the campaign itself.
+# With DOGPILE_CAMPAIGN_REGION=nothing, nothing is stored, so that a failure then is one
+# of the campaign itself.
 
 use strict;
 use warnings;
@@ -32,7 +32,7 @@ sub counts
 	return join ', ', map { "$_ $counts->{$_}" } sort keys %$counts;
 }
 
-# What is tested, where that is a checkout: DOGPILE_COMMIT says so elsewhere.
+# The commit that is tested, if this is a checkout; else DOGPILE_COMMIT names it.
 sub commit
 {
 	my $commit = $ENV{DOGPILE_COMMIT} // `git rev-parse --short HEAD 2>/dev/null`;
@@ -49,8 +49,8 @@ sub first_lines
 }
 
 # ---------------------------------------------------------------------------
-# The judge is able to condemn: a region that knows nothing of what its entries
-# depend on is found out at once.
+# The checker is able to find errors: a region that does not know what its entries depend
+# on is detected at once.
 
 note "seed $seed";
 my $plain = run_campaign(
@@ -110,8 +110,7 @@ is( $node->safe_psql('postgres',
 diag $_ foreach slurp_file($node->logfile, $offset) =~
   /cached value differs from what its query returns now\n.*DETAIL:  (.*)/g;
 
-# Those who were terminated have left nothing that would keep values from being
-# served for ever.
+# Terminated sessions have left nothing behind that would keep values from being served.
 my $again = "SET campaign.region = 'auto'; SELECT read_many(0.5, 500);";
 
 $node->safe_psql('postgres', $again);

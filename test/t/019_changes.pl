@@ -1,7 +1,7 @@
-# Changes that do not come from sessions which end well: of apply workers of
-# logical replication, of prepared transactions over a restart, of sessions
-# that do not count what they do; what a hot standby does; what autovacuum does
-# not do; and settings that are changed by a reload.
+# Changes that are not made by ordinary transactions of sessions: of apply workers of
+# logical replication, of prepared transactions across a restart, of sessions with
+# track_counts off; a hot standby; autovacuum, which changes nothing; and settings that a
+# reload changes.
 
 use strict;
 use warnings;
@@ -64,7 +64,7 @@ sub query
 	return $node->safe_psql('postgres', $sql, @options);
 }
 
-# What a question to the cache is answered with, and how often it was computed.
+# The value that the cache returns, and how often it was computed.
 sub ask
 {
 	my ($node, $query, %how) = @_;
@@ -225,8 +225,8 @@ catch_up('s');
 is_new($subscriber, $sum_parts, 14, 'applied a move between partitions');
 is_hit($subscriber, $sum_other, 0, 'another table');
 
-# Readers that come all the time, while changes are applied: each value is at
-# least as new as what the reader can see itself, in the same session.
+# Readers ask all the time, while changes are applied: each value is at least as new as
+# what the reader can see itself, in the same session.
 query($publisher, 'INSERT INTO other VALUES (1, 0)');
 query($subscriber, 'CREATE TABLE bad (answer text, truth text)');
 my $reader = start_psql($subscriber, <<'EOT');
@@ -279,8 +279,8 @@ query($publisher, "COMMIT PREPARED 'two'");
 catch_up('s2');
 is_computed($subscriber, $sum_two, 1, 'two_phase, committed', region => 'bypassed');
 
-# That goes for all tables, because of what triggers may do there.  Nor is what
-# was cached before served with an old value.
+# That applies to all tables, because of what triggers may do there.  Nor is an old value
+# served that was cached before.
 my $sum_leaf = 'SELECT coalesce(sum(v), 0) FROM leaf_1';
 
 query($publisher, <<'EOT');
@@ -405,9 +405,8 @@ EOT
 }
 
 # ---------------------------------------------------------------------------
-# Rights that are taken away, and functions that are replaced: between the
-# moment that others could see it and the one that they are told to forget what
-# they remember of catalogs.
+# Privileges that are revoked, and functions that are replaced: between the moment when
+# others can see the change and the one when they get its invalidation messages.
 
 query($node, <<'EOT');
 CREATE TABLE fought (v int);
@@ -432,7 +431,7 @@ sub start_change
 	return $session;
 }
 
-# What a session that remembers says meanwhile, and what others say after.
+# What a session with cached catalogs returns meanwhile, and what others return after.
 sub check_change
 {
 	my ($name, $sql, $visible, $query, $pattern, $role) = @_;
@@ -501,7 +500,7 @@ check_change(
 $warm->quit;
 
 # ---------------------------------------------------------------------------
-# A partition that is being detached, while others still see it.
+# A partition that is being detached, while other sessions still see it.
 
 query($node, <<'EOT');
 CREATE TABLE whole (id int) PARTITION BY LIST (id);
@@ -546,7 +545,7 @@ $node->start;
 is_new($node, $unlogged, 0, 'unlogged table, after a crash');
 
 # ---------------------------------------------------------------------------
-# A role whose sessions do not count what they change.
+# A role whose sessions have track_counts off.
 
 query($node, <<'EOT');
 CREATE ROLE regress_quiet SUPERUSER LOGIN;
@@ -568,7 +567,7 @@ is_new($node, $sum, $before + 2, 'track_counts: changes of others');
 query($node, 'BEGIN; UPDATE t SET v = 0; ROLLBACK', @quiet);
 is_hit($node, $sum, $before + 2, 'track_counts: ROLLBACK');
 
-# ... and a server that counts nothing.
+# ... and a server with track_counts off.
 reload_setting($node, 'track_counts', 'off');
 query($node, 'UPDATE t SET v = v + 1');
 is_new($node, $sum, $before + 3, 'track_counts off everywhere');
@@ -619,7 +618,7 @@ is_new($node, $sum, $value + 4, 'turned on again', region => 'flip');
 query($node, 'UPDATE t SET v = v + 1');
 is_new($node, $sum, $value + 5, 'turned on again, changed', region => 'flip');
 
-# No region at all that looks at changes, for a while.
+# For a while there is no region with depends = auto.
 is_new($node, $sum_other, 3, 'before nobody looks', region => 'flip');
 reload_setting($node, "dogpile_$_.depends", 'none')
   foreach qw(auto bypassed ignored flip);
@@ -629,7 +628,7 @@ reload_setting($node, "dogpile_$_.depends", 'auto')
 is((ask($node, $sum_other, region => 'flip'))[0],
 	20, 'what has changed while nobody looked');
 
-# A session that is idle while the setting changes goes by the new one.
+# A session that is idle while the setting changes uses the new one.
 my $session = $node->background_psql('postgres');
 
 reload_setting($node, 'dogpile_flip.depends', 'none');

@@ -118,10 +118,9 @@ check_left(
 	'all, orders 1, orders 2, orders 3, parts 1, parts 3',
 	'a row that goes to another partition');
 
-# In some versions, apply workers do not close a partition for which any row trigger
-# was queued, and warn of that themselves when their transaction ends.  It is
-# harmless, and ours are no different from others: whether this server does so is
-# told by the trigger on "other".
+# In some versions, apply workers do not close a partition for which any row trigger was
+# queued, and warn of that themselves when their transaction ends.  That is harmless, and
+# happens with any trigger: the one on "other" shows whether this server does so.
 $publisher->safe_psql('postgres', 'UPDATE other SET user_id = 2');
 $publisher->wait_for_catchup('s');
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION s');

@@ -1,9 +1,9 @@
-# Types are known outside by their names, and on another server a name may be somebody
-# else's.  Two servers share a store; on the first one, the types are harmless, and on
-# the second, they and all that goes with them belong to a guest: constraints of
-# domains, comparisons of ranges.  A superuser there reads in all ways what comes from
-# the first server, and none of the guest's functions may run.  Nor may one as a
-# key_mangler, or because a row of a watched table changes.
+# Types are identified by name in a store, and on another server the name may belong to
+# another role.  Two servers share a store; on the first one the types are harmless, and
+# on the second one they and all that belongs to them (constraints of domains, comparisons
+# of ranges) are owned by the role "guest".  A superuser there reads in all ways what the
+# first server has stored, and none of the guest's functions may run.  Nor may one run as
+# a key_mangler, or because a row of a watched table changes.
 
 use strict;
 use warnings;
@@ -71,8 +71,8 @@ CREATE FUNCTION app.mangle(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM
 CREATE FUNCTION app.lower(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM app.spy(); RETURN $1; END';
 EOT
 
-# Operators of a composite type that are the guest's.  Only a superuser can make a class
-# of operators, but the functions in it can be anybody's.
+# Operators of a composite type that the guest owns.  Only a superuser can create an
+# operator class, but the functions in it can belong to any role.
 my $operators = join(
 	'',
 	map {
@@ -116,7 +116,7 @@ my %values = (
 	records => 'ARRAY[ROW(1::app.d)]');
 my @regions = qw(open own copies);
 
-# Nothing of the guest's has run as anybody else.
+# None of the guest's functions has run as another role.
 sub check_guest
 {
 	my ($name) = @_;
@@ -178,26 +178,26 @@ foreach my $region (@regions)
 
 ask($two, 'SET ROLE guest; CREATE TABLE app.none (a app.d)');
 
-# Those who ask for a domain check it, and nobody is given a copy that is not checked.
+# Callers that ask for a domain check it, and no caller gets a copy that is not checked.
 is( ask($two, "SET ROLE guest; SELECT dogpile_set('copies', 'own', 42::app.d); SELECT dogpile_get('copies', 'own', NULL::app.d)"),
 	"\n42", 'who asks for a domain is given it');
 is( ask($two, "SELECT dogpile_get('copies', 'own'), (SELECT count(*) FROM dogpile_query('copies', 'own', 'SELECT a FROM app.none') AS t(v app.d))"),
 	'|0', 'others are not');
 check_guest('a copy that nobody has checked');
 
-# What this server has itself is treated like what comes from outside.
+# Values that this server has stored itself are treated like those of other servers.
 is( ask($one, "BEGIN; SELECT dogpile_set('$_', 'typed', 1); SELECT dogpile_get('$_', 'typed', ''::text), dogpile_get('$_', 'typed'); COMMIT; SELECT dogpile_get('$_', 'typed', 0), dogpile_get('$_', 'typed', ''::text)"),
 	"\n|1\n1|", "$_: another type is a miss, before COMMIT and after")
   foreach @regions;
 
-# What it is on the other side, where nothing is wrong with the types.
+# The values on the other server, where nothing is wrong with the types.
 is( ask($one, "SELECT dogpile_set('open', 'k', 43::app.d); SELECT dogpile_get('open', 'k'), dogpile_get('open', 'k', NULL::app.d), dogpile_get('open', 'k', 0)"),
 	"\n43|43|43", 'domains without constraints are read by all');
 
 # ---------------------------------------------------------------------------
 # Storing
 
-# A superuser looks at the guest's table, which runs nothing, and caches what is there.
+# A superuser reads the guest's table, which runs no function, and caches the result.
 ask($two, "SET ROLE guest; CREATE TABLE app.tab (a app.d, p app.pair, r app.rnum); INSERT INTO app.tab VALUES (1, ROW(2, 'x'), app.rnum(ROW(1)::app.num, ROW(5)::app.num))");
 ask($two, 'SELECT dogpile_reset_stats()');
 my ($status, $stdout, $stderr) = $two->psql('postgres', <<'EOT');
@@ -220,7 +220,7 @@ check_guest('storing');
 # ---------------------------------------------------------------------------
 # Other functions
 
-# A mangling function that is not a superuser's is not called.
+# A mangling function that does not belong to a superuser is not called.
 foreach my $call ("get('mangled', 'k')", "set('mangled', 'k', 1)", "exists('mangled', 'k')", "invalidate('mangled', 'k')", "increment('mangled', 'k')",
 	"get_or_create('mangled', 'k', 'SELECT 1')", "add('mangled', 'k', 1)")
 {
@@ -230,7 +230,7 @@ foreach my $call ("get('mangled', 'k')", "set('mangled', 'k', 1)", "exists('mang
 }
 check_guest('key_mangler');
 
-# One that is a superuser's runs under a search_path where the guest has nothing.
+# One that belongs to a superuser runs with a search_path without schemas of the guest.
 my $superuser = ask($two, 'SELECT current_user');
 ask($two, qq(CREATE OR REPLACE FUNCTION app.mangle(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN lower(\$1); END'; ALTER FUNCTION app.mangle OWNER TO "$superuser"));
 is( ask($two, "SET search_path = app, pg_catalog; SELECT public.dogpile_set('mangled', 'KEY', 1); SELECT public.dogpile_get('mangled', 'key'), current_setting('search_path')"),
@@ -238,7 +238,7 @@ is( ask($two, "SET search_path = app, pg_catalog; SELECT public.dogpile_set('man
 is(ask($one, "SELECT dogpile_get('mangled', 'Key')"), '1', '... makes the same names everywhere');
 check_guest('search_path of the mangler');
 
-# Tags are made of rows without checking anything.
+# Making tags from rows checks no constraints.
 ask($two, "SET ROLE guest; CREATE TABLE app.watched (id app.d, name app.t); SELECT dogpile_watch('app.watched', 'row:{id}:{name}'); INSERT INTO app.watched VALUES (1, 'x')");
 ask($two, 'DELETE FROM app.watched');
 check_guest('watched rows');

@@ -1,5 +1,5 @@
-# Settings that cannot be taken as they are written: the region cannot be used, or
-# keeps what it had, and all sessions agree.  Secrets are seen by superusers alone.
+# Settings that are not valid: the region cannot be used, or keeps the settings that it
+# had, and all sessions agree.  Only superusers see secrets.
 
 use strict;
 use warnings;
@@ -17,7 +17,7 @@ my $file = $node->data_dir . '/dogpile.conf';
 my $in_file = qr/in file "\Q$file\E" line/;
 my $log_offset = 0;
 
-# Write the lines that are dogpile's, and nothing else, into their own file.
+# Write the lines for the module, and no others, to a file of their own.
 sub configure
 {
 	my (@lines) = @_;
@@ -95,8 +95,8 @@ sub error_of
 }
 
 # ---------------------------------------------------------------------------
-# At start: one line at fault, one region that cannot be used.  Each line stands
-# behind two others, so that its number is 3 * n.
+# At start: one invalid line, one region that cannot be used.  Two lines precede each of
+# them, so that its number is 3 * n.
 
 my @cases = (
 	[ 'vary', "vary = 'role, serch_path'", 'The value "role, serch_path" of ', 'There is no setting "serch_path"\.' ],
@@ -152,7 +152,7 @@ foreach my $case (@cases)
 is($node->safe_psql('postgres', "SELECT dogpile_get_or_create('good', 'k', 'SELECT 1')"),
 	'1', 'start: another region is not concerned');
 
-# What only some may see is not told to others.
+# Roles that may not see a value do not get it in the message either.
 reload(@lines, $regions, "dogpile_tls.tls_ca_file = 'hidden-file'", "dogpile_tls.user = 'hidden-user'",
 	"dogpile_tls.sentinels = 'localhost'");
 like(error_of("SET ROLE ordinary; SELECT dogpile_get('tls', 'k')"),
@@ -165,8 +165,8 @@ like(error_of("SET ROLE reader; SELECT dogpile_get('tls', 'k')"), qr/"hidden-ser
 	'who may see settings is told');
 
 # ---------------------------------------------------------------------------
-# A reload mends, in sessions that are running, too; and what is at fault after a
-# restart is so again.
+# A reload of valid lines makes the region usable, in running sessions, too; and after a
+# restart with invalid lines it is unusable again.
 
 my $session = open_session();
 
@@ -181,8 +181,7 @@ unlike(new_log(), qr/cannot be used|keeps/, 'mended: nothing to report');
 $session->quit;
 
 # ---------------------------------------------------------------------------
-# A reload that brings a fault changes nothing: neither for sessions that were there
-# before, nor for new ones.
+# A reload of invalid lines changes nothing, neither for running sessions nor for new ones.
 
 my @good = (
 	"dogpile.regions = 'tenants'",
@@ -237,7 +236,7 @@ foreach my $case (
 		qr/WARNING:  cache region "tenants" keeps the settings that it had\n[^\n]*DETAIL:  [^\n]*$reason/,
 		"$name: reported");
 
-	# Once more at fault, in another way; then mended.
+	# Invalid again, in another way; then corrected.
 	reload($good[0], "dogpile_tenants.varyy = 'role'");
 	wait_for($_) foreach $old, $new;
 	is(settings_of($_), $expected, "$name: still the same") foreach $old, $new, open_session();
@@ -245,7 +244,7 @@ foreach my $case (
 	wait_for($_) foreach $old, $new;
 	is(settings_of($_), "f\non -1 8 error 8MB role", "$name: mended") foreach $old, $new, open_session();
 
-	# What was kept is not known to a server that starts.
+	# A server that starts does not know the settings that were kept.
 	configure($good[0], $vary, grep { defined } @others);
 	$node->restart;
 	like(error_of("SELECT dogpile_exists('tenants', 'k')"), qr/ERROR:  cache region "tenants" cannot be used/,
@@ -273,7 +272,7 @@ reload(@good);
 wait_for($idle);
 is(result($idle, "SELECT dogpile_get('tenants', 'k')"), '', 'idle: mended');
 
-# It does if nothing of the region was different in between.
+# It may use the region if its lines were the same in between.
 configure(reverse @good);
 $node->restart;
 $idle->quit;
@@ -301,7 +300,7 @@ result($idle, 'RESET dogpile_tenants.expiration_time');
 is(result($idle, 'SHOW dogpile_tenants.expiration_time'), '1h', 'RESET: to what is kept');
 
 # ---------------------------------------------------------------------------
-# Regions that a reload adds; reloads of which nothing of ours is called.
+# Regions that a reload adds; reloads that call none of our hooks.
 
 reload("dogpile_late.varry = 'role'", "dogpile.regions = 'tenants, late, later'",
 	"dogpile_later.depends = 'atuo'", @good[ 1 .. 5 ]);
@@ -333,7 +332,7 @@ reload('#');
 is($node->safe_psql('postgres', "SELECT dogpile_exists('default', 'k')"), 'f', 'no line again: mended');
 $session->quit;
 
-# A list of regions that is not valid is told of when a region is not found.
+# If the list of regions is not valid, the error about an unknown region says so.
 configure("dogpile.regions = 'tenants, Users'");
 $node->restart;
 like(error_of("SELECT dogpile_exists('tenants', 'k')"),
@@ -374,7 +373,7 @@ like(error_of("SELECT dogpile_exists('tenants', 'k')"), qr/"depends" in file "po
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
 $node->restart;
 
-# A role may write what it likes as long as nobody knows the region.
+# A role may set anything for a region that does not exist.
 $node->safe_psql('postgres', <<'EOT');
 ALTER ROLE ordinary SET dogpile_late.expiration_time = '5 minutes';
 ALTER DATABASE postgres SET dogpile_later.expiration = '5min';
@@ -413,8 +412,8 @@ $session = open_session();
 result($session, "SELECT dogpile_set('outside', 'k', 'x'::text)");
 is(result($session, "SELECT dogpile_get('outside', 'k')"), 'x', 'secret: a value');
 
-# The reload adds a region, a password before the list, after it, for no region, and
-# misspelt ones.
+# The reload adds a region, and passwords before the list, after it, for an unknown region,
+# and with misspelled names.
 reload("dogpile_new.password = 'hush-4'", "dogpile_lost.secret = 'hush-5'", "dogpile_lost.pasword = 'hush-6'",
 	"dogpile.regions = 'outside, new'", "dogpile_outside.backend = 'file'", "dogpile_outside.secret = 'hush-7'",
 	"dogpile_lost.password = 'hush-8'", "dogpile_new.secret = 'hush-9'", "dogpile_outside.secrte = 'hush-10'");
@@ -433,7 +432,7 @@ is(result($session, "SELECT dogpile_get('outside', 'k')"), 'x', 'secret: fits ag
 
 $session->quit;
 
-# Nor does PostgreSQL itself have them, which everything else in the server could ask.
+# Nor does PostgreSQL itself have them, where other modules could read them.
 reload("dogpile.regions = 'outside, spy'", @secret[ 1 .. 3 ], "dogpile_spy.vary = 'dogpile_outside.secret, dogpile_outside.password'");
 $node->safe_psql('postgres', "SELECT dogpile_set('spy', 'k', 1)");
 is($node->safe_psql('postgres', "SELECT count(*), count(*) FILTER (WHERE variant ~ 'hush') FROM dogpile_entries WHERE region = 'spy'"),

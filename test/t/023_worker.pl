@@ -1,5 +1,5 @@
-# How the background worker ends, and that it is started again: without a word of
-# FATAL when the server shuts down, whatever it is doing then.
+# How the background worker ends, and that it is started again: when the server shuts
+# down, it ends without a FATAL message, whatever it is doing.
 
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ use StoreServer;
 use Test::More;
 use TwoServers;
 
-# Several, so that to wait for each in turn takes longer than pg_ctl waits.
+# Several, so that waiting for each in turn takes longer than pg_ctl waits.
 my @silent = map { start_silence("silent$_") } 1 .. 4;
 my $node = new_server(
 	'main',
@@ -79,7 +79,7 @@ foreach my $mode ('smart', 'fast', 'restart')
 }
 
 # --------------------------------------------------------------------
-# It waits for a server that says nothing.
+# It waits for a server that does not answer.
 
 my @regions = map { "outside$_" } 0 .. $#silent;
 
@@ -104,7 +104,7 @@ foreach my $mode ('smart', 'fast')
 }
 
 # --------------------------------------------------------------------
-# It is terminated, and it goes with the others in a crash.
+# It is terminated, and it ends with all other processes in a crash.
 
 $node->append_conf('postgresql.conf', "dogpile_$_.servers = ''") foreach @regions;
 $node->start;

@@ -1,5 +1,5 @@
-# Entries go with their database: when it is dropped or renamed, and its number or its
-# name comes back.
+# Entries of a database that is dropped or renamed are gone, even if another database gets
+# its OID or its name.
 
 use strict;
 use warnings;
@@ -41,7 +41,7 @@ sub make
 
 my @regions = qw(default plain live kept fixed);
 
-# A number that comes back, under another name.
+# Another database gets the OID, under another name.
 my $oid = make('first');
 make('other');
 for my $region (@regions)
@@ -56,7 +56,7 @@ is(ask('second', $_), $_ eq 'fixed' ? 'of the first' : 'computed', "another data
   for @regions;
 is(ask('other', $_), $_ eq 'fixed' ? 'of the first' : 'of the other', "others keep their values, region $_") for @regions;
 
-# A name that comes back.
+# Another database gets the name.
 make('first');
 is(ask('first', $_), $_ eq 'fixed' ? 'of the first' : 'computed', "another database with the name of one that was dropped, region $_")
   for @regions;

@@ -1,4 +1,4 @@
-# The time of day is set back, and forward: no entry gets younger by that.
+# The time of day is set back, and forward: no entry becomes younger.
 
 use strict;
 use warnings;
@@ -12,8 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-# Where the libraries that processes are linked with cannot be replaced, there is
-# nothing to test with.
+# Skip the test where LD_PRELOAD does not work.
 plan skip_all => 'needs LD_PRELOAD' unless $^O eq 'linux';
 
 my $node = new_server(
@@ -27,7 +26,7 @@ my $node = new_server(
 	"dogpile_kept.expiration_time = '1h'");
 my $shift_file = $node->basedir . '/shift';
 
-# Let the server see another time of day than it is, by so many seconds.
+# Shift the time of day that the server sees by this many seconds.
 sub shift_day
 {
 	my ($seconds) = @_;
@@ -84,7 +83,7 @@ append_to_file($shift_file, pack('q', 0));
 start_shifted();
 query('CREATE EXTENSION dogpile');
 
-# The time of day is what the file says, or none of this tells anything.
+# The server sees the shifted time, or this test proves nothing.
 my $before = query('SELECT extract(epoch FROM now())::bigint');
 shift_day(-7200);
 cmp_ok(query('SELECT extract(epoch FROM now())::bigint'),
@@ -102,7 +101,7 @@ is(state_of('lasting', 'before'), 'fresh', 'an entry that lasts is fresh still')
 ok(expires('memory', 'before'), 'an entry in memory gets no younger');
 ok(expires('outside', 'before'), 'nor does one outside');
 
-# ... and those that are created now, or from a snapshot of before
+# ... and those that are created now, or from an earlier snapshot
 create('lasting', 'after');
 is(state_of('lasting', 'after'), 'fresh', 'a new entry is fresh');
 create('memory', 'after');
@@ -112,7 +111,7 @@ $old->query_safe('COMMIT');
 ok(expires('memory', 'old'), 'an entry from a snapshot of before gets no younger');
 $old->quit;
 
-# What users are shown is the time of day.
+# Users see the time of day.
 is( query("SELECT now() - created_at < interval '5 min' AND created_at <= clock_timestamp() AND
                   age < interval '5 min' AND expires_at - created_at = interval '10 min'
              FROM dogpile_metadata('lasting', 'before')"),
@@ -132,8 +131,8 @@ create('lasting', 'ahead');
 shift_day(0);
 is(state_of('lasting', 'ahead'), 'fresh', 'one from before the clock was corrected is fresh');
 
-# One outside that is older than its time by the clock as it was is no younger
-# by the clock as it is.
+# An entry in a store that has expired by the earlier clock is no younger by the present
+# one.
 create('kept', 'moved');
 shift_day(5400);
 is(state_of('kept', 'moved'), 'stale', 'a jump forward makes one outside older');
@@ -142,8 +141,8 @@ is(state_of('kept', 'moved'), 'stale', 'and a correction back no younger');
 create('memory', 'corrected');
 ok(expires('memory', 'corrected'), 'and new ones expire');
 
-# A server that was restarted knows nothing of the clock, but that entries do
-# not come from the future.
+# After a restart the server only knows of the clock that entries do not come from the
+# future.
 create('outside', 'kept');
 create('kept', 'kept');
 $node->stop;

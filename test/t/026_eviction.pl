@@ -1,9 +1,9 @@
-# Which entries are evicted: hit ratios on a trace of requests, and what they are worth
-# after many entries have been replaced and removed.
+# Which entries are evicted: hit ratios on a trace of requests, also after many entries
+# have been replaced and removed.
 #
-# The trace is made by a hash function, so that it is always the same: keys are asked
-# for with a frequency like 1/rank, and now and then there is a scan of keys that nobody
-# asks for again.  What is known of the policy (S3-FIFO) tells what to expect.
+# The trace is made by a hash function, so that it is always the same: keys are asked for
+# with a frequency like 1/rank, and now and then there is a scan of keys that are not asked
+# for again.  The policy (S3-FIFO) determines what to expect.
 
 use strict;
 use warnings;
@@ -166,10 +166,10 @@ note "after replacements: $ratio";
 cmp_ok(abs($ratio - $s3fifo), '<', 0.01, 'the same after many were replaced');
 
 # ---------------------------------------------------------------------------
-# Single entries: how often they were asked for decides whether a scan drops them.
+# Single entries: how often they were asked for decides whether a scan evicts them.
 
-# Each in a transaction of its own, because room for all that is set in one is found at
-# its COMMIT, whatever that drops.
+# Each in a transaction of its own, because COMMIT makes room for all that its transaction
+# has set at once.
 sub set_keys
 {
 	my ($prefix, $from, $to) = @_;

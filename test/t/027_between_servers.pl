@@ -1,5 +1,5 @@
-# What one server does to values of a store that another one uses, at moments where it
-# matters in which order, or by whom, something was done.
+# What one server does to values of a store that another server uses, at moments where
+# the order matters, or which server is first.
 
 use strict;
 use warnings;
@@ -47,7 +47,7 @@ sub found
 
 foreach my $region (@regions)
 {
-	# A soft invalidation does not take back a hard one, in whatever order.
+	# A soft invalidation does not undo a hard one, in any order.
 	foreach my $case ([ 'hard, soft', 'true', 'false' ], [ 'soft, hard', 'false', 'true' ])
 	{
 		my ($name, @hard) = @$case;
@@ -65,7 +65,7 @@ foreach my $region (@regions)
 		}
 	}
 
-	# A transaction with a snapshot from before does not see what is newer.
+	# A transaction with an older snapshot does not see what is newer.
 	set($one, $region, 'k', 'old', 't');
 	my $session = $two->background_psql('postgres');
 
@@ -83,8 +83,8 @@ foreach my $region (@regions)
 	$session->quit;
 	is(found($two, $region, 'k'), 'new', "$region: ... nor does it store its own");
 
-	# A value that is computed but not stored keeps nobody waiting, though the transaction
-	# goes on: made of what is not yet committed, outdated by its own query, or too large.
+	# A value that is computed but not stored keeps no session waiting, although the transaction
+	# goes on: made from uncommitted data, outdated by its own query, or too large.
 	my %unstored = (
 		pending => "SELECT dogpile_get('$region', 'inner')",
 		outdated => "SELECT ''x''::text FROM (SELECT dogpile_invalidate(''$region'', ''outdated'')) AS t",
@@ -107,8 +107,8 @@ foreach my $region (@regions)
 		$session->quit;
 	}
 
-	# What a transaction computes of its own invalidation goes with what another server has
-	# invalidated since, but before it commits; otherwise it is stored.
+	# What a transaction computes after its own invalidation is outdated if another server
+	# invalidates before the transaction commits; otherwise it is stored.
 	foreach my $between ([], [$two])
 	{
 		$session = $one->background_psql('postgres');
@@ -122,7 +122,7 @@ foreach my $region (@regions)
 			"$region: what was invalidated " . (@$between ? 'meanwhile is not stored' : 'before is'));
 	}
 
-	# A lock that was taken in a savepoint that was released goes with that around it.
+	# A lock taken in a released savepoint belongs to the surrounding transaction.
 	$session = $one->background_psql('postgres');
 	$session->query_safe("BEGIN; SAVEPOINT outer_one; SAVEPOINT inner_one; SELECT dogpile_add('$region', 'locked', 1); RELEASE inner_one");
 	like(

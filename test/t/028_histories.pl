@@ -1,6 +1,6 @@
-# No history shows an order that cannot be: sessions append to lists in pairs, and read
-# them from the cache and directly; see test/perl/Histories.pm.  On one server, with
-# depends = auto, with row tags, with tags and with keys; and on two that share a store.
+# No history shows an impossible order: sessions append to lists in pairs, and read them
+# from the cache and directly; see test/perl/Histories.pm.  On one server, with depends =
+# auto, with row tags, with tags and with keys; and on two servers that share a store.
 #
 # This is the short form.  For a long one, set in the environment
 #	DOGPILE_HISTORY_SECONDS, DOGPILE_HISTORY_SESSIONS, DOGPILE_HISTORY_SEED
@@ -54,7 +54,7 @@ sub describe
 	return join "\n", map { "$_ (" . @{ $bad->{$_} } . "): $bad->{$_}[0]" } sort keys %$bad;
 }
 
-# Let sessions live, and judge.
+# Run sessions, and check their histories.
 sub check
 {
 	my ($name, $primary, @sessions) = @_;
@@ -88,7 +88,7 @@ create_helpers($primary);
 create_history_schema($primary);
 ask($primary, "SELECT dogpile_watch('$_', '$_:{k}', 'rows')") foreach 'first', 'second';
 
-# The judge is able to condemn: nobody invalidates anything in this region.
+# The checker is able to find errors: no session invalidates anything in this region.
 my $verdict = check_histories($primary,
 	run_histories(
 		seconds => 2,

@@ -1,11 +1,10 @@
-# The decoder of what comes from outside, within a server: values of all kinds of
-# types come back as they were, and damaged ones with a checksum that fits the
-# damage are never read beyond their end, are never of a wrong type, never take
-# much memory, and raise no error.
+# The decoder of entries, within a server: values of all kinds of types come back
+# unchanged, and damaged ones with a checksum that fits the damage are never read beyond
+# their end, are never of a wrong type, never take much memory, and raise no error.
 #
-# WIRE_FUZZ_INPUTS damaged values are decoded, 50000 unless told, as
-# WIRE_FUZZ_SEED has it.  With WIRE_FUZZ_VALGRIND=yes in the environment, this is
-# done in a standalone backend under valgrind, which takes some minutes.
+# WIRE_FUZZ_INPUTS damaged values are decoded, 50000 by default; WIRE_FUZZ_SEED is the seed.
+# With WIRE_FUZZ_VALGRIND=yes in the environment, a standalone backend does this under
+# valgrind, which takes some minutes.
 
 use strict;
 use warnings;
@@ -24,7 +23,7 @@ my $module = module_path('wire_fuzz');
 my $setup = slurp_file("$FindBin::RealBin/../modules/wire_fuzz/setup.sql") =~
   s/AS 'wire_fuzz'/AS '$module'/gr;
 
-# Each session decodes so many: what it learns of row types has a limit.
+# Each session decodes this many: it may learn a limited number of row types.
 my $share = 50000;
 
 my $node = new_server('wire_fuzz');
@@ -88,8 +87,8 @@ sub decode
 	return;
 }
 
-# A server hangs when it starts under valgrind's eyes in some surroundings, but a
-# single backend does not.
+# In some environments a server hangs when it starts under valgrind, but a standalone
+# backend does not.
 sub decode_under_valgrind
 {
 	my $folder = PostgreSQL::Test::Utils::tempdir();

@@ -1,6 +1,6 @@
-# Values that are damaged in chosen places: outside, in entries whose checksum is right all
-# the same, and in shared memory, where nothing damages them but a mistake of ours.  Each is
-# found out before it is used.
+# Values that are damaged in chosen places: in a store, in entries whose checksum is right
+# nevertheless, and in shared memory, where only a bug of the module could damage them.
+# Each is detected before it is used.
 
 use strict;
 use warnings;
@@ -21,7 +21,7 @@ my $node = new_server('damaged');
 $node->start;
 $node->safe_psql('postgres', $setup);
 
-# What a call says, or the error that it ends with.
+# What a call returns, or its error.
 sub answer
 {
 	my ($call) = @_;

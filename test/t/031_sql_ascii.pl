@@ -1,6 +1,6 @@
-# A database of encoding SQL_ASCII does not know in which encoding its texts are.  Values,
-# tags, keys and names of types go outside as they are, and come back so.  Databases of
-# other encodings are given those that are valid in UTF-8.
+# A database with encoding SQL_ASCII does not know in which encoding its texts are.  Values,
+# tags, keys and names of types are stored as they are, and come back so.  Databases with
+# other encodings get those that are valid in UTF-8.
 
 use strict;
 use warnings;
@@ -50,7 +50,7 @@ EOQ
 			'f|t',
 			"$region, $name: its tags are found");
 
-		# What is no text of another database is a miss there.
+		# A text that is not valid in another database is a miss there.
 		my $given = $name ne 'latin' ? 't' : '';
 
 		is( $node->safe_psql('utf8', "SELECT dogpile_get('$region', 'v $name') = '" . ($name eq 'utf8' ? "gr\xc3\xbcn" : 'green') . "'"),

@@ -1,5 +1,5 @@
 # Connections to stores whose settings a reload has changed: the new settings are used,
-# and no connection of the old ones stays open, in sessions and in the worker.
+# and no connection with the old ones stays open, in sessions and in the worker.
 
 use strict;
 use warnings;
@@ -63,7 +63,7 @@ sub count_sockets
 	return scalar grep { (readlink($_) // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
 }
 
-# Clients of a Redis server, the one that asks apart.
+# Clients of a Redis server, except the one that asks.
 sub count_clients
 {
 	my ($redis) = @_;
@@ -136,7 +136,7 @@ unlike($first->cli('--scan'), qr/key%20$key\b/, '... and not at the old server')
 is(count_sockets($pid), $with, '... on one socket');
 wait_until('... the old server has no client', sub { count_clients($first) == 0 });
 
-# Another backend, and none outside.
+# Another backend, and the store in shared memory.
 # (memcached counts in seconds.)
 reload($session, backend => 'memcached', servers => $memcached->address, grace_time => '3s');
 use_region();

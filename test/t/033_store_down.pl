@@ -1,5 +1,5 @@
 # A store that does not do what it should: dogpile_add() does not claim to have stored
-# anything, and the reason is told to those who look after it.
+# anything, and administrators can see the reason.
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ my $weak = start_redis('weak');
 my $memcached = start_memcached('memcached');
 my $nowhere = StoreServer::free_address();
 
-# Servers that repeat what they have been sent, in words of their own.
+# Servers that repeat in their errors what they have been sent.
 sub start_parrot
 {
 	my ($name, $answer) = @_;
@@ -72,7 +72,7 @@ sub add
 	return query("SELECT coalesce(dogpile_add('$region', '$key', 'x'::text)::text, 'unknown')");
 }
 
-# While all is well
+# While the servers work
 foreach my $region ('up', 'unlocked', 'cached', 'default')
 {
 	is(add($region, 'a'), 'true', "$region: added");
@@ -100,7 +100,7 @@ my (undef, undef, $stderr) = $node->psql('postgres', "SELECT dogpile_add('none',
 like($stderr, qr/ERROR:  cache region "none" cannot be used/, 'no servers: cannot be used');
 is(query("SELECT count(*) FROM dogpile_servers WHERE address = ''"), '0', '... and counts as no server');
 
-# What a server says of the password is told without it.
+# Messages of a server about the password are shown without it.
 foreach my $region (sort keys %parrots)
 {
 	my $address = $servers{$region}->address;
@@ -122,7 +122,7 @@ $weak->cli(qw(ACL SETUSER weak on >weak ~* &* +@all));
 is(add('weak', 'a'), 'true', 'weak: strong again');
 is(query("SELECT state FROM dogpile_servers WHERE address = '" . $weak->address . "'"), 'up', '... and up');
 
-# Two takers of a lock, while the store goes down
+# Two sessions ask for a lock, while the store goes down
 my $session = $node->background_psql('postgres');
 is($session->query_safe("SELECT dogpile_add('up', 'lock', 1)"), 't', 'a lock');
 $redis->kill9;

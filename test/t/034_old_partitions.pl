@@ -1,4 +1,4 @@
-# What comes of an outdated list of partitions is stored for nobody else.
+# A value that was computed with an outdated list of partitions is not stored.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# What is left over from before: entries of a region that was less strict, and
-# copies of entries outside that have become stale.
+# Entries from earlier: of a region that was less strict, and copies of entries in a store
+# that have become stale.
 
 use strict;
 use warnings;
@@ -49,7 +49,7 @@ my ($result, $stdout, $stderr) =
 like($stderr, qr/not deterministic/, 'and it is an error to create it');
 
 # ---------------------------------------------------------------------------
-# A copy is good for an hour, but its entry only for seconds.
+# A copy is valid for an hour, but its entry only for seconds.
 
 my $value = "SELECT dogpile_get_or_create('copied', 'value', 'SELECT value FROM data')";
 

@@ -1,5 +1,5 @@
-# Many changes in one transaction, and many entries: time in proportion to the number of
-# changes, whatever there is in the cache, and no memory for what is done again.
+# Many changes in one transaction, and many entries: the time is proportional to the number
+# of changes, however much is cached, and repeated changes take no memory.
 #
 # Times are compared with each other only, and the best of several rounds counts.
 
@@ -50,7 +50,7 @@ is( $node->safe_psql(
 
 my $n = 5_000;
 
-# The best of some rounds, of statements that a ROLLBACK undoes.
+# The best of several rounds, of statements that are rolled back.
 sub best
 {
 	my ($statement) = @_;

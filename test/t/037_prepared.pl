@@ -1,5 +1,5 @@
-# COMMIT PREPARED: what it invalidates, after a restart and a crash, too, and that it
-# runs nothing which statistics would count as the user's.
+# COMMIT PREPARED: what it invalidates, also after a restart and a crash, and that it runs
+# no query which statistics would count as the user's.
 
 use strict;
 use warnings;
@@ -92,7 +92,7 @@ EOT
 		$node->safe_psql('postgres', q{ROLLBACK PREPARED 'other'});
 	}
 
-	# Catalogs: a view that is another one now.
+	# Catalogs: a view that is replaced.
 	$node->safe_psql('postgres', 'CREATE VIEW shown AS SELECT 1 AS value');
 	my $ask_view = $ask =~ s/sum\(value\) FROM data/value FROM shown/r;
 

@@ -1,8 +1,8 @@
-# Transactions that begin on a standby and live through its promotion see what their
-# snapshot shows, and give nobody what it does not.
+# Transactions that begin on a standby and continue after its promotion see what their
+# snapshot shows, and other sessions get no outdated value from them.
 #
-# What is replayed on a standby invalidates nothing there, so of a snapshot that was
-# taken then it cannot be told whether it sees all that has changed.
+# Replay on a standby invalidates nothing there, so it is not known whether a snapshot that
+# was taken then sees all changes.
 
 use strict;
 use warnings;
@@ -71,7 +71,7 @@ foreach my $name (sort keys %levels)
 $primary->safe_psql('postgres', q{UPDATE t SET value = 'new'});
 $primary->wait_for_catchup($standby);
 
-# Still on the standby: others have got to know the new value.
+# Still on the standby: other sessions have seen the new value.
 is($standby->safe_psql('postgres', ask('ignored', 'standby')),
 	'new', 'ignored: another session');
 is($sessions{repeatable}->query_safe(ask('ignored', 'standby')),
@@ -86,7 +86,7 @@ is($sessions{repeatable}->query_safe(ask('auto', 'shared')),
 is($sessions{committed}->query_safe(ask('auto', 'shared')),
 	'new', 'read committed sees what is there');
 
-# What it computes itself is for nobody else, at once or at COMMIT.
+# What it computes itself is not published, at once or at COMMIT.
 is($sessions{repeatable}->query_safe(ask('auto', 'own')), 'old', 'its own value');
 is($standby->safe_psql('postgres', ask('auto', 'own')), 'new', 'nobody else is given it');
 $sessions{repeatable}->query_safe(q{SELECT dogpile_invalidate('auto', 'late')});

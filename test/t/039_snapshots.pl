@@ -1,4 +1,4 @@
-# Snapshots that are older than the transaction that uses them: imported ones.
+# Imported snapshots, which are older than the transaction that uses them.
 
 use strict;
 use warnings;

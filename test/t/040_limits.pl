@@ -1,6 +1,6 @@
-# Values that are too large, for each of the limits that there are: whoever sets one is
-# told which limit it was, the log is told once of those that are created, and all are
-# counted.  And a region in memcached can be flushed although that lists no names.
+# Values that are too large for each of the limits: a session that sets one gets a message
+# that names the limit, those that are created are logged once, and all are counted.  And
+# a region in memcached can be flushed although memcached lists no names.
 
 use strict;
 use warnings;
@@ -38,7 +38,7 @@ sub too_large
 	return ask($node, "SELECT too_large FROM dogpile_stats WHERE region = '$_[0]'");
 }
 
-# What psql tells of a statement besides its result.
+# What psql prints about a statement besides its result.
 sub messages
 {
 	my ($sql) = @_;

@@ -1,6 +1,6 @@
-# A transaction that invalidates very many things outside: few calls for each store,
-# whatever the number of regions; a COMMIT that can be cancelled, and that ends in time
-# even if there is not enough of it; and nothing stale on any server in any case.
+# A transaction that invalidates very many entries in external stores: few calls for each
+# store, whatever the number of regions; a COMMIT that can be cancelled, and that ends when
+# its time is over; and no outdated value on any server in any case.
 
 use strict;
 use warnings;
@@ -90,7 +90,7 @@ sub found
 	return join ',', grep { ask($node, "SELECT dogpile_exists('$_', '$key')") eq 't' } @regions;
 }
 
-# How many calls of a kind the log tells of since then.
+# How many calls of a kind the log has since then.
 sub count_calls
 {
 	my ($node, $backend, $kind, $offset) = @_;
@@ -169,7 +169,7 @@ EOT
 }
 
 # ---------------------------------------------------------------------------
-# A COMMIT that is cancelled or terminated takes back what it has done.
+# A COMMIT that is cancelled or terminated undoes what it has done.
 
 # how: what to do while the first marks have just been put in place.
 sub check_cancel
@@ -202,7 +202,7 @@ sub check_cancel
 	return;
 }
 
-# Wait until the session beside has been at some statement for so long.
+# Wait until the session in the background has run a statement for this long.
 sub wait_for_activity
 {
 	my ($query, $time) = @_;
@@ -213,7 +213,7 @@ sub wait_for_activity
 	return;
 }
 
-# Let pg_cancel_backend() or its like do its work at the gate.
+# Let pg_cancel_backend() or pg_terminate_backend() take effect at the gate.
 sub call_for
 {
 	my ($function) = @_;
@@ -255,7 +255,7 @@ sub check_no_time_to_mark
 	my $offset = log_offset($node);
 	my $worker = worker_of($node);
 
-	# Without the worker, only the COMMIT itself can have told the other server.
+	# Without the worker, only the COMMIT itself can have delivered to the other server.
 	kill 'STOP', $worker;
 	ask($node,
 		"SET dogpile.commit_timeout = '10ms'; BEGIN; INSERT INTO data VALUES (1); "
@@ -294,7 +294,8 @@ sub check_no_time_to_deliver
 	return;
 }
 
-# Values that are set are not published either when the time is over, and the old ones go.
+# When the time is over, values that are set are not published either, and the old ones
+# are removed.
 sub check_no_time_to_publish
 {
 	my ($node, $other, $region) = ($three, $four, 'slow');

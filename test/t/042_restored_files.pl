@@ -1,7 +1,7 @@
-# A backup is restored in place, over the data directory that it was made of: all
-# directories and most files stay what they are, with other contents.  The backend
-# "file" must not serve what was invalidated since the backup was made, if the data are
-# newer than it; nor what was made from data that are no longer there.
+# A backup is restored in place, over the data directory that it was made from: all
+# directories and most files stay the same, with other contents.  The backend "file" must
+# not serve values that were invalidated since the backup was made, if the data are newer
+# than it; nor values that were made from data that no longer exist.
 
 use strict;
 use warnings;
@@ -90,7 +90,7 @@ sub restore
 	return;
 }
 
-# Without the WAL of later.
+# Without later WAL.
 sub remove_wal
 {
 	my ($backup) = @_;
@@ -114,7 +114,7 @@ sub cold_backup
 # ---------------------------------------------------------------------------
 # A base backup of a running server
 
-# All WAL is replayed: the data are those of now, and the cache is that of then.
+# All WAL is replayed: the data are the latest, and the cache is that of the backup.
 sub check_hot_backup
 {
 	change(1);
@@ -131,7 +131,7 @@ sub check_hot_backup
 	return;
 }
 
-# The WAL of later is gone, and the data are those of then.
+# Later WAL is lost, and the data are those of the backup.
 sub check_earlier_data
 {
 	my $backup = $node->backup_dir . '/earlier';
@@ -169,7 +169,7 @@ sub check_cold_backup
 	is(cache('k'), $value, "$name: a value is cached");
 	my $backup = cold_backup($name =~ s/\W/_/gr);
 
-	# What has no tag is not invalidated; nor is what is made of data that will be gone.
+	# Values without a tag are not invalidated; nor are those from data that will be lost.
 	is(cached('k'), $value, "$name: it is there after a restart");
 	ask($node, "UPDATE data SET a = -1; SELECT dogpile_get_or_create('files', 'later $name', 'SELECT a FROM data', tags => '{data}')");
 	$node->stop;
@@ -187,14 +187,14 @@ check_earlier_data();
 check_cold_backup('copy', undef);
 check_cold_backup('copy without the cache', qr{^/dogpile/}, '');
 
-# What was written in one of the last starts is believed, and not for ever.
+# Files that were written since one of the last starts are used, older ones are not.
 sub check_many_starts
 {
 	cache('k');
 	$node->restart foreach 1 .. 3;
 	isnt(cached('k'), '', 'values survive several restarts');
 
-	# A damaged file tells nothing, and what it should tell of is lost.
+	# A damaged file says nothing, and what it had recorded is lost.
 	$node->stop;
 	copy_file("$data/PG_VERSION", "$data/dogpile/starts");
 	$node->start;

@@ -1,6 +1,6 @@
-# What could not be invalidated outside makes regions suspect, and this server settles
-# all of them by itself: however many there are, in whatever order they go, and whatever
-# becomes suspect while one is being settled.
+# Invalidations that did not reach a store make regions suspect, and this server settles
+# all of them by itself: however many there are, in any order, and even if some become
+# suspect while another one is being settled.
 
 use strict;
 use warnings;
@@ -58,7 +58,7 @@ sub found
 	return ask($node, "SET failing.gate = ''; SELECT dogpile_get('$region', 'k')");
 }
 
-# How many regions are suspect, as the files tell.
+# How many regions are suspect, according to the files.
 sub count_suspects
 {
 	my ($node) = @_;
@@ -68,8 +68,8 @@ sub count_suspects
 }
 
 # ---------------------------------------------------------------------------
-# Many regions at a time, and nobody who uses them on the server that knows.  Its worker
-# stands still until it can settle all of them in one go.
+# Many regions at a time, which no session uses on the server that knows.  Its worker is
+# stopped until it can settle all of them at once.
 
 sub check_many
 {
@@ -105,8 +105,8 @@ sub check_many
 }
 
 # ---------------------------------------------------------------------------
-# While the worker settles a region, a session does it as well, stores something, and
-# cannot invalidate that: the worker must not think that it has settled this, too.
+# While the worker settles a region, a session does so as well, stores something, and
+# cannot invalidate that: the worker must not consider this suspicion settled.
 
 sub check_race
 {
@@ -131,8 +131,8 @@ sub check_race
 }
 
 # ---------------------------------------------------------------------------
-# The store has the state of before again when the mark should be replaced, and then
-# does not answer.
+# The store has its earlier state again when the mark should be replaced, and then does
+# not answer.
 
 sub check_lost_mark
 {

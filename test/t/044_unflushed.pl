@@ -1,7 +1,7 @@
-# With synchronous_commit = off a crash takes back transactions that others have seen.
-# Stores outside, and files, must not have values then that were made from them.
+# With synchronous_commit = off a crash can lose transactions that other sessions have
+# seen.  External stores and files must not have values that were made from them.
 #
-# The process that would flush WAL meanwhile is stopped, and nothing else does so.
+# The WAL writer is stopped meanwhile, so that nothing else flushes WAL.
 
 use strict;
 use warnings;
@@ -47,7 +47,7 @@ sub stop_wal_writer
 
 sub flushed { return ask($node, 'SELECT pg_current_wal_flush_lsn()'); }
 
-# Crash after something was done; what was cached must be of what is left.
+# Crash after something was done; cached values must be made from the data that are left.
 #
 # code: does it, for a region.
 sub check_crash
@@ -88,7 +88,7 @@ check_crash(
 			"$async BEGIN; INSERT INTO data VALUES (1); SELECT dogpile_get_or_create('$_[0]', 'count', 'SELECT count(*) FROM data'); COMMIT");
 	});
 
-# By others that have seen it, whatever their own setting.
+# By other sessions that have seen it, whatever their own setting.
 check_crash(
 	'created by others',
 	sub {
@@ -102,7 +102,7 @@ check_crash(
 		ask($node, "SELECT dogpile_set('$_[0]', 'count', (SELECT count(*) FROM data))");
 	});
 
-# While a transaction stands between its commit and the note of it: others see it.
+# While a transaction is held up after its commit is visible, other sessions see it.
 sub check_in_between
 {
 	my $gate = PostgreSQL::Test::Utils::tempdir() . '/gate';
@@ -128,7 +128,7 @@ sub check_in_between
 	return;
 }
 
-# Who commits synchronously causes no one else to wait.
+# A session that commits synchronously makes no other session wait.
 sub check_no_flush
 {
 	my $session = $node->background_psql('postgres');

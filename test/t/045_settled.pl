@@ -1,6 +1,6 @@
-# What makes a suspect region usable again must not take away the mark of another
-# transaction that is about to commit, or values from the time before its COMMIT
-# could be stored and given out after it; and once the mark is gone, the region works.
+# Settling a suspect region must not remove the mark of another transaction that is about
+# to commit, or values from before its COMMIT could be stored and returned after it; and
+# once the mark is gone, the region works.
 
 use strict;
 use warnings;
@@ -55,7 +55,7 @@ my $mark = '!01' . '4' x 13 . '!' . '5' x 8 . '@' . '6' x 16;
 ok($version, 'the region has a token');
 is(redis('SET', $version, $mark), 'OK', '... in whose place there is a mark');
 
-# Something that the store could not be told.
+# An invalidation that could not be delivered to the store.
 $redis->pause;
 $node->safe_psql('postgres', "SELECT dogpile_invalidate('settled', 'x')");
 $redis->resume;

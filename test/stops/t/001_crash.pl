@@ -1,11 +1,11 @@
 # A session is killed at each of its steps on the way through a creation or a COMMIT,
 # which makes PostgreSQL restart all others.
 #
-# Afterwards the cache in shared memory is empty; a store outside has kept its values,
-# but must not give one that the transaction has invalidated, if that is committed; and
+# Afterwards the cache in shared memory is empty; an external store has kept its values,
+# but no session may get one that the transaction has invalidated, if it is committed; and
 # everything works.
 #
-# Another commit is in the log, but not visible, when it happens.
+# Another commit is in WAL, but not visible, when it happens.
 
 use strict;
 use warnings;

@@ -1,8 +1,8 @@
-# A commit is in the log, but not yet visible, since its session waits for a synchronous
+# A commit is in WAL, but not yet visible, since its session waits for a synchronous
 # standby that never comes.
 #
-# Nobody sees the change, so the value from before it is right, and may be created and
-# served.  From the moment in which the commit is visible, it must not be.
+# No session sees the change, so the value from before it is right, and may be created and
+# served.  From the moment when the commit is visible, it must not be.
 
 use strict;
 use warnings;
@@ -31,14 +31,14 @@ CREATE TABLE data (v int);
 CREATE VIEW total AS SELECT count(*) AS v FROM data;
 EOT
 
-# What is given for the total, and what the statement itself sees.
+# The cached total, and what the statement itself sees.
 my $ask = "SELECT dogpile_get_or_create('auto', 'total', 'SELECT v FROM total'), v FROM total";
 my $cached = "SELECT dogpile_get('auto', 'total') IS NOT NULL";
 my $key = "SELECT dogpile_get('plain', 'key')";
 
 sub ask { return $node->safe_psql('postgres', $_[0]); }
 
-# Call $meanwhile while a script's last commit is in the log, then let it go on.
+# Call $meanwhile while a script's last commit is in WAL, then let it go on.
 sub hold
 {
 	my ($script, $meanwhile) = @_;

@@ -1,7 +1,7 @@
-# Two transactions have a mark in place of the same token outside.  What one of them has
-# computed has not seen what the other one has changed, so it must not be stored under
-# the token that follows, whoever leaves first.  And that token is from after the later
-# of their commits, for standbys that are behind.
+# Two transactions have a mark in place of the same token in a store.  What one of them has
+# computed has not seen what the other one has changed, so it must not be stored under the
+# token that follows, whichever leaves first.  And for standbys that are behind, that token
+# is from after the later of their commits.
 
 use strict;
 use warnings;
@@ -163,8 +163,8 @@ finish($one);
 check_position($position, 'the second one commits last');
 check_total('the second one commits last');
 
-# What is invalidated softly has no mark: both look at the token, and the one that has
-# committed before replaces it first.
+# A soft invalidation has no mark: both read the token, and the one that has committed
+# before replaces it first.
 hold(1, 2);
 $two = start_writer(2, 'softening=2', 'false');
 commit($two, 2);

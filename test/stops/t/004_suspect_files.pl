@@ -92,7 +92,7 @@ sub check_settled
 	return;
 }
 
-# Another session adds the same suspicion, and has its file first.
+# Another session adds the same suspicion, and its file is written first.
 set_value();
 hold(1);
 $redis->pause;
