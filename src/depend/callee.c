@@ -39,6 +39,7 @@
 #include "utils/syscache.h"
 
 #include "depend/callee.h"
+#include "depend/compiled.h"
 #include "depend/target.h"
 #include "depend/typeuse.h"
 #include "lib/compat.h"
@@ -186,6 +187,7 @@ func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 	bool		is_seen = note != NULL &&
 		note(known ? known->types : 0, known && (known->is_unseen || known->is_opaque));
 
+	dogpile_compiled_note(function);
 	push_running(estate, function->fn_oid, is_seen);
 	if (is_seen)
 		note_variables(function);
@@ -339,24 +341,6 @@ dogpile_callee_end(void)
 	plugin.stmt_beg = NULL;
 }
 
-/*
- * Is there anything like "%TYPE" in a function's text?  A comment may come between.
- */
-static bool
-copies_types(const char *source)
-{
-	const char *p = source;
-
-	while ((p = strchr(p, '%')) != NULL)
-	{
-		p += 1 + strspn(p + 1, " \t\n\r\f\v");
-		if (pg_strncasecmp(p, "type", 4) == 0 || pg_strncasecmp(p, "rowtype", 7) == 0 ||
-			strncmp(p, "--", 2) == 0 || strncmp(p, "/*", 2) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Is this the symbol of one of our own functions? */
 static bool
 is_our_symbol(const char *symbol)
@@ -401,7 +385,8 @@ dogpile_callee_types(Oid function)
 		language == SQLlanguageId)
 		types = 0;
 	else if (*place == &plugin &&
-			 language == get_language_oid("plpgsql", true) && !source_satisfies(tuple, copies_types))
+			 language == get_language_oid("plpgsql", true) && 
+			 !source_satisfies(tuple, dogpile_compiled_copies_types))
 		types = 0;
 	ReleaseSysCache(tuple);
 	return types;
@@ -443,4 +428,5 @@ dogpile_callee_init(void)
 	if (*place == NULL)
 		*place = &plugin;
 	RegisterSubXactCallback(subxact_callback, NULL);
+	dogpile_compiled_init();
 }

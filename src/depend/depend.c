@@ -50,6 +50,7 @@
 #include "utils/timestamp.h"
 
 #include "depend/callee.h"
+#include "depend/compiled.h"
 #include "depend/depend.h"
 #include "depend/determinism.h"
 #include "depend/typeuse.h"
@@ -425,6 +426,7 @@ dogpile_depend_note_query(Query *query)
 
 	if (collection == NULL)
 		return;
+	dogpile_compiled_renew();
 	reason = dogpile_determinism_check_session();
 	collection->is_session |= reason != NULL && collection->unknown == NULL;
 	note_unknown(collection, reason);

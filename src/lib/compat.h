@@ -352,4 +352,18 @@ dogpile_local_transaction_compat(void)
 #endif
 }
 
+/*
+ * Where PL/pgSQL notes from which row of pg_proc it has compiled a function.  These are
+ * macros because few of the files that include this one need plpgsql.h.
+ *
+ * Floor 18 removes them: write &function->cfunc.fn_xmin and &function->cfunc.fn_tid.
+ */
+#if PG_VERSION_NUM >= 180000
+#define dogpile_plpgsql_xmin_compat(function)	(&(function)->cfunc.fn_xmin)
+#define dogpile_plpgsql_tid_compat(function)	(&(function)->cfunc.fn_tid)
+#else
+#define dogpile_plpgsql_xmin_compat(function)	(&(function)->fn_xmin)
+#define dogpile_plpgsql_tid_compat(function)	(&(function)->fn_tid)
+#endif
+
 #endif							/* DOGPILE_COMPAT_H */
