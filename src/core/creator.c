@@ -3,15 +3,13 @@
  * creator.c
  *	  Runs the user's query and keeps its rows.
  *
- * The query runs with the caller's rights, in the caller's transaction, with
- * a fresh snapshot where the isolation level allows one, and may use a
- * parallel plan.  Only a plain SELECT is accepted: what a statement does
- * besides giving rows would not be done when its rows come from the cache.
- * (A function that the query calls may still write.  Then the value is published
- * at COMMIT, and the creator lock is kept until then; see attempt.c.)
+ * The query runs with the caller's rights, in the caller's transaction, with a new
+ * snapshot where the isolation level allows one, and may use a parallel plan.  Only a
+ * plain SELECT is accepted: side effects of a statement would be missing when its rows
+ * come from the cache.  (A function that the query calls may still write.  Then the
+ * value is published at COMMIT, and the creator lock is kept until then; see attempt.c.)
  *
- * The rows are kept flat, with nothing out of line, so that they can outlive
- * the tables that they come from.
+ * The rows are detoasted, so that they can outlive the tables that they come from.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -43,12 +41,12 @@
 #include "depend/temporary.h"
 #include "lib/lwlock_check.h"
 
-/* What the error context tells. */
+/* Input of the error context. */
 typedef struct CreationContext
 {
 	const char *region;
 	const char *key;
-	bool		is_preparing;	/* is it the query itself that is being analyzed? */
+	bool		is_preparing;	/* is the query itself being analyzed? */
 } CreationContext;
 
 static void
@@ -56,7 +54,7 @@ creation_callback(void *arg)
 {
 	CreationContext *context = arg;
 
-	/* It is called for errors that the query's functions catch, too. */
+	/* This is also called for errors that the query's functions catch. */
 	dogpile_depend_note_error(geterrcode());
 	if (context->is_preparing && geterrcode() == ERRCODE_UNDEFINED_PARAMETER)
 		errhint("Pass values for $1, $2, and so on with \"params => ROW(...)\".");
@@ -64,7 +62,7 @@ creation_callback(void *arg)
 			   context->key, context->region);
 }
 
-/* The parameters $1, $2, ... from the fields of a record. */
+/* Make the parameters $1, $2, ... from the fields of a record. */
 static ParamListInfo
 make_params(HeapTupleHeader record, Oid **types)
 {
@@ -92,7 +90,7 @@ make_params(HeapTupleHeader record, Oid **types)
 		param->pflags = PARAM_FLAG_CONST;
 		param->ptype = TupleDescAttr(desc, i)->atttypid;
 
-		/* A literal in ROW() has no type yet. */
+		/* A literal in ROW() is of type unknown. */
 		if (param->ptype == UNKNOWNOID)
 		{
 			param->ptype = TEXTOID;
@@ -106,7 +104,7 @@ make_params(HeapTupleHeader record, Oid **types)
 	return params;
 }
 
-/* Does a query, or a query within it, lock the rows that it reads? */
+/* Does a query, or a subquery, lock the rows that it reads? */
 static bool
 locks_rows(Node *node, void *context)
 {
@@ -119,10 +117,10 @@ locks_rows(Node *node, void *context)
 }
 
 /*
- * Refuse what is not a plain SELECT.
+ * Raise an error if the statement is not a plain SELECT.
  *
- * What was written decides, and not what has become of it: rules may make no
- * query of an INSERT, or several.
+ * The raw statement is checked as well as the query, because rules may rewrite an
+ * INSERT to no query, or to several.
  */
 static void
 check_query(const CachedPlanSource *source)
@@ -166,8 +164,8 @@ find_last_param(Node *node, void *context)
 }
 
 /*
- * Warn of parameters that the query does not use: one or the other is likely to be
- * wrong.  It is no error, as it is none for EXECUTE ... USING of PL/pgSQL.
+ * Warn of parameters that the query does not use, because either is likely to be wrong.
+ * This is not an error, just as it is not in EXECUTE ... USING of PL/pgSQL.
  */
 static void
 check_params(CachedPlanSource *source, int nparams)
@@ -187,7 +185,7 @@ check_params(CachedPlanSource *source, int nparams)
 				 errdetail("The last parameter of the query is $%d.", last)));
 }
 
-/* The only statement of a prepared query, checked. */
+/* Get the only statement of a prepared query, and check it. */
 static CachedPlanSource *
 get_statement(SPIPlanPtr plan)
 {
@@ -218,7 +216,7 @@ execute_creator(SPIPlanPtr plan, ParamListInfo params, Tuplestorestate *rows,
 	options.params = params;
 	options.dest = dest;
 
-	/* Not "read only", or it would use the snapshot of the calling statement. */
+	/* A read-only execution would use the snapshot of the calling statement. */
 	options.read_only = false;
 	status = SPI_execute_plan_extended(plan, &options);
 	if (status < 0)
@@ -227,7 +225,7 @@ execute_creator(SPIPlanPtr plan, ParamListInfo params, Tuplestorestate *rows,
 	dest->rDestroy(dest);
 }
 
-/* Within SPI: prepare, check, run. */
+/* Prepare, check, and run the query, within SPI. */
 static void
 run_query(DogpileCreator *creator, CreationContext *names, MemoryContext context,
 		  DogpileResult *result)
@@ -266,13 +264,13 @@ run_query(DogpileCreator *creator, CreationContext *names, MemoryContext context
 /*
  * Run the query of an entry.
  *
- * creator: what to run, with which parameters, and what the caller can take.
+ * creator: the query, its parameters, and the shape that the caller can take.
  * region, key: for messages.
  * result: its rows and their type are set; both are in CurrentMemoryContext.
  *
- * Errors: those of the query; not a single plain SELECT; columns or a number of
- * rows that the caller cannot take.
- * Locks: no LWLock may be held; takes what the query takes.
+ * Errors: those of the query; it is not a single plain SELECT; the caller cannot take
+ * its columns or the number of its rows.
+ * Locks: no LWLock may be held; takes the locks that the query takes.
  */
 void
 dogpile_creator_run(DogpileCreator *creator, const char *region,
@@ -290,13 +288,13 @@ dogpile_creator_run(DogpileCreator *creator, const char *region,
 	error_context_stack = &callback;
 
 	/*
-	 * Definitions are not read by the snapshot, but kept until others tell that
-	 * they have changed, and whether they have is looked for only when a lock is
-	 * taken that the transaction does not have yet.
+	 * Definitions are not read by the snapshot, but cached until a message tells
+	 * that they have changed.  Messages are read only when a lock is taken that the
+	 * transaction does not hold already; so read them now.
 	 */
 	AcceptInvalidationMessages();
 
-	/* The planner may call functions that read tables, and looks at partitions. */
+	/* The planner needs one: it may call functions, and reads lists of partitions. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");

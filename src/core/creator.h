@@ -17,14 +17,14 @@
 
 #include "access/htup.h"
 
-/* What creates a value; all of it belongs to the caller. */
+/* How a value is created; all of it belongs to the caller. */
 typedef struct DogpileCreator
 {
 	const char *query;
 	HeapTupleHeader params;		/* a record whose fields are $1, $2, ...; or NULL */
 	const DogpileShape *shape;	/* what the caller can take */
-	bool		misfit;			/* set while it is found out that the columns are
-								 * none that this caller can take */
+	bool		misfit;			/* set if an error is raised because this caller
+								 * cannot take the query's columns */
 } DogpileCreator;
 
 extern void dogpile_creator_run(DogpileCreator *creator,

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * hint.c
- *	  Tells sessions of names that are no settings of ours.
+ *	  Warns of names that look like settings of this module.
  *
- * To PostgreSQL, "dogpile_nosuch.vary" may belong to a module that is loaded later, so
- * SET, ALTER ROLE and ALTER DATABASE take it without a word.  And of "dogpile.reports.vary"
- * it says that the prefix is reserved, which helps nobody.
+ * PostgreSQL assumes that "dogpile_nosuch.vary" may belong to a module that is loaded
+ * later, so SET, ALTER ROLE and ALTER DATABASE accept it silently.  For
+ * "dogpile.reports.vary" it reports that the prefix is reserved, which does not help.
  *
- * set_config() and current_setting() are not looked at; nor does SHOW get here if
- * there is no such name.
+ * set_config() and current_setting() are not checked; nor is SHOW of a name that does
+ * not exist.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -27,7 +27,7 @@
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 
-/* What a statement sets or shows; NULL: something else, or what is harmless. */
+/* Get the name of the setting that a statement sets or shows, or NULL. */
 static const char *
 find_setting_name(Node *statement, bool *is_set)
 {
@@ -57,7 +57,7 @@ find_setting_name(Node *statement, bool *is_set)
 	return set != NULL ? set->name : NULL;
 }
 
-/* "dogpile.reports.vary" is meant to be "dogpile_reports.vary". */
+/* Raise an error for "dogpile.reports.vary", which should be "dogpile_reports.vary". */
 static void
 refuse_three_parts(const char *name)
 {
@@ -112,7 +112,7 @@ hint_process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	process(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 }
 
-/* See all statements that are not queries.  Called once, at load. */
+/* Install the hook for statements that are not queries.  Called once, at load. */
 void
 dogpile_hint_init(void)
 {

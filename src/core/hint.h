@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * hint.h
- *	  Tells sessions of names that are no settings of ours.
+ *	  Warns of names that look like settings of this module.
  *
  * Copyright (c) 2026, dogpile contributors
  *

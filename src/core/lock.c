@@ -3,20 +3,18 @@
  * lock.c
  *	  The creator lock: one session computes a value, the others wait.
  *
- * The lock is a heavyweight lock on the hash of an entry's key: it takes part
- * in deadlock detection, obeys lock_timeout and cancellation, is shown by
- * pg_locks, and is released whatever happens to its holder.  An LWLock would
- * give none of these, and would hold off interrupts for as long as the
- * creator's query runs.  Two keys with the same hash share a lock; that costs
- * a wait, never a wrong value, because who gets the lock looks the key up
- * again.
+ * The lock is a heavyweight lock on the hash of an entry's key.  It takes part in
+ * deadlock detection, obeys lock_timeout and cancellation, is shown by pg_locks, and is
+ * released whatever happens to its holder.  An LWLock would offer none of these, and
+ * would hold off interrupts while the creator's query runs.  Two keys with the same hash
+ * share a lock; that costs a wait, but never causes a wrong value, because a session
+ * that gets the lock looks the key up again.
  *
- * It is an advisory lock of a class of its own, so that it collides with none
- * that users take, and a transaction-level one, so that
- * pg_advisory_unlock_all() in a creator's query does not drop it.  It belongs
- * to the resource owner of the current (sub)transaction, not to that of the
- * query that happens to run: so it can be released by any later call in the
- * same subtransaction, and goes with that if it is rolled back.
+ * It is an advisory lock of a class of its own, which users cannot take, and of
+ * transaction level, so that pg_advisory_unlock_all() in a creator's query does not
+ * release it.  It belongs to the resource owner of the current (sub)transaction, not to
+ * that of the query that happens to run.  So any later call in the same subtransaction
+ * can release it, and it is released if that is rolled back.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -40,7 +38,7 @@
 #include "lib/compat.h"
 #include "lib/lwlock_check.h"
 
-/* The fourth field of our lock tags; PostgreSQL's own are 1 and 2. */
+/* The fourth field of the lock tags; PostgreSQL's own advisory locks have 1 and 2. */
 #define LOCK_CLASS		0xD0
 
 static void
@@ -86,7 +84,7 @@ release_in_mode(uint64 hash, LOCKMODE mode)
 	CurrentResourceOwner = owner;
 }
 
-/* Wait without a limit of the region's. */
+/* Wait without a limit set by the region. */
 static DogpileLockResult
 wait_forever(uint64 hash, LOCKMODE mode)
 {
@@ -95,10 +93,10 @@ wait_forever(uint64 hash, LOCKMODE mode)
 }
 
 /*
- * Wait with lock_timeout set to what is left to the region's limit.
+ * Wait with lock_timeout set to what is left of the region's limit.
  *
- * The error that ends such a wait is caught, for which PostgreSQL asks for a
- * subtransaction.  All other errors go up as they came.
+ * The error that ends such a wait is caught, which requires a subtransaction.  All other
+ * errors are raised again.
  */
 static DogpileLockResult
 wait_in_subtransaction(uint64 hash, LOCKMODE mode, long timeout_ms)
@@ -153,7 +151,7 @@ wait_until(uint64 hash, LOCKMODE mode, TimestampTz deadline)
 
 	left_ms = TimestampDifferenceMilliseconds(dogpile_clock_now(), deadline);
 
-	/* If the session's own limit comes first, its error is what is due. */
+	/* If the session's own lock_timeout comes first, its error is raised. */
 	if (LockTimeout > 0 && LockTimeout <= left_ms)
 		return wait_forever(hash, mode);
 	if (left_ms <= 0)
@@ -169,8 +167,8 @@ wait_until(uint64 hash, LOCKMODE mode, TimestampTz deadline)
  *
  * Returns whether this session is the creator now.
  *
- * Errors: none.  Locks: no LWLock may be held.  The lock taken is released by
- * dogpile_lock_release(), or at the end of the (sub)transaction.
+ * Locks: no LWLock may be held.  The creator lock is held until dogpile_lock_release() or
+ * the end of the (sub)transaction.
  */
 bool
 dogpile_lock_try(uint64 hash)
@@ -179,13 +177,11 @@ dogpile_lock_try(uint64 hash)
 }
 
 /*
- * Wait until the present creator of a key is done.
- *
- * All who wait so are woken together.
+ * Wait until the present creator of a key is done.  All waiters wake up together.
  *
  * deadline: when to give up, or DOGPILE_NO_DEADLINE.
  *
- * Errors: deadlock, the session's lock_timeout or statement_timeout, cancel.
+ * Errors: deadlock; the session's lock_timeout or statement_timeout; cancel.
  * Locks: no LWLock may be held.  Nothing is held on return.
  */
 DogpileLockResult
@@ -213,10 +209,9 @@ dogpile_lock_acquire(uint64 hash, TimestampTz deadline)
 }
 
 /*
- * Be the creator no longer; wakes those who wait.
+ * Release the creator lock, which wakes the waiters.
  *
- * Errors: none.  Locks: this session holds the lock, taken in the current
- * subtransaction.
+ * Locks: this session holds the lock, and took it in the current subtransaction.
  */
 void
 dogpile_lock_release(uint64 hash)
@@ -224,11 +219,7 @@ dogpile_lock_release(uint64 hash)
 	release_in_mode(hash, ExclusiveLock);
 }
 
-/*
- * Does anybody wait for this session, which is the creator?
- *
- * Errors: none.
- */
+/* Does any session wait for this session, which is the creator? */
 bool
 dogpile_lock_has_waiters(uint64 hash)
 {
@@ -238,11 +229,7 @@ dogpile_lock_has_waiters(uint64 hash)
 	return LockHasWaiters(&tag, ExclusiveLock, false);
 }
 
-/*
- * Has a key a creator, in another session?
- *
- * Errors: out of memory.
- */
+/* Is another session the creator of a key? */
 bool
 dogpile_lock_is_held(uint64 hash)
 {

@@ -1,21 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * outcome.c
- *	  What became of creations that left no value to those who waited.
+ *	  How creations ended that left no value to the waiters.
  *
- * Waiters that find no value when they are woken would queue to create it one
- * after another, although the query has just failed or its value cannot be
- * stored.  So a creator that ends that way notes it here before it releases
- * the lock, and a waiter looks for what was noted since its own call began.
- * Errors are not cached thereby: whoever calls later pays no attention to it.
+ * Waiters that find no value when they wake up would queue to create it one after
+ * another, although the query has just failed or its value cannot be stored.  So a
+ * creator that ends this way notes the outcome here before it releases the lock, and a
+ * waiter looks for outcomes noted since its own call began.  This does not cache errors:
+ * calls that begin later ignore them.
  *
- * A creator that fails for a reason of its own notes nothing, and one of the
- * waiters takes its place.
+ * A creator that fails for a reason that concerns only itself notes nothing, and one of
+ * the waiters takes its place.
  *
- * The table is small and of fixed size, and a new outcome replaces the oldest
- * of its set.  One that is lost before its waiters have read it costs a
- * creation that was not needed.  Everything here is under one lock, since it
- * is used only when a creation ends badly or somebody has waited in vain.
+ * The table is small and of fixed size, and a new outcome replaces the oldest one of its
+ * set.  An outcome that is lost before its waiters have read it costs an unnecessary
+ * creation.  One lock protects the whole table, because it is used only when a creation
+ * has left no value.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,7 +38,7 @@
 
 #define WAYS		4
 
-/* At the head of the table: this is one. */
+/* Identifies the table. */
 #define TABLE_MAGIC	0x44504F43
 
 /* In shared memory, under the outcome lock. */
@@ -53,7 +53,7 @@ typedef struct OutcomeTable
 {
 	uint32		magic;
 	pg_atomic_uint64 last;		/* DogpileOutcomeTime; advanced under the lock */
-	uint64		seed;			/* makes hashes unforeseeable to users */
+	uint64		seed;			/* makes hashes unpredictable to users */
 	uint32		nsets;
 	NotedOutcome sets[FLEXIBLE_ARRAY_MEMBER][WAYS];
 } OutcomeTable;
@@ -61,7 +61,7 @@ typedef struct OutcomeTable
 static OutcomeTable *table = NULL;
 static LWLock *outcome_lock = NULL;
 
-/* More than one for each session, so that none is lost for want of room. */
+/* Room for more than one outcome of each session, so that hardly any is lost. */
 static uint32
 count_sets(void)
 {
@@ -98,7 +98,7 @@ dogpile_outcome_shmem_init(void)
 	table->nsets = count_sets();
 	pg_atomic_init_u64(&table->last, 0);
 	if (!pg_strong_random(&table->seed, sizeof(table->seed)))
-		table->seed = (uint64) MyProcPid;	/* only less unforeseeable */
+		table->seed = (uint64) MyProcPid;	/* less unpredictable, but valid */
 }
 
 static uint64
@@ -108,18 +108,14 @@ hash_key(const DogpileKey *key)
 							   table->seed);
 }
 
-/*
- * The time to give to dogpile_outcome_find() later.
- *
- * Errors: none.  Locks: none.
- */
+/* Get the time to pass to dogpile_outcome_find() later. */
 DogpileOutcomeTime
 dogpile_outcome_now(void)
 {
 	return pg_atomic_read_u64(&table->last);
 }
 
-/* The place for a key: its own if there is one, else the oldest of its set. */
+/* Find the place for a key: its own if there is one, else the oldest one of its set. */
 static NotedOutcome *
 find_place_locked(uint64 hash)
 {
@@ -138,7 +134,7 @@ find_place_locked(uint64 hash)
 	return oldest;
 }
 
-/* Copy as many whole characters as there is room for. */
+/* Copy as many whole characters as fit. */
 static void
 copy_text(char *to, Size size, const char *from)
 {
@@ -153,8 +149,8 @@ copy_text(char *to, Size size, const char *from)
  *
  * error: what the query raised; only for DOGPILE_OUTCOME_FAILED.
  *
- * Errors: none.  Locks: takes the outcome lock.  The caller still holds the
- * creator lock, so that waiters find this when they wake.
+ * Errors: none.  Locks: no LWLock may be held; takes the outcome lock.  The caller still
+ * holds the creator lock, so that waiters find the outcome when they wake up.
  */
 void
 dogpile_outcome_note(const DogpileKey *key, DogpileOutcomeKind kind,
@@ -186,11 +182,11 @@ dogpile_outcome_note(const DogpileKey *key, DogpileOutcomeKind kind,
 /*
  * Find out how the last creation of a key ended.
  *
- * since: what dogpile_outcome_now() gave when the caller's call began; what
- *		was noted before does not count.
+ * since: result of dogpile_outcome_now() when the caller's call began; outcomes noted
+ *		earlier are ignored.
  * outcome: filled in; of kind UNKNOWN if nothing was noted.
  *
- * Errors: none.  Locks: takes the outcome lock.
+ * Errors: none.  Locks: no LWLock may be held; takes the outcome lock.
  */
 void
 dogpile_outcome_find(const DogpileKey *key, DogpileOutcomeTime since,
@@ -209,11 +205,11 @@ dogpile_outcome_find(const DogpileKey *key, DogpileOutcomeTime since,
 }
 
 /*
- * Is an error a matter of the session that got it, and not of the query?
+ * Does an error concern only the session that raised it, and not the query?
  *
- * Then another session may well succeed: cancel, termination and timeouts,
- * lost races with other transactions, want of resources, and what this role or
- * this transaction may not do.
+ * Then another session may succeed.  Such errors are cancel, termination and timeouts,
+ * serialization failures, lack of resources, and missing rights of the role or the
+ * transaction.
  */
 bool
 dogpile_outcome_is_own_failure(int sqlerrcode)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * outcome.h
- *	  What became of creations that left no value to those who waited.
+ *	  How creations ended that left no value to the waiters.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -18,7 +18,7 @@
 /* How a creation ended, if not with a stored value. */
 typedef enum DogpileOutcomeKind
 {
-	DOGPILE_OUTCOME_UNKNOWN,	/* nothing noted: its creator is to be replaced */
+	DOGPILE_OUTCOME_UNKNOWN,	/* nothing noted: a waiter replaces the creator */
 	DOGPILE_OUTCOME_FAILED,		/* the query raised an error */
 	DOGPILE_OUTCOME_UNSTORED,	/* the value cannot be stored */
 	DOGPILE_OUTCOME_DEFERRED	/* its transaction may store it at COMMIT */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * underway.c
- *	  The creations that this session has begun, one within the other.
+ *	  The creations that this session performs, one within the other.
  *
- * The query of a value may ask for other values, which are then created within it.
- * What such a call finds concerns all creations that have caused it.
+ * The query of a value may request other values, which are then created while it runs.
+ * What is found then concerns all creations that have caused the request.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -17,13 +17,13 @@
 
 #include "core/underway.h"
 
-/* The innermost one, or NULL. */
+/* The innermost creation, or NULL. */
 static DogpileUnderway *innermost = NULL;
 
 /*
- * The query of a value is about to run.
+ * Begin a creation, just before its query runs.
  *
- * creation: belongs to the caller, and must be ended also if the query fails.
+ * creation: belongs to the caller, and must be ended even if the query fails.
  */
 void
 dogpile_underway_begin(DogpileUnderway *creation, const DogpileKey *key)
@@ -35,9 +35,9 @@ dogpile_underway_begin(DogpileUnderway *creation, const DogpileKey *key)
 }
 
 /*
- * The query has ended, or failed.
+ * End a creation, after its query has run or failed.
  *
- * Returns whether it has used anything that this transaction has pending.
+ * Returns whether the query has used anything that this transaction has pending.
  */
 bool
 dogpile_underway_end(DogpileUnderway *creation)
@@ -65,8 +65,8 @@ dogpile_underway_has_any(void)
 }
 
 /*
- * A call was told of a value, or of there being none, that nobody else is told of
- * before this transaction has committed: so are the queries that have made the call.
+ * Record that a value, or its absence, was seen that other sessions cannot see before
+ * this transaction commits.  All queries that run now depend on it.
  */
 void
 dogpile_underway_note_pending(void)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * underway.h
- *	  The creations that this session has begun, one within the other.
+ *	  The creations that this session performs, one within the other.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -15,7 +15,7 @@
 
 #include "entry/key.h"
 
-/* One of them, while its query runs; belongs to underway.c. */
+/* A creation whose query runs; for underway.c only. */
 typedef struct DogpileUnderway
 {
 	const DogpileKey *key;
