@@ -31,20 +31,20 @@
 #include "xact/change.h"
 #include "xact/xact.h"
 
-/* For whom a value is good that was just created, by what its query has used. */
+/* Who may use a value that was just created, by what its query has used. */
 typedef enum Audience
 {
 	FOR_ALL,
-	FOR_TRANSACTION,			/* what it has pending was used: others create it anew */
-	FOR_CALLER					/* what nobody else has, or cannot be known, was used */
+	FOR_TRANSACTION,			/* the query used what the transaction has pending */
+	FOR_CALLER					/* it used temporary objects, or is not deterministic */
 } Audience;
 
-/* How a value that was just created is to be stored. */
+/* How a value that was just created is stored. */
 typedef enum Publication
 {
 	PUBLISH_NOW,
 	PUBLISH_AT_COMMIT,
-	PUBLISH_BY_OTHERS,			/* it is good for this transaction only */
+	PUBLISH_BY_OTHERS,			/* only this transaction may use it */
 	PUBLISH_NEVER
 } Publication;
 
@@ -66,10 +66,8 @@ static DogpileOutcomeKind publish_later(const DogpileAttempt *attempt,
 										const DogpileEntry *entry);
 
 /*
- * Refuse to create a key that this session is creating already: the query
+ * Raise an error if this session is creating the value of this key already: the query
  * would wait for its own result.
- *
- * Errors: recursion.
  */
 void
 dogpile_attempt_check_recursion(const DogpileCall *call)
@@ -83,8 +81,8 @@ dogpile_attempt_check_recursion(const DogpileCall *call)
 }
 
 /*
- * Does this transaction's snapshot see all that was ever invalidated of what
- * an entry depends on?  Only then may it publish a value computed from it.
+ * Does this transaction's snapshot see all past changes of what an entry depends on?
+ * Only then may the transaction publish a value computed from it.
  */
 bool
 dogpile_attempt_sees_all(const DogpileAttempt *attempt, const DogpileDeps *deps)
@@ -92,7 +90,7 @@ dogpile_attempt_sees_all(const DogpileAttempt *attempt, const DogpileDeps *deps)
 	if (!IsolationUsesXactSnapshot())
 		return true;
 
-	/* What other servers have invalidated cannot be compared with it. */
+	/* Invalidations by other servers cannot be compared with the snapshot. */
 	return !dogpile_attempt_is_shared(attempt) &&
 		dogpile_deps_are_visible(deps, dogpile_version_snapshot_xmin());
 }
@@ -113,7 +111,7 @@ dogpile_attempt_create(DogpileAttempt *attempt)
 	CommandId	command;
 	volatile DogpileOutcomeKind kind = DOGPILE_OUTCOME_UNKNOWN;
 
-	/* In a transaction that has written before, only the command tells. */
+	/* If the transaction had written before, the command id tells if the query did. */
 	CommandCounterIncrement();
 	command = GetCurrentCommandId(false);
 	PG_TRY();
@@ -188,11 +186,11 @@ report_temporary(const DogpileAttempt *attempt)
 }
 
 /*
- * Run the query, and note what its value depends on besides the data.
+ * Run the query.
  *
- * entry: filled in, apart from the value.
+ * entry: filled in, except for the value.
  *
- * Returns for whom the value is good.
+ * Returns who may use the value.
  */
 static Audience
 run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
@@ -285,7 +283,7 @@ run_plainly(const DogpileAttempt *attempt)
  * --------------------------------------------------------------------
  */
 
-/* A value is not stored because of its size. */
+/* Count and log a value that is not stored because of its size. */
 static void
 note_too_large(const DogpileAttempt *attempt, DogpileSizeLimit limit, const DogpileEntry *entry)
 {
@@ -342,7 +340,7 @@ is_outdated_by_query(const DogpileAttempt *attempt, const DogpileDeps *deps)
 		dogpile_xact_get_invalidation(deps, attempt->log_position) != DOGPILE_NOT_INVALIDATED;
 }
 
-/* Is it right to publish the value that has just been created, and when? */
+/* Decide whether and when to publish the value that was just created. */
 static Publication
 choose_publication(const DogpileAttempt *attempt, const DogpileDeps *deps,
 				   Audience audience)
@@ -410,8 +408,8 @@ hand_over(const DogpileAttempt *attempt, const DogpileEntry *entry)
 }
 
 /*
- * Publish a value in a store that other servers share.  Without a grant that is
- * not possible: the store could not be reached when the creation began.
+ * Publish a value in a store that servers share.  This requires a grant; there is none
+ * if the store did not answer when the creation began.
  */
 static DogpileOutcomeKind
 publish_shared(const DogpileAttempt *attempt, const DogpileEntry *entry)

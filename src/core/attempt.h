@@ -22,18 +22,18 @@
 #include "version/deps.h"
 #include "xact/xact.h"
 
-/* One call that has to create the value, or to wait for it. */
+/* A call that creates a value, or waits for it. */
 typedef struct DogpileAttempt
 {
 	DogpileCall call;
-	DogpileCallTime begin;
-	DogpileOutcomeTime outcomes_seen;
+	DogpileCallTime begin;		/* of the call */
+	DogpileOutcomeTime outcomes_seen;	/* outcomes noted before are ignored */
 	DogpileCreator *creator;
 	double		lifetime_s;
 	const DogpileTags *tags;
 	DogpileResult *result;
 	DogpileLogPosition log_position;	/* of the transaction, before the snapshot */
-	DogpileClaim claim;			/* of this session, if it has one */
+	DogpileClaim claim;			/* empty unless this session is the creator */
 } DogpileAttempt;
 
 extern void dogpile_attempt_check_recursion(const DogpileCall *call);
@@ -41,21 +41,21 @@ extern bool dogpile_attempt_sees_all(const DogpileAttempt *attempt,
 									 const DogpileDeps *deps);
 extern void dogpile_attempt_create(DogpileAttempt *attempt);
 
-/* Add to a counter of the region.  Errors: none, as below. */
+/* Add to a counter of the region. */
 static inline void
 dogpile_attempt_count(const DogpileAttempt *attempt, DogpileCounter counter, uint64 n)
 {
 	dogpile_call_count(&attempt->call, counter, n);
 }
 
-/* Microseconds since a time. */
+/* Get the microseconds since a time. */
 static inline uint64
 dogpile_attempt_elapsed_us(TimestampTz since)
 {
 	return (uint64) Max(dogpile_clock_now() - since, 0);
 }
 
-/* Is the region's store one that other servers share? */
+/* Do other servers share the region's store? */
 static inline bool
 dogpile_attempt_is_shared(const DogpileAttempt *attempt)
 {

@@ -53,7 +53,7 @@ typedef enum Decision
 	CREATE						/* run the query; as the creator, if it has the claim */
 } Decision;
 
-/* What is decided between two answers of a store that servers share. */
+/* What is found out while a store that servers share is asked for its grant. */
 typedef struct Rivalry
 {
 	DogpileAttempt *attempt;
@@ -89,19 +89,19 @@ dogpile_creation_lookup(const DogpileCall *call, const DogpileCreator *creator,
 }
 
 /*
- * Get a value that was looked for and is not fresh: create it, wait for its creator, or
- * take the stale one.
+ * Get a value after a lookup that has not found a fresh one: create it, wait for its
+ * creator, or take the stale one.
  *
- * found: what the lookup has found; overwritten.
- * creator: what to run; its shape is also what the result is checked against.
- * options: how a value created is stored.
+ * found: result of the lookup; overwritten.
+ * creator: the query; the result is checked against its shape.
+ * options: for storing a value that is created.
  * result: filled in.  A record in it is valid until the next call on any
- *		region; rows live in CurrentMemoryContext.
+ *		region; rows are in CurrentMemoryContext.
  *
- * Errors: recursion; those of the query, also if another session has run it;
- * those of waiting for a heavyweight lock.
- * Locks: no LWLock may be held.  Takes the creator lock of the key, and
- * releases it unless the query has written.
+ * Errors: recursion; those of the query, even if another session has run it; those of
+ * waiting for a heavyweight lock.
+ * Locks: no LWLock may be held.  Takes the creator lock of the key, and releases it
+ * unless the query has written.
  */
 void
 dogpile_creation_run(const DogpileCall *call, DogpileLookup *found,
@@ -130,8 +130,8 @@ dogpile_creation_run(const DogpileCall *call, DogpileLookup *found,
 }
 
 /*
- * Can this transaction store what it computes?  If its snapshot is too old for
- * that, it must keep nobody waiting.
+ * Can this transaction store what it computes?  If its snapshot is too old for that, it
+ * must not keep other sessions waiting.
  */
 static bool
 can_share(const DogpileAttempt *attempt)
@@ -156,7 +156,7 @@ decide(DogpileAttempt *attempt, DogpileLookup *found)
 	return alone ? CREATE : wait_for_creator(attempt, found);
 }
 
-/* Step 2: this session is the creator.  Create, unless another one has just done so. */
+/* Step 2: this session is the creator.  Create, unless another session just did. */
 static Decision
 create_as_creator(DogpileAttempt *attempt, DogpileLookup *found)
 {
@@ -171,7 +171,7 @@ create_as_creator(DogpileAttempt *attempt, DogpileLookup *found)
 	return ask_store(attempt, found);
 }
 
-/* Steps 4 and 5: wait for the present creator, and take its place if it left nothing. */
+/* Steps 4 and 5: wait for the creator, and take its place if it has left nothing. */
 static Decision
 wait_for_creator(DogpileAttempt *attempt, DogpileLookup *found)
 {
@@ -199,8 +199,8 @@ wait_for_creator(DogpileAttempt *attempt, DogpileLookup *found)
 }
 
 /*
- * Look for what others have done since this call began.  Also gives up the claim if the
- * value is not going to be stored: nobody has to wait for that.
+ * Look for what other sessions have done since this call began.  Gives up the claim if
+ * the value will not be stored, because then nobody has to wait for it.
  */
 static Decision
 look_after_wait(DogpileAttempt *attempt, DogpileLookup *found)
@@ -214,7 +214,7 @@ look_after_wait(DogpileAttempt *attempt, DogpileLookup *found)
 	return CREATE;
 }
 
-/* Raise the error that ended the creation this session has waited for. */
+/* Raise the error that ended the creation for which this session has waited. */
 static void
 raise_outcome(const DogpileAttempt *attempt, const DogpileOutcome *outcome)
 {
@@ -228,11 +228,10 @@ raise_outcome(const DogpileAttempt *attempt, const DogpileOutcome *outcome)
 }
 
 /*
- * Act on how a creation ended that has left no value.
+ * Find out how a creation ended that has left no value.
  *
- * Returns whether to compute without waiting for anybody: if the value cannot
- * be stored, or if this transaction could not store it before its COMMIT
- * either.
+ * Returns whether to compute the value without a claim: because it cannot be stored, or
+ * because this transaction could not store it before its COMMIT either.
  *
  * Errors: the error that ended the creation.
  */
@@ -249,11 +248,11 @@ must_compute_alone(const DogpileAttempt *attempt)
 }
 
 /*
- * As the creator of this server, create the value, unless another server that
- * shares the store does so or has done so.
+ * As the creator of this server, ask a store that servers share for its grant.  Create
+ * the value, unless another server does so or has done so.
  *
- * If the store does not answer, or takes no value now, the value is created and
- * given to those who wait for it here.
+ * If the store does not answer, or stores no value now, the value is created and handed
+ * over to the waiters of this server.
  */
 static Decision
 ask_store(DogpileAttempt *attempt, DogpileLookup *found)
@@ -270,9 +269,9 @@ ask_store(DogpileAttempt *attempt, DogpileLookup *found)
 }
 
 /*
- * Is it worthwhile to wait for the end of a transaction that invalidates what the
- * value depends on?  If its server has crashed, or it waits in its turn, that takes
- * too long, and the value is created without being stored.
+ * May the call still wait for the end of a transaction that invalidates what the value
+ * depends on?  If the server of that transaction has crashed, or the transaction itself
+ * waits, this takes too long; then the value is created, but not stored.
  */
 static bool
 may_wait_for_commit(const DogpileAttempt *attempt)
@@ -281,7 +280,7 @@ may_wait_for_commit(const DogpileAttempt *attempt)
 		TimestampTzPlusMilliseconds(attempt->begin.time, MAX_COMMIT_WAIT_MS);
 }
 
-/* Does an answer of the store, or what is there now, tell what to do? */
+/* Decide what to do by an answer of the store and by what is stored now. */
 static bool
 is_decided(DogpileStatus answer, int round, void *arg)
 {

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * lookup.c
- *	  Looking an entry up and judging what it is good for.
+ *	  Looks an entry up and decides whether it can be returned.
  *
- * What a store keeps is judged when it is asked for, never before: against
- * the versions of what the entry depends on, against its age, against what
- * this transaction has pending and, under REPEATABLE READ and SERIALIZABLE,
- * against its snapshot.  A hit is one look into the store, a few reads of
- * shared counters, and no lock besides that of the store.
+ * An entry is judged when it is looked up, never earlier: by the versions of what it
+ * depends on, by its age, by what this transaction has pending and, under REPEATABLE
+ * READ and SERIALIZABLE, by the snapshot.  A hit costs one access to the store and a few
+ * reads of shared counters, and takes only the store's lock.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -49,7 +48,7 @@ judge_age(const DogpileRegion *region, const DogpileEntry *entry)
 	return now < dogpile_age_gone_at(region, entry) ? DOGPILE_STALE : DOGPILE_ABSENT;
 }
 
-/* Judge an entry by what transactions have invalidated, this one apart. */
+/* Judge an entry by what other transactions have invalidated. */
 static DogpileFreshness
 judge_versions(const DogpileDeps *deps, DogpileClock as_of)
 {
@@ -69,12 +68,11 @@ judge_versions(const DogpileDeps *deps, DogpileClock as_of)
 }
 
 /*
- * Is an entry as good as one computed after a call began?
+ * Is an entry as good as one that was computed after a call began?
  *
- * If its clock is not older, nothing was invalidated in between.  But a commit may
- * have been visible when the call began, and have entered its tick later.  Who has
- * tables invalidated by themselves is not to notice even that, so there the time
- * has to say the same.
+ * If its clock is not older, nothing was invalidated in between.  But a commit that was
+ * visible when the call began may have entered its tick later.  With depends = 'auto'
+ * even that must not be noticed, so the time is compared as well.
  */
 static bool
 is_younger_than_call(const DogpileEntry *entry, const DogpileCallTime *call)
@@ -85,8 +83,9 @@ is_younger_than_call(const DogpileEntry *entry, const DogpileCallTime *call)
 }
 
 /*
- * Judge an entry from a store or, at a position > 0, from the transaction's
- * log.  See dogpile_lookup() for call.
+ * Judge an entry from a store (position 0), or from a position of the transaction's log.
+ *
+ * call: see dogpile_lookup().
  */
 static DogpileFreshness
 judge_entry(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *entry,
@@ -108,8 +107,8 @@ judge_entry(DogpileRegion *region, const DogpileDeps *deps, const DogpileEntry *
 }
 
 /*
- * Does an entry depend on what a query has read?  What the user has set does not,
- * though it is known to be so.
+ * Does an entry depend on what a query has read?  An entry that the user has set does
+ * not.
  */
 static bool
 is_from_query(const DogpileEntry *entry)
@@ -118,12 +117,12 @@ is_from_query(const DogpileEntry *entry)
 }
 
 /*
- * Might the snapshot of this transaction, which is older than the entry, show
- * something else?  An entry without tags only expires, and whoever uses it has
- * chosen to see what is not current, unless the region says otherwise.
+ * Might the snapshot of this transaction, which is older than the entry, show something
+ * else?  An entry without tags only expires, and its users accept values that are not
+ * current, unless snapshot_reads is set.
  *
- * A SERIALIZABLE transaction must read what the query reads: its predicate locks, and
- * the conflicts with others that have written already, are found by doing so only.
+ * A SERIALIZABLE transaction must read what the query reads: only this takes predicate
+ * locks, and finds conflicts with transactions that have written already.
  */
 static bool
 is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
@@ -136,16 +135,16 @@ is_beyond_snapshot(const DogpileRegion *region, const DogpileDeps *deps,
 	if (is_from_query(entry) && IsolationIsSerializable())
 		return true;
 
-	/* What other servers have invalidated cannot be compared with it. */
+	/* Invalidations by other servers cannot be compared with the snapshot. */
 	if (region->store->is_shared)
 		return true;
 	return !dogpile_deps_are_visible(deps, dogpile_version_snapshot_xmin());
 }
 
 /*
- * Must the transaction compute for itself, whatever is stored?  With row_security off,
- * a query fails where policies would leave rows out; and temporary objects may have
- * taken names that the query uses.
+ * Must the transaction compute the value itself, whatever is stored?  With row_security
+ * off, a query fails if policies would leave rows out; and temporary objects may hide
+ * objects that the query uses.
  */
 static bool
 must_compute(const DogpileEntry *entry)
@@ -154,10 +153,7 @@ must_compute(const DogpileEntry *entry)
 		(!row_security || dogpile_temporary_hides(entry->tags));
 }
 
-/*
- * Is an entry from before the region wanted to know what its values depend on, or
- * that this is all?
- */
+/* Was this entry stored before the region's settings required exact dependencies? */
 static bool
 is_from_before(const DogpileRegion *region, const DogpileEntry *entry)
 {
@@ -183,7 +179,7 @@ find_pending(DogpileRegion *region, const DogpileKey *key, DogpileLookup *found)
 	return true;
 }
 
-/* Find an entry in a store, unless this transaction must not be given it. */
+/* Find an entry in a store, unless this transaction must not use it. */
 static void
 find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey *key,
 			  const DogpileShape *shape, const DogpileCallTime *call,
@@ -219,12 +215,11 @@ find_in_store(const DogpileStore *store, DogpileRegion *region, const DogpileKey
 }
 
 /*
- * Put a copy of an entry from outside into shared memory.  It is new from now
- * on, but no longer valid than it was, nor for longer than the region keeps
- * copies: which may be for no time at all, so that only those are given it who
- * wait for it now.
+ * Put a copy of an entry from outside into shared memory.  The copy is created now, but
+ * expires when the entry does, or after the region's local_expiration_time.  If that is
+ * zero, only the present waiters use the copy.
  *
- * Returns whether it is there.
+ * Returns whether it is stored.
  *
  * Errors: out of memory.  Locks: no LWLock may be held; takes those of the store.
  */
@@ -249,7 +244,7 @@ dogpile_lookup_copy(DogpileRegion *region, const DogpileKey *key,
 	return true;
 }
 
-/* Has the value been read?  One from outside is not unless somebody asks for it. */
+/* Has the value been read?  A value from outside is read only on request. */
 static bool
 is_read(const DogpileEntry *entry)
 {
@@ -257,8 +252,8 @@ is_read(const DogpileEntry *entry)
 }
 
 /*
- * Is a value of a region outside of the type that the caller asks for?  The store gives
- * no other, nor does this server in its place.  Without a shape, any will do.
+ * Is a value of the type that the caller asks for?  A store outside returns no others,
+ * so copies and pending entries must not either.  Without a shape, any type will do.
  */
 static bool
 is_asked_for(const DogpileShape *shape, DogpileLookup *found)
@@ -269,9 +264,9 @@ is_asked_for(const DogpileShape *shape, DogpileLookup *found)
 }
 
 /*
- * Find an entry in the region's store.  If that is outside, shared memory may
- * have a copy: one that the region keeps for a short time, or what a creator of
- * this server has left there for those who wait for it.
+ * Find an entry in the region's store.  If that is outside, shared memory may have a
+ * copy: the region keeps copies for a short time, or a creator of this server has left
+ * one for the waiters.
  */
 static void
 find_stored(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
@@ -298,16 +293,15 @@ find_stored(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sh
 }
 
 /*
- * Look an entry up, first among what this transaction is about to store.
+ * Look an entry up, first among those that this transaction is about to store.
  *
- * shape: what the caller asks for; NULL: it wants to know of the entry, and not what
- *		the value is.
- * call: NULL, or when the caller's own call began, if it has waited since:
- *		then a value that was computed later is fresh, whatever happened to it.
+ * shape: what the caller can take; or NULL if it does not need the value.
+ * call: NULL; or the start of the caller's call, if it has waited since.  Then a value
+ *		that was computed later is fresh, even if it was invalidated or has expired.
  * found: filled in.  What it points to is valid until the next lookup.
  *
- * Errors: out of memory; those of taking a snapshot.  Locks: no LWLock may be
- * held; takes those of the store.
+ * Errors: out of memory; those of taking a snapshot.
+ * Locks: no LWLock may be held; takes those of the store.
  */
 void
 dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
@@ -319,7 +313,7 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape 
 	found->is_invalidated = false;
 	found->freshness = DOGPILE_ABSENT;
 
-	/* What the transaction has pending, and has changed, its leader alone knows. */
+	/* Only the leader knows what the transaction has pending and has changed. */
 	if (unlikely(IsParallelWorker()))
 		return;
 	if (!(dogpile_xact_has_pending() && find_pending(region, key, found)))
@@ -335,11 +329,11 @@ dogpile_lookup(DogpileRegion *region, const DogpileKey *key, const DogpileShape 
 }
 
 /*
- * Judge an entry of any database by age and by what was invalidated.
+ * Judge an entry of any database by its age and by what was invalidated.
  *
  * hash: of its key.
  *
- * Errors, locks: none but see dogpile_region_number().
+ * Errors, locks: see dogpile_region_number().
  */
 DogpileFreshness
 dogpile_lookup_judge(DogpileRegion *region, Oid database, uint64 hash,

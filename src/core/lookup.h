@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup.h
- *	  Looking an entry up and judging what it is good for.
+ *	  Looks an entry up and decides whether it can be returned.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -15,17 +15,17 @@
 
 #include "store/store.h"
 
-/* What an entry is good for. */
+/* Whether an entry can be returned. */
 typedef enum DogpileFreshness
 {
-	DOGPILE_ABSENT,				/* there is none, or it must not be given */
-	DOGPILE_STALE,				/* may be given while somebody recreates it */
-	DOGPILE_FRESH
+	DOGPILE_ABSENT,				/* there is none, or it must not be returned */
+	DOGPILE_STALE,				/* can be returned while a session recreates it */
+	DOGPILE_FRESH				/* valid */
 } DogpileFreshness;
 
 /*
- * What a waiter takes although it was invalidated or has expired since: values
- * that were computed after its own call began.
+ * When a call began.  A waiter takes values that were computed later, even if they were
+ * invalidated or have expired since.
  */
 typedef struct DogpileCallTime
 {
@@ -33,15 +33,15 @@ typedef struct DogpileCallTime
 	TimestampTz time;
 } DogpileCallTime;
 
-/* What a lookup has found. */
+/* Result of a lookup. */
 typedef struct DogpileLookup
 {
 	DogpileFreshness freshness;
 	bool		needs_snapshot; /* absent only because this transaction might
 								 * see something else than others */
-	bool		is_unknown;		/* absent, because the store does not answer */
+	bool		is_unknown;		/* absent because the store does not answer */
 	bool		is_invalidated; /* by this transaction, which has not committed */
-	DogpileEntry entry;			/* this and the rest: unless ABSENT */
+	DogpileEntry entry;			/* this and the following: unless ABSENT */
 	DogpileValueReader record;	/* if the value has been read; see store.h */
 } DogpileLookup;
 

@@ -1,16 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * region.c
- *	  What can be done with the entries of a region.
+ *	  Operations on the entries of a region.
  *
- * The words used throughout: a *region* is a named set of entries with common
- * settings.  An *entry* is a *value* stored under a *key*, of which there may
- * be several *variants* (one for each role, say).  A *creator* is the session
- * that runs the query of a key, at most one at a time; a *waiter* is one that
- * waits for it.  A value is *fresh* until it has *expired* or was declared
- * *stale*; a stale one is given to everybody but its next creator; once it is
- * gone, or was *invalidated*, it is given to nobody.  A fresh value found is a
- * *hit*, none at all a *miss*.
+ * These are the operations behind the SQL functions.  The terms are defined in
+ * src/README.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -45,18 +39,18 @@
  */
 
 /*
- * Get a value, and create it if there is none or if it is stale and nobody
- * else is at it.
+ * Get a value.  Create it if there is none, or if it is stale and no other session is
+ * creating it.
  *
- * creator: what to run; its shape is also what the result is checked against.
- * options: how a value created is stored.
+ * creator: the query; the result is checked against its shape.
+ * options: for storing a value that is created.
  * result: filled in.  A record in it is valid until the next call on any
- *		region; rows live in CurrentMemoryContext.
+ *		region; rows are in CurrentMemoryContext.
  *
- * Errors: no such region, key too long, recursion; those of the query, also if
- * another session has run it; those of waiting for a heavyweight lock.
- * Locks: no LWLock may be held.  Takes the creator lock of the key, and
- * releases it unless the query has written.
+ * Errors: the region does not exist; the key is too long; recursion; those of the query,
+ * even if another session has run it; those of waiting for a heavyweight lock.
+ * Locks: no LWLock may be held.  Takes the creator lock of the key, and releases it
+ * unless the query has written.
  */
 void
 dogpile_region_get_or_create(const text *region, const text *key,
@@ -82,8 +76,8 @@ dogpile_region_get_or_create(const text *region, const text *key,
 }
 
 /*
- * A query that is running asks whether there is a value: that no value should be
- * there, or one of any age, is nothing of which changes could be told.
+ * Record that a query that is running depends on whether there is a value.  The query is
+ * not told when this changes.
  */
 static void
 note_question(const DogpileCall *call)
@@ -100,10 +94,11 @@ note_question(const DogpileCall *call)
  * Get a value, fresh or stale, without ever creating it.
  *
  * shape: what the caller can take.
+ * result: as for dogpile_region_get_or_create(), if there is a value.
  *
- * Returns false if there is none; else result as above.
+ * Returns false if there is none.
  *
- * Errors: no such region, key too long.
+ * Errors: the region does not exist; the key is too long.
  */
 bool
 dogpile_region_get(const text *region, const text *key, const DogpileShape *shape,
@@ -144,9 +139,9 @@ dogpile_region_exists(const text *region, const text *key)
 }
 
 /*
- * Tell what there is to know of an entry.
+ * Describe an entry.
  *
- * metadata: filled in; without an entry only key_is_locked is.
+ * metadata: filled in; only key_is_locked if there is no entry.
  *
  * Returns false if there is no entry.
  *
@@ -188,7 +183,7 @@ dogpile_region_describe(const text *region, const text *key,
 	return metadata->desc != NULL;
 }
 
-/* What a scan of the stores is for. */
+/* State of a scan of the store. */
 typedef struct ListState
 {
 	DogpileEntryCallback callback;
@@ -196,7 +191,7 @@ typedef struct ListState
 	MemoryContext context;		/* reset after each entry */
 } ListState;
 
-/* Put one entry of a scan into readable form and pass it on. */
+/* Make one entry of a scan readable and pass it to the callback. */
 static void
 list_entry(const DogpileScannedEntry *scanned, void *arg)
 {
@@ -235,10 +230,10 @@ list_entry(const DogpileScannedEntry *scanned, void *arg)
 }
 
 /*
- * Tell of every entry in shared memory, of all databases.
- * Entries of regions that are no longer configured are left out.
+ * List all entries in shared memory, of all databases, except those of regions that are
+ * no longer configured.
  *
- * callback: called with each; must copy what it keeps.
+ * callback: called with each entry; must copy what it keeps.
  *
  * Errors: out of memory; those of the callback.  Locks: no LWLock may be held;
  * none is held while the callback runs.
@@ -256,11 +251,11 @@ dogpile_region_list(DogpileEntryCallback callback, void *arg)
 }
 
 /* --------------------------------------------------------------------
- * Changing: all of it takes effect at COMMIT
+ * Changing: takes effect at COMMIT
  * --------------------------------------------------------------------
  */
 
-/* Declare what is stored under a key invalid, all variants of it. */
+/* Invalidate the entries of a key, of all variants. */
 static void
 invalidate_key(DogpileCall *call, bool hard)
 {
@@ -271,7 +266,7 @@ invalidate_key(DogpileCall *call, bool hard)
 		dogpile_xact_remove(call->region, &call->key);
 }
 
-/* Is anything there, of any variant, for this transaction to see? */
+/* Is there an entry, of any variant, that this transaction can see? */
 static bool
 any_variant_exists(DogpileCall *call)
 {
@@ -287,7 +282,7 @@ any_variant_exists(DogpileCall *call)
 		call->region->store->has_variant(call->region, &call->key);
 }
 
-/* A value is not stored: that which there was is no longer the right one, either. */
+/* Invalidate the old value, because the new one cannot be stored. */
 static void
 drop_value(DogpileCall *call)
 {
@@ -296,10 +291,10 @@ drop_value(DogpileCall *call)
 }
 
 /*
- * Store a value given by the user.  Returns whether it can be stored.
+ * Store a value that the user sets.  Returns whether it can be stored.
  *
- * Under REPEATABLE READ it may be computed from what the snapshot shows, so it
- * is not published over an invalidation that the snapshot does not see.
+ * Under REPEATABLE READ, the value may be computed from what the snapshot shows.  So it
+ * is not published if something was invalidated that the snapshot does not see.
  */
 static bool
 set_entry(DogpileCall *call, const DogpileDatum *value,
@@ -313,7 +308,7 @@ set_entry(DogpileCall *call, const DogpileDatum *value,
 		.tags = dogpile_tag_encode(options->tags)
 	};
 
-	/* Nothing else is to invalidate what the user has computed himself. */
+	/* What the user has computed depends on no objects. */
 	if (dogpile_depend_is_wanted(call->region))
 		entry.tags = dogpile_tag_add_objects(entry.tags, NULL, 0, NIL, true);
 	if (!dogpile_value_encode_datum(value, max_size, &entry.value))
@@ -338,10 +333,10 @@ set_entry(DogpileCall *call, const DogpileDatum *value,
 /*
  * Store a value.
  *
- * value: it and its type, which it keeps.
+ * value: with its type, which is stored, too.
  *
- * Errors: no such region, key too long, bad tags; a value that is too large is
- * only warned about.
+ * Errors: the region does not exist; the key is too long; invalid tags.  A value that is
+ * too large causes only a warning.
  */
 void
 dogpile_region_set(const text *region, const text *key, const DogpileDatum *value,
@@ -354,7 +349,7 @@ dogpile_region_set(const text *region, const text *key, const DogpileDatum *valu
 	(void) set_entry(&call, value, options);
 }
 
-/* Does the store tell more than that another server creates the value? */
+/* Does the store answer other than that another server creates the value? */
 static bool
 is_not_busy(DogpileStatus answer, int round, void *arg)
 {
@@ -362,7 +357,7 @@ is_not_busy(DogpileStatus answer, int round, void *arg)
 }
 
 /*
- * Keep others from storing a value: take the creator lock, and that of all servers.
+ * Keep other sessions from storing a value: take the creator lock and the store's grant.
  *
  * Returns false if the store does not answer.
  *
@@ -384,13 +379,12 @@ claim_key(DogpileClaim *claim)
 /*
  * Store a value unless there is one, fresh or stale.
  *
- * Returns whether it was stored, or that this cannot be known: the store does not
- * answer.  Then nothing is.
+ * Returns whether the value is stored.  It is not stored if the store does not answer.
  *
- * Errors: as dogpile_region_set(), and those of waiting for a lock; the
- * region's lock_timeout, too, which lock_timeout_action does not soften here.
- * Locks: the creator lock of the key, and that of all servers, to the end of the
- * transaction if the value is stored, so that nobody else stores one before that.
+ * Errors: as dogpile_region_set(); those of waiting for a lock, including the region's
+ * lock_timeout whatever lock_timeout_action is.
+ * Locks: if the value is stored, holds the creator lock of the key and the lock that all
+ * servers respect to the end of the transaction, so that no other session stores one.
  */
 DogpileAdded
 dogpile_region_add(const text *region, const text *key, const DogpileDatum *value,
@@ -412,13 +406,13 @@ dogpile_region_add(const text *region, const text *key, const DogpileDatum *valu
 }
 
 /*
- * Invalidate a key, all variants of it.
+ * Invalidate the entries of a key, of all variants.
  *
- * hard: after COMMIT nobody is given the old value; else it is stale.
+ * hard: after COMMIT the old values are gone; otherwise they are stale.
  *
  * Returns whether there was anything to invalidate.
  *
- * Errors: no such region, key too long.
+ * Errors: the region does not exist; the key is too long.
  */
 bool
 dogpile_region_invalidate(const text *region, const text *key, bool hard)
@@ -434,7 +428,7 @@ dogpile_region_invalidate(const text *region, const text *key, bool hard)
 }
 
 /*
- * Remove a key, all variants of it.
+ * Remove the entries of a key, of all variants.
  *
  * Returns whether there was anything to remove.
  *
@@ -451,7 +445,7 @@ dogpile_region_delete(const text *region, const text *key)
  *
  * hard: as for dogpile_region_invalidate().
  *
- * Errors: no such region.
+ * Errors: the region does not exist.
  */
 void
 dogpile_region_invalidate_all(const text *region, bool hard)
@@ -468,12 +462,12 @@ dogpile_region_invalidate_all(const text *region, bool hard)
 }
 
 /*
- * Invalidate all entries in this database that carry one of some tags.
+ * Invalidate all entries in this database that carry any of some tags.
  *
  * tags: text[], or NULL for none.
  * hard: as for dogpile_region_invalidate().
  *
- * Errors: bad tags.
+ * Errors: invalid tags.
  */
 void
 dogpile_region_invalidate_tags(ArrayType *tags, bool hard)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * region.h
- *	  What can be done with the entries of a region.
+ *	  Operations on the entries of a region.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -17,19 +17,19 @@
 
 #include "datatype/timestamp.h"
 
-/* What dogpile_metadata() tells of an entry. */
+/* An entry as dogpile_metadata() describes it. */
 typedef struct DogpileMetadata
 {
 	TimestampTz created_at;
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	TimestampTz gone_at;		/* DT_NOEND: never */
-	TimestampTz now;			/* what age and freshness refer to */
-	bool		fresh;			/* neither expired nor invalidated */
+	TimestampTz now;			/* the time to which age and fresh refer */
+	bool		fresh;			/* neither expired nor invalidated? */
 	double		creation_time_ms;
 	Size		size;			/* bytes of the encoded value */
 	ArrayType  *tags;			/* text[], or NULL */
-	ArrayType  *relations;		/* regclass[], or NULL: not known */
-	bool		key_is_locked;	/* is a creator at work? */
+	ArrayType  *relations;		/* regclass[], or NULL if not known */
+	bool		key_is_locked;	/* is a session creating the value? */
 	TupleDesc	desc;			/* row type of the value */
 	uint64		nrows;
 } DogpileMetadata;
@@ -52,7 +52,7 @@ typedef struct DogpileListedEntry
 
 typedef void (*DogpileEntryCallback) (const DogpileListedEntry *entry, void *arg);
 
-/* What has become of a value that was to be stored if there is none. */
+/* Result of dogpile_region_add(). */
 typedef enum DogpileAdded
 {
 	DOGPILE_ADDED,

@@ -3,17 +3,17 @@
  * verify.c
  *	  Compares cached values with what their queries give now.
  *
- * Of the hits of a region, the share that "verify_fraction" tells is computed once
- * more.  The caller is given the cached value all the same; what differs is counted
- * and told in the log.  Where values are invalidated exactly, nothing ever should.
+ * For a fraction of a region's hits, set by "verify_fraction", the value is computed once
+ * more.  The caller gets the cached value in any case; differences are counted and
+ * logged.  If values are invalidated exactly, there should never be any.
  *
- * The query has a snapshot of its own, younger than the look into the cache.  If
- * what the value depends on was changed in between, or is about to be, a difference
- * tells nothing, and such a comparison is not counted.
+ * The query has a snapshot of its own, which is younger than the lookup.  If what the
+ * value depends on was changed in between, or is about to be, a difference means nothing,
+ * and the comparison is not counted.
  *
- * It runs in a subtransaction that is rolled back, so that neither its failure nor
- * whatever it does besides giving rows has an effect on the caller.  A query that
- * fails where there is a value is a difference, too.
+ * The query runs in a subtransaction that is rolled back, so that neither an error nor
+ * its side effects affect the caller.  If the query fails although there is a value,
+ * that counts as a difference.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -39,10 +39,10 @@
 #include "lib/clock.h"
 #include "xact/xact.h"
 
-/* Within a query that verifies, nothing else is verified. */
+/* While a query runs to verify a value, no other value is verified. */
 static bool is_verifying = false;
 
-/* Is a hit to be verified?  Errors: none. */
+/* Should a hit be verified? */
 bool
 dogpile_verify_is_due(const DogpileRegion *region)
 {
@@ -55,7 +55,7 @@ dogpile_verify_is_due(const DogpileRegion *region)
  * --------------------------------------------------------------------
  */
 
-/* A number that is the same for equal rows. */
+/* Hash a row, so that equal rows have equal hashes. */
 static uint64
 hash_row(TupleTableSlot *slot)
 {
@@ -73,7 +73,7 @@ hash_row(TupleTableSlot *slot)
 	return hash;
 }
 
-/* A number that is the same for equal rows in any order. */
+/* Hash all rows, whatever their order. */
 static uint64
 hash_rows(const DogpileValue *value)
 {
@@ -92,7 +92,7 @@ hash_rows(const DogpileValue *value)
 	return sum;
 }
 
-/* Are these the same rows?  Their order may be left to chance by the query. */
+/* Are these the same rows, in any order? */
 static bool
 are_same(const DogpileValue *a, const DogpileValue *b)
 {
@@ -106,9 +106,9 @@ are_same(const DogpileValue *a, const DogpileValue *b)
  */
 
 /*
- * Run the query in the subtransaction that has been begun for it.
+ * Run the query in the current subtransaction.
  *
- * Returns whether it gives the value that was found.
+ * Returns whether its result is the value that was found.
  */
 static bool
 run_and_compare(const DogpileCall *call, const DogpileLookup *found,
@@ -123,13 +123,13 @@ run_and_compare(const DogpileCall *call, const DogpileLookup *found,
 }
 
 /*
- * Compute a value once more, leaving no trace of it.
+ * Compute a value once more, without lasting effects.
  *
- * failure: set to the message if the query fails.
+ * failure: set to the error message if the query fails.
  *
- * Returns whether it is the one that was found.
+ * Returns whether the value is the one that was found.
  *
- * Errors: those that end the caller's own work.
+ * Errors: those that concern the caller's own session.
  */
 static bool
 compute(const DogpileCall *call, const DogpileLookup *found,
@@ -159,7 +159,7 @@ compute(const DogpileCall *call, const DogpileLookup *found,
 	CurrentResourceOwner = owner;
 	if (error)
 	{
-		/* Only now, or the transaction would be left within the subtransaction. */
+		/* Raise an error only after the subtransaction has ended. */
 		if (dogpile_outcome_is_own_failure(error->sqlerrcode))
 			ReThrowError(error);
 		*failure = error->message;
@@ -180,7 +180,7 @@ report_mismatch(const DogpileCall *call, const DogpileLookup *found, const char 
 			 errhidestmt(true)));
 }
 
-/* Copy what was found: the query may well look into the cache itself. */
+/* Copy what was found, because the query may use the cache itself. */
 static void
 keep(DogpileCall *call, DogpileLookup *found)
 {
@@ -204,8 +204,8 @@ keep(DogpileCall *call, DogpileLookup *found)
  * call, found: what they point to is copied to CurrentMemoryContext.
  * creator: the query of the caller.
  *
- * Errors: those that end the caller's own work, such as a cancel.
- * Locks: no LWLock may be held; takes what the query takes.
+ * Errors: those that concern the caller's own session, such as a cancel.
+ * Locks: no LWLock may be held; takes the locks that the query takes.
  */
 void
 dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator *creator)
@@ -215,12 +215,12 @@ dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator
 	volatile bool same = false;
 	DogpileDeps deps;
 
-	/* What this transaction has stored itself may well be unlike what others see. */
+	/* A value that this transaction is about to store may differ on purpose. */
 	if (dogpile_xact_find_entry(&call->key) != NULL)
 		return;
 	keep(call, found);
 
-	/* What it reads concerns no query that is running now. */
+	/* Queries that are running now do not depend on what this one reads. */
 	collection = dogpile_depend_suspend();
 	is_verifying = true;
 	PG_TRY();
