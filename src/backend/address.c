@@ -129,3 +129,19 @@ dogpile_address_parse(const char *text, int default_port,
 	*addresses = list;
 	return n;
 }
+
+/*
+ * Write an address as the settings have it: "host:port", "[::1]:port", or a path.
+ *
+ * text: has room for DOGPILE_ADDRESS_TEXT_SIZE.
+ */
+void
+dogpile_address_print(const DogpileAddress *address, char *text)
+{
+	if (address->host[0] == '/')
+		strlcpy(text, address->host, DOGPILE_ADDRESS_TEXT_SIZE);
+	else
+		snprintf(text, DOGPILE_ADDRESS_TEXT_SIZE,
+				 strchr(address->host, ':') != NULL ? "[%s]:%d" : "%s:%d",
+				 address->host, address->port);
+}

@@ -22,8 +22,12 @@ typedef struct DogpileAddress
 	int			port;			/* 0: a socket */
 } DogpileAddress;
 
+/* Room for an address as text. */
+#define DOGPILE_ADDRESS_TEXT_SIZE	(sizeof(((DogpileAddress *) 0)->host) + 16)
+
 extern int	dogpile_address_parse(const char *text, int default_port,
 								  DogpileAddress **addresses,
 								  DogpileBackendError *error);
+extern void dogpile_address_print(const DogpileAddress *address, char *text);
 
 #endif							/* DOGPILE_ADDRESS_H */

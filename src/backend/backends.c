@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * backends.c
- *	  The registry of backends and wrappers, and how they wait.
+ *	  The registry of backends and wrappers.
  *
  * Both belong to the process: our own are known from the beginning, and other
  * modules register theirs while the server starts, so that all processes have
@@ -16,13 +16,7 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
-#include <poll.h>
-
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/latch.h"
-#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "backend/backends.h"
@@ -30,9 +24,6 @@
 
 /* Most backends, and most wrappers, that there are. */
 #define MAX_REGISTERED	32
-
-/* For so long a socket is watched without the trouble of a latch. */
-#define GLANCE_MS		1
 
 static const DogpileBackend *backends[MAX_REGISTERED] = {
 	&dogpile_backend_null,
@@ -214,77 +205,4 @@ dogpile_backend_check_wrappers(const char *list, const char **detail)
 	list_free(names);
 	pfree(copy);
 	return true;
-}
-
-/* --------------------------------------------------------------------
- * Waiting
- * --------------------------------------------------------------------
- */
-
-/*
- * Watch a socket and nothing else.  Returns 1 if it is ready, 0 if not, and -1
- * if a signal came.
- */
-static int
-poll_socket(int socket, int events, int timeout_ms)
-{
-	struct pollfd fd = {.fd = socket};
-	int			result;
-
-	if (events & WL_SOCKET_READABLE)
-		fd.events |= POLLIN;
-	if (events & WL_SOCKET_WRITEABLE)
-		fd.events |= POLLOUT;
-	result = poll(&fd, 1, timeout_ms);
-	return result < 0 ? -1 : result > 0;
-}
-
-static int
-milliseconds_until(TimestampTz deadline)
-{
-	return (int) Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline),
-					 INT_MAX);
-}
-
-/*
- * Wait for a socket; see backend.h.
- *
- * An answer mostly comes at once, so at first the socket alone is watched, for
- * a moment.  A signal that comes just before that is noticed just after it.
- */
-bool
-dogpile_backend_wait(int socket, int events, TimestampTz deadline)
-{
-	bool		is_held = InterruptHoldoffCount > 0 || CritSectionCount > 0;
-	int			glance_ms = Min(GLANCE_MS, milliseconds_until(deadline));
-
-	if (poll_socket(socket, events, is_held ? 0 : glance_ms) == 1)
-		return true;
-	for (;;)
-	{
-		int			left_ms = milliseconds_until(deadline);
-
-		if (is_held)
-		{
-			if (poll_socket(socket, events, left_ms) == 1)
-				return true;
-		}
-		else
-		{
-			int			happened = WaitLatchOrSocket(MyLatch,
-													 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-													 WL_TIMEOUT | events,
-													 socket, left_ms, PG_WAIT_EXTENSION);
-
-			if (happened & WL_LATCH_SET)
-			{
-				ResetLatch(MyLatch);
-				CHECK_FOR_INTERRUPTS();
-			}
-			if (happened & events)
-				return true;
-		}
-		if (left_ms == 0)
-			return false;
-	}
 }

@@ -14,7 +14,7 @@
  *	- A look-up is sent, then we wait for the socket, and only then the answer is
  *	  read.  Other requests cannot be split like that.  Before those, a server
  *	  that has not answered for a moment is asked something that can be.  The look
- *	  at an answer's beginning waits by itself at first, see set_patience().
+ *	  at an answer's beginning waits by itself at first (socket.c).
  *
  *	- What is left is a server that stops in that moment, or within an answer, or
  *	  whose answer never ends.  Then the socket is shut down (guard.c).
@@ -37,7 +37,6 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <libmemcached/memcached.h>
@@ -48,12 +47,10 @@
 
 #include "backend/memcached/guard.h"
 #include "backend/memcached/memcached_link.h"
+#include "backend/socket.h"
 
 /* A server that answered so recently is not asked whether it is there. */
 #define TRUST_MS		20
-
-/* Longest wait without the latch; interrupts are seen so much later. */
-#define QUICK_WAIT_MS	1
 
 /* The socket may block while the names of a look-up are sent, so few of them. */
 #define MAX_QUICK_NAMES	64
@@ -73,11 +70,12 @@ struct DogpileMemcachedLink
 	const DogpileBackendOptions *options;
 	const DogpileMemcachedRing *ring;
 	DogpileAddress address;
-	char		label[300];		/* the same for people to read */
+	char		label[DOGPILE_ADDRESS_TEXT_SIZE];	/* the same as text */
 	memcached_st *handle;		/* NULL: not connected */
 	memcached_result_st result; /* of look-ups, while there is a handle */
 	int			fd;				/* of its socket, -1: not known */
-	bool		patient;		/* does the socket block for a moment? */
+	bool		counted;		/* is that, or the probe's? */
+	bool		patient;		/* does it block for a moment? */
 	DogpileProbe probe;
 	TimestampTz answered_at;
 	bool		has_failed;		/* in this call: do not try again */
@@ -94,13 +92,17 @@ dogpile_memcached_link_disconnect(DogpileMemcachedLink *link)
 {
 	dogpile_probe_close(&link->probe);
 	if (link->handle == NULL)
+	{
+		dogpile_socket_uncount(&link->counted);
 		return;
+	}
 
 	/* Freeing the handle says goodbye.  That must not wait for a full socket. */
 	if (dogpile_probe_knows(&link->probe, link->fd))
 		shutdown(link->fd, SHUT_RDWR);
 	memcached_result_free(&link->result);
 	memcached_free(link->handle);
+	dogpile_socket_uncount(&link->counted);
 	link->handle = NULL;
 	link->fd = -1;
 	link->patient = false;
@@ -122,12 +124,7 @@ dogpile_memcached_link_create(const DogpileBackendOptions *options,
 	link->options = options;
 	link->ring = ring;
 	dogpile_memcached_ring_address(ring, i, &link->address);
-	if (link->address.host[0] == '/')
-		strlcpy(link->label, link->address.host, sizeof(link->label));
-	else
-		snprintf(link->label, sizeof(link->label),
-				 strchr(link->address.host, ':') != NULL ? "[%s]:%d" : "%s:%d",
-				 link->address.host, link->address.port);
+	dogpile_address_print(&link->address, link->label);
 	link->fd = -1;
 	link->probe.fd = -1;
 	return link;
@@ -364,6 +361,7 @@ lose_handle(DogpileMemcachedLink *link)
 {
 	if (dogpile_probe_knows(&link->probe, link->fd))
 		(void) close(link->fd);
+	dogpile_socket_uncount(&link->counted);
 	link->handle = NULL;
 	link->fd = -1;
 	link->patient = false;
@@ -461,9 +459,9 @@ begins_sensibly(DogpileMemcachedLink *link, int flags, bool *came,
 				DogpileBackendError *error)
 {
 	char		answer[LOOK_LEN];
-	ssize_t		n = recv(link->fd, answer, sizeof(answer), MSG_PEEK | flags);
+	ssize_t		n = dogpile_socket_peek(link->fd, answer, sizeof(answer), flags);
 
-	*came = n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+	*came = n >= 0;
 
 	/* That the connection is gone libmemcached can see for itself. */
 	if (n <= 0 || is_sensible(answer, n, is_binary(link)))
@@ -477,28 +475,12 @@ begins_sensibly(DogpileMemcachedLink *link, int flags, bool *came,
  * --------------------------------------------------------------------
  */
 
-/*
- * Let the socket block for a moment, or not at all, as it does at first.
- *
- * Servers answer within some tens of microseconds mostly, a fraction of what it
- * takes to set up a wait, be it without the latch.  So a look at the answer that
- * waits by itself is by far the fastest.  A signal ends it.  For anything but a
- * small look-up libmemcached gets the socket as it wants to have it.
- */
+/* A small look-up may wait by itself; else libmemcached gets its socket as it was. */
 static void
 set_patience(DogpileMemcachedLink *link, bool patient)
 {
-	struct timeval moment = {.tv_usec = QUICK_WAIT_MS * 1000};
-	int			flags;
-
-	if (patient == link->patient || link->fd < 0)
-		return;
-	flags = fcntl(link->fd, F_GETFL);
-	if (flags < 0 ||
-		setsockopt(link->fd, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment)) < 0 ||
-		fcntl(link->fd, F_SETFL, patient ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) < 0)
-		return;
-	link->patient = patient;
+	if (link->fd >= 0)
+		dogpile_socket_set_patience(link->fd, &link->patient, patient);
 }
 
 /* Wait until an answer has begun to come. */
@@ -568,9 +550,12 @@ ping(DogpileMemcachedLink *link, DogpileBackendError *error)
 static bool
 connect_server(DogpileMemcachedLink *link, DogpileBackendError *error)
 {
-	if (!dogpile_probe_open(&link->probe, &link->address,
+	error->unreachable = false;
+	if (!dogpile_socket_count(&link->counted, error->message, sizeof(error->message)) ||
+		!dogpile_probe_open(&link->probe, &link->address,
 							link->options->connect_timeout_ms, error))
 	{
+		dogpile_memcached_link_disconnect(link);
 		link->has_failed = true;
 		return false;
 	}
@@ -590,24 +575,13 @@ connect_server(DogpileMemcachedLink *link, DogpileBackendError *error)
 	return ping(link, error);
 }
 
-/* Has the server hung up, or said what nobody asked for? */
-static bool
-is_stale(const DogpileMemcachedLink *link)
-{
-	char		c;
-
-	return link->fd >= 0 &&
-		(recv(link->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-		 (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR));
-}
-
 /* Connect if need be, also when the server was restarted. */
 static bool
 reach(DogpileMemcachedLink *link, DogpileBackendError *error)
 {
 	if (link->has_failed)
 		return false;
-	if (link->handle != NULL && is_stale(link))
+	if (link->handle != NULL && link->fd >= 0 && dogpile_socket_has_input(link->fd))
 		dogpile_memcached_link_disconnect(link);
 	return link->handle != NULL || connect_server(link, error);
 }

@@ -8,9 +8,8 @@
  * the session's latch, so that a cancel or a timeout ends the wait.  This is the
  * only file that knows hiredis.
  *
- * A wait with the latch costs several system calls, and most answers come at
- * once.  So the first read after a request waits by itself for a moment: see
- * set_patience().
+ * The first read after a request waits by itself for a moment (socket.c), but not
+ * with TLS, which is not made for sockets that block only sometimes.
  *
  * A link that was left in the middle of something, by an error raised while it
  * waited, is "busy".  Nobody knows what its next bytes belong to, so it connects
@@ -40,15 +39,13 @@
 #include "backend/redis/redis_link.h"
 #include "backend/redis/redis_tls.h"
 #include "backend/resolve.h"
+#include "backend/socket.h"
 
 /* hiredis reads so much at once. */
 #define READ_SIZE			(16 * 1024)
 
 /* No array of an answer has more elements. */
 #define MAX_ARRAY			1000000
-
-/* Longest wait without the latch; interrupts are seen so much later. */
-#define QUICK_WAIT_MS		1
 
 /* The socket may block while a request of at most this size is written. */
 #define MAX_QUICK_WRITE		(16 * 1024)
@@ -58,7 +55,7 @@ struct DogpileRedisLink
 	const DogpileBackendOptions *options;
 	DogpileRedisLinkKind kind;
 	DogpileAddress address;
-	char		name[sizeof(((DogpileAddress *) 0)->host) + 16];
+	char		name[DOGPILE_ADDRESS_TEXT_SIZE];
 	redisContext *context;		/* NULL: not connected */
 	DogpileRedisTls *tls;		/* NULL: none yet */
 	int			generation;		/* how often it has connected */
@@ -68,7 +65,8 @@ struct DogpileRedisLink
 	bool		broken;			/* nothing can be sent any more */
 	bool		drained;		/* has the last read taken all there was? */
 	bool		answered;		/* has anything come since the last send? */
-	bool		patient;		/* does the socket block for a moment? */
+	bool		counted;		/* is the socket? */
+	bool		patient;		/* does it block for a moment? */
 	bool		expectant;		/* is the next read the first since the send? */
 	bool		stale;			/* see dogpile_redis_link_was_stale() */
 	TimestampTz deadline;		/* of this use */
@@ -162,12 +160,7 @@ dogpile_redis_link_set_address(DogpileRedisLink *link,
 {
 	dogpile_redis_link_disconnect(link);
 	link->address = *address;
-	if (address->port == 0)
-		snprintf(link->name, sizeof(link->name), "%s", address->host);
-	else if (strchr(address->host, ':') != NULL)
-		snprintf(link->name, sizeof(link->name), "[%s]:%d", address->host, address->port);
-	else
-		snprintf(link->name, sizeof(link->name), "%s:%d", address->host, address->port);
+	dogpile_address_print(address, link->name);
 }
 
 const DogpileAddress *
@@ -191,19 +184,6 @@ dogpile_redis_link_generation(const DogpileRedisLink *link)
 }
 
 /*
- * Is there something to read, or the end of it?  Nothing is, while we expect
- * no answer, unless the server has closed the connection.
- */
-static bool
-is_dead(DogpileRedisLink *link)
-{
-	char		byte;
-	ssize_t		n = recv(link->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
-/*
  * Is the link connected, as far as one can tell?  Before commands that must not
  * be sent twice we look closely, since most of those that are not sound have
  * been closed by the server long ago.
@@ -214,7 +194,7 @@ dogpile_redis_link_alive(DogpileRedisLink *link, int flags)
 	if (link->busy)
 		dogpile_redis_link_disconnect(link);
 	if (link->context != NULL && (flags & DOGPILE_REDIS_REPEATABLE) == 0 &&
-		is_dead(link))
+		dogpile_socket_has_input(link->context->fd))
 		dogpile_redis_link_disconnect(link);
 	link->flags = flags;
 	link->idle = true;
@@ -228,6 +208,7 @@ dogpile_redis_link_disconnect(DogpileRedisLink *link)
 	if (link->context != NULL)
 		redisFree(link->context);
 	link->context = NULL;
+	dogpile_socket_uncount(&link->counted);
 	link->busy = false;
 	link->patient = false;
 	link->first = link->last = NULL;
@@ -304,33 +285,6 @@ write_buffer(DogpileRedisLink *link)
 }
 
 /*
- * Let the socket block for a moment, or not at all, as it does at first.
- *
- * Servers answer within some tens of microseconds mostly, a fraction of what it
- * takes to set up a wait, be it without the latch.  So a read that waits by
- * itself is by far the fastest.  A signal ends it.  A large request is written to
- * a socket that does not block, since there each part of it could take a moment;
- * and TLS is not made for sockets that block only sometimes.
- */
-static void
-set_patience(DogpileRedisLink *link, bool patient)
-{
-	struct timeval moment = {.tv_usec = QUICK_WAIT_MS * 1000};
-	int			fd = link->context->fd;
-	int			flags;
-
-	if (patient == link->patient)
-		return;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment)) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof(moment)) < 0 ||
-		fcntl(fd, F_SETFL, patient ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) < 0)
-		return;
-	link->patient = patient;
-}
-
-/*
  * Send all that is queued.  The time for the answers begins.
  *
  * Returns false, with dogpile_redis_link_error(), if that does not work.
@@ -353,8 +307,10 @@ dogpile_redis_link_send(DogpileRedisLink *link)
 	}
 	for (DogpileRedisCommand *command = link->first; command != NULL; command = command->next)
 		command->sent = true;
-	set_patience(link, link->tls == NULL && (link->flags & DOGPILE_REDIS_INTERRUPTIBLE) == 0 &&
-				 sdslen(link->context->obuf) <= MAX_QUICK_WRITE);
+	dogpile_socket_set_patience(link->context->fd, &link->patient,
+								link->tls == NULL &&
+								(link->flags & DOGPILE_REDIS_INTERRUPTIBLE) == 0 &&
+								sdslen(link->context->obuf) <= MAX_QUICK_WRITE);
 	link->expectant = link->patient;
 	link->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												 link->options->operation_timeout_ms);
@@ -504,7 +460,10 @@ static bool
 start_connect(DogpileRedisLink *link, const DogpilePlace *place)
 {
 	char		number[NI_MAXHOST];
+	char		what[64];
 
+	if (!dogpile_socket_count(&link->counted, what, sizeof(what)))
+		return fail(link, false, what);
 	if (link->address.port == 0)
 		link->context = redisConnectUnixNonBlock(link->address.host);
 	else if (getnameinfo((const struct sockaddr *) &place->address, place->len, number,
