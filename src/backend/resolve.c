@@ -1,18 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * resolve.c
- *	  The addresses of a host, without waiting for long.
+ *	  The network addresses of a store server.
  *
- * getaddrinfo() waits for name servers as long as it likes, and no cancel request
- * ends that.  The C library of Linux has a form of it that works beside us; all
- * signals are blocked in the thread that it has for this.  We look whether it is
- * done.  A request that we no longer wait for cannot always be stopped: it is
- * left to end by itself, and its memory is freed later.
+ * getaddrinfo() waits for name servers as long as resolv.conf says, and no cancel
+ * request ends that; libpq has the same limit.  A thread beside it would not have,
+ * but PostgreSQL's processes must not have threads.  Numbers, and names that are in
+ * /etc/hosts, never wait.
  *
- * Where there is no such form, a name that is not in /etc/hosts may take longer
- * than it should; numbers never do.
- *
- * Memory comes from malloc(); see backend.h.
+ * When a transaction has committed, with interrupts held off, nothing may take
+ * longer than the timeouts.  Then no name is looked up: the addresses are used that
+ * the name had when this process looked it up last.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -26,20 +24,26 @@
 #include <netdb.h>
 #include <sys/un.h>
 
+#include "lib/ilist.h"
 #include "miscadmin.h"
-#include "utils/timestamp.h"
+#include "utils/memutils.h"
 
 #include "backend/resolve.h"
 
-#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 34)
-#define HAVE_GETADDRINFO_A
-#endif
-#endif
+/* So many names are remembered. */
+#define MAX_KNOWN		256
 
-/* Between two looks whether a request is done; twice as long each time. */
-#define FIRST_PAUSE_US	200
-#define MAX_PAUSE_US	10000
+/* What a name was when it was looked up last. */
+typedef struct Known
+{
+	slist_node	node;
+	DogpileAddress address;
+	int			nplaces;
+	DogpilePlace places[DOGPILE_MAX_PLACES];
+} Known;
+
+static slist_head known_names = SLIST_STATIC_INIT(known_names);
+static int	nknown = 0;
 
 static const struct addrinfo stream_hints = {
 	.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM
@@ -80,112 +84,59 @@ take_list(struct addrinfo *list, DogpilePlace *places)
 	return n;
 }
 
-#ifdef HAVE_GETADDRINFO_A
-
-/* A request, which stays where it is until it is done. */
-typedef struct Request
+/* What is known of a name, or NULL. */
+static Known *
+find_known(const DogpileAddress *address)
 {
-	struct Request *next;
-	struct gaicb gaicb;
-	struct addrinfo hints;
-	char		host[256];
-	char		port[8];
-} Request;
+	slist_iter	iter;
 
-/* All of this session that may still be going on. */
-static Request *requests = NULL;
+	slist_foreach(iter, &known_names)
+	{
+		Known	   *known = slist_container(Known, node, iter.cur);
 
-/* Free the requests that nobody waits for any more, as far as they are done. */
+		if (known->address.port == address->port &&
+			strcmp(known->address.host, address->host) == 0)
+			return known;
+	}
+	return NULL;
+}
+
+/* Note what a name is now, if there is room. */
 static void
-free_requests(void)
+remember(const DogpileAddress *address, const DogpilePlace *places, int nplaces)
 {
-	Request   **link = &requests;
+	Known	   *known = find_known(address);
 
-	while (*link != NULL)
+	if (known == NULL && nknown < MAX_KNOWN)
 	{
-		Request    *request = *link;
-
-		if (gai_cancel(&request->gaicb) == EAI_NOTCANCELED)
-		{
-			link = &request->next;
-			continue;
-		}
-		*link = request->next;
-		if (request->gaicb.ar_result != NULL)
-			freeaddrinfo(request->gaicb.ar_result);
-		free(request);
+		known = MemoryContextAllocExtended(TopMemoryContext, sizeof(Known),
+										   MCXT_ALLOC_NO_OOM);
+		if (known == NULL)
+			return;
+		known->address = *address;
+		slist_push_head(&known_names, &known->node);
+		nknown++;
 	}
+	if (known == NULL)
+		return;
+	known->nplaces = nplaces;
+	memcpy(known->places, places, nplaces * sizeof(DogpilePlace));
 }
 
-/* Wait for a request.  Returns its result, or EAI_AGAIN at the deadline. */
+/* What a name was when it was looked up last. */
 static int
-wait_for_request(Request *request, TimestampTz deadline)
+recall(const DogpileAddress *address, DogpilePlace *places, char *what, size_t what_size)
 {
-	long		pause_us = FIRST_PAUSE_US;
+	const Known *known = find_known(address);
 
-	for (;;)
+	if (known == NULL)
 	{
-		int			result = gai_error(&request->gaicb);
-
-		if (result != EAI_INPROGRESS)
-			return result;
-		if (GetCurrentTimestamp() >= deadline)
-			return EAI_AGAIN;
-		pg_usleep(pause_us);
-		pause_us = Min(pause_us * 2, MAX_PAUSE_US);
-		if (InterruptHoldoffCount == 0 && CritSectionCount == 0)
-			CHECK_FOR_INTERRUPTS();
+		snprintf(what, what_size, "the host is not looked up at COMMIT");
+		return 0;
 	}
+	memcpy(places, known->places, known->nplaces * sizeof(DogpilePlace));
+	return known->nplaces;
 }
-
-/* Look a name up. */
-static int
-look_up(const char *host, const char *port, TimestampTz deadline,
-		struct addrinfo **list)
-{
-	Request    *request;
-	struct gaicb *gaicb;
-	int			result;
-
-	free_requests();
-	request = calloc(1, sizeof(Request));
-	if (request == NULL)
-		return EAI_MEMORY;
-	strlcpy(request->host, host, sizeof(request->host));
-	strlcpy(request->port, port, sizeof(request->port));
-	request->hints = stream_hints;
-	gaicb = &request->gaicb;
-	gaicb->ar_name = request->host;
-	gaicb->ar_service = request->port;
-	gaicb->ar_request = &request->hints;
-	result = getaddrinfo_a(GAI_NOWAIT, &gaicb, 1, NULL);
-	if (result != 0)
-	{
-		free(request);
-		return result;
-	}
-	request->next = requests;
-	requests = request;
-	result = wait_for_request(request, deadline);
-	if (result == 0)
-	{
-		*list = gaicb->ar_result;
-		gaicb->ar_result = NULL;
-	}
-	free_requests();
-	return result;
-}
-
-#else							/* no getaddrinfo_a() */
-
-static int
-look_up(const char *host, const char *port, TimestampTz deadline,
-		struct addrinfo **list)
-{
-	return getaddrinfo(host, port, &stream_hints, list);
-}
-
-#endif
 
 /*
  * Find the addresses of a host, or of a socket.
@@ -195,26 +146,35 @@ look_up(const char *host, const char *port, TimestampTz deadline,
  *
  * Returns how many there are.
  *
- * Errors: what CHECK_FOR_INTERRUPTS() raises, unless interrupts are held off.
+ * Errors: none.
  */
 int
-dogpile_resolve(const DogpileAddress *address, int64 deadline,
-				DogpilePlace *places, char *what, size_t what_size)
+dogpile_resolve(const DogpileAddress *address, DogpilePlace *places, char *what,
+				size_t what_size)
 {
 	struct addrinfo hints = stream_hints;
 	struct addrinfo *list = NULL;
 	char		port[8];
 	int			result;
+	int			n;
 
 	if (address->host[0] == '/')
 		return resolve_path(address->host, places, what, what_size);
 	snprintf(port, sizeof(port), "%d", address->port);
 	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
 	result = getaddrinfo(address->host, port, &hints, &list);
-	if (result == EAI_NONAME)
-		result = look_up(address->host, port, deadline, &list);
 	if (result == 0)
 		return take_list(list, places);
-	snprintf(what, what_size, "could not look up the host: %s", gai_strerror(result));
-	return 0;
+	if (result == EAI_NONAME && InterruptHoldoffCount > 0)
+		return recall(address, places, what, what_size);
+	if (result == EAI_NONAME)
+		result = getaddrinfo(address->host, port, &stream_hints, &list);
+	if (result != 0)
+	{
+		snprintf(what, what_size, "could not look up the host: %s", gai_strerror(result));
+		return 0;
+	}
+	n = take_list(list, places);
+	remember(address, places, n);
+	return n;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * resolve.h
- *	  The addresses of a host, without waiting for long.
+ *	  The network addresses of a store server.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -27,7 +27,7 @@ typedef struct DogpilePlace
 	socklen_t	len;
 } DogpilePlace;
 
-extern int	dogpile_resolve(const DogpileAddress *address, int64 deadline,
-							DogpilePlace *places, char *what, size_t what_size);
+extern int	dogpile_resolve(const DogpileAddress *address, DogpilePlace *places,
+							char *what, size_t what_size);
 
 #endif							/* DOGPILE_RESOLVE_H */

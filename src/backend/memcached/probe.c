@@ -75,7 +75,7 @@ note_peer(DogpileProbe *probe, const DogpileAddress *address, const DogpilePlace
 /*
  * Connect to a server.
  *
- * timeout_ms: to find the addresses of the host, and for all of them together.
+ * timeout_ms: for all addresses of the host together.
  *
  * Returns true with probe->fd open and the rest filled in, or false and *error.
  * If a wait is left by a cancel, the probe can be closed or opened again.
@@ -85,9 +85,9 @@ dogpile_probe_open(DogpileProbe *probe, const DogpileAddress *address,
 				   int timeout_ms, DogpileBackendError *error)
 {
 	DogpilePlace places[DOGPILE_MAX_PLACES];
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	TimestampTz deadline;
 	char		what[128];
-	int			nplaces = dogpile_resolve(address, deadline, places, what, sizeof(what));
+	int			nplaces = dogpile_resolve(address, places, what, sizeof(what));
 	int			problem = 0;
 
 	error->unreachable = true;
@@ -97,6 +97,7 @@ dogpile_probe_open(DogpileProbe *probe, const DogpileAddress *address,
 				 address->host, what);
 		return false;
 	}
+	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
 	for (int i = 0; i < nplaces; i++)
 	{
 		dogpile_probe_close(probe);

@@ -511,11 +511,14 @@ connect_any(DogpileRedisLink *link)
 {
 	DogpilePlace places[DOGPILE_MAX_PLACES];
 	char		what[128];
-	int			n = dogpile_resolve(&link->address, link->deadline, places, what,
-									sizeof(what));
+	int			n = dogpile_resolve(&link->address, places, what, sizeof(what));
 
 	if (n == 0)
 		return fail(link, true, what);
+
+	/* Looking the host up does not count, for it has no limit of ours. */
+	link->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 link->options->connect_timeout_ms);
 	for (int i = 0; i < n; i++)
 	{
 		link->busy = true;
@@ -618,8 +621,6 @@ dogpile_redis_link_connect(DogpileRedisLink *link, int flags)
 	link->idle = false;
 	link->stale = false;
 	link->answered = false;
-	link->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												 link->options->connect_timeout_ms);
 	link->busy = true;
 	if (!connect_any(link))
 		return false;
