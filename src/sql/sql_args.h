@@ -3,9 +3,8 @@
  * sql_args.h
  *	  Arguments of the SQL functions.
  *
- * The functions are not STRICT: a NULL region, key or query is a mistake of
- * the caller, often a variable that was not set, and answering it with NULL
- * would hide it.
+ * The functions are not STRICT: a NULL region, key or query is a mistake of the caller,
+ * often a variable that was not set, and returning NULL would hide it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -20,11 +19,9 @@
 #include "fmgr.h"
 
 /*
- * Insist on an argument.
+ * Raise an error if an argument is NULL.
  *
  * name: of the argument, as in the SQL declaration.
- *
- * Errors: it is NULL.
  */
 static inline void
 dogpile_sql_require_arg(FunctionCallInfo fcinfo, int argno, const char *name)

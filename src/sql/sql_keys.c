@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * sql_keys.c
- *	  dogpile_key(): an unambiguous key from values.
+ *	  dogpile_key(): makes an unambiguous key from values.
  *
- * The values are put out as text and joined by ':'.  A ':' or '\' in one is
- * preceded by '\', a NULL becomes \N, and no values at all (an empty VARIADIC
- * array) become \E, so that different lists of texts never give the same key.
- * Types are not part of it: 42 and '42' are the same.  Nor are the dimensions
- * of a VARIADIC array.
+ * The values are converted to text and joined by ':'.  A ':' or '\' in a value is
+ * preceded by '\', a NULL becomes \N, and an empty list (an empty VARIADIC array) becomes
+ * \E, so that different lists of texts never give the same key.  The types of the values
+ * do not matter: 42 and '42' are the same.  Nor do the dimensions of a VARIADIC array.
  *
- * The same values must give the same key in every session, so what types make
- * of them may not depend on settings.  Those on which output functions of
- * built-in types depend are fixed for the call, as pg_dump and postgres_fdw do.
+ * The same values must give the same key in every session, so the text must not depend on
+ * settings.  Those on which output functions of built-in types depend are fixed for the
+ * call, as pg_dump and postgres_fdw do.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -35,22 +34,22 @@
 #define NULL_MARK		"\\N"
 #define EMPTY_MARK		"\\E"
 
-/* What is the same in all calls from one place. */
+/* What all calls from one call site have in common. */
 typedef struct KeySite
 {
 	bool		needs_settings; /* does any type's output depend on settings? */
 	int			noutputs;
-	FmgrInfo	outputs[FLEXIBLE_ARRAY_MEMBER]; /* of the arguments; just one,
-												 * if they come as an array */
+	FmgrInfo	outputs[FLEXIBLE_ARRAY_MEMBER]; /* of the arguments; only one if
+												 * they are passed as an array */
 } KeySite;
 
 PG_FUNCTION_INFO_V1(dogpile_key);
 
 /*
- * Might settings change what an output function makes of a value?
+ * Might the result of an output function depend on settings?
  *
- * Most keys consist of types for which they do not, and are spared the cost of
- * changing settings back and forth.
+ * Most keys consist of types for which it does not.  This saves the cost of changing
+ * settings.
  */
 static bool
 depends_on_settings(Oid output)
@@ -78,7 +77,7 @@ depends_on_settings(Oid output)
 	}
 }
 
-/* Fix the settings.  Returns the nesting level that undoes it. */
+/* Fix the settings.  Returns the nesting level for AtEOXact_GUC(). */
 static int
 fix_settings(void)
 {
@@ -100,7 +99,7 @@ fix_settings(void)
 	return nestlevel;
 }
 
-/* Look the output functions of some types up. */
+/* Look up the output functions of some types. */
 static KeySite *
 make_key_site(const Oid *types, int ntypes, MemoryContext context)
 {
@@ -123,8 +122,8 @@ make_key_site(const Oid *types, int ntypes, MemoryContext context)
 }
 
 /*
- * Append a string that cannot be mistaken for more than one.  In all encodings
- * of servers, every byte of a longer character has its high bit set.
+ * Append a string, escaping special characters.  In all server encodings, all bytes of
+ * multibyte characters have the high bit set, so bytes can be compared.
  */
 static void
 append_escaped(StringInfo key, const char *string)
@@ -166,8 +165,8 @@ append_values(StringInfo key, KeySite *site, const Datum *values,
 /*
  * dogpile_key(VARIADIC "any")
  *
- * Returns NULL for a VARIADIC array that is NULL, which those who take a key
- * refuse.
+ * Returns NULL for a VARIADIC array that is NULL; functions that take a key raise an error
+ * for that.
  */
 Datum
 dogpile_key(PG_FUNCTION_ARGS)

@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * sql_stores.c
- *	  The SQL functions for those who look after the stores of regions.
+ *	  SQL functions to monitor and empty the stores of regions.
  *
- * They tell how the servers are and what these tell themselves, and empty a
- * region.  None is for PUBLIC.
+ * They are not granted to PUBLIC.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -99,7 +98,7 @@ dogpile_servers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The region of a call, with its store outside, or NULL if it has none. */
+/* Get the region of a call, and the backend of its store or NULL if it has none. */
 static DogpileRemote *
 open_remote(FunctionCallInfo fcinfo, DogpileRegion **region)
 {
@@ -108,7 +107,7 @@ open_remote(FunctionCallInfo fcinfo, DogpileRegion **region)
 	return (*region)->store->is_shared ? dogpile_remote_find(*region) : NULL;
 }
 
-/* What a store answers to those who look after it is an error, if it is one. */
+/* Raise an error for a failure of the store. */
 static void
 raise_failure(const DogpileRegion *region, DogpileRemote *remote)
 {
@@ -118,7 +117,7 @@ raise_failure(const DogpileRegion *region, DogpileRemote *remote)
 					region->name, dogpile_remote_last_error(remote))));
 }
 
-/* Append one figure; a DogpileBackendFigure. */
+/* Append one figure.  This is a DogpileBackendFigure. */
 static void
 put_figure(const char *server, const char *name, const char *value, void *arg)
 {
@@ -149,9 +148,8 @@ dogpile_server_stats(PG_FUNCTION_ARGS)
 /*
  * dogpile_flush(region)
  *
- * What is stored is worth nothing from the COMMIT on; outside it is deleted
- * besides, at once, where the store can tell what it has.  Where it cannot, that is no
- * failure.
+ * All entries are invalidated at COMMIT.  Entries outside are also deleted, at once, if
+ * the store can list its items.  It is not an error if it cannot.
  */
 Datum
 dogpile_flush(PG_FUNCTION_ARGS)

@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * sql_values.c
- *	  The SQL functions that read, create and change cached values.
+ *	  SQL functions that read, create and change cached values.
  *
- * They turn arguments into what region.h wants and its answer into a Datum;
- * what is cached, and when, is decided there.
+ * They convert arguments for the functions of region.h, and the results of these into
+ * Datums.
  *
- * A hit costs little more than a call of any C function, so what depends on
- * the call site only, such as the type asked for, is found out once and kept
- * in fn_extra.
+ * A hit costs little more than a call of any C function.  So what depends only on the
+ * call site, such as the result type, is looked up once and kept in fn_extra.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -41,11 +40,10 @@
 #define ARG_DELTA		2
 
 /*
- * What a call site of a polymorphic function asks for.
+ * The result type of a call site of a polymorphic function.
  *
- * The type is the same for as long as the site lives.  The columns of a
- * composite type are not: another statement of the same PL/pgSQL function may
- * alter it.
+ * The type does not change while the call site exists.  The columns of a composite type
+ * may: another statement of the same PL/pgSQL function can alter it.
  */
 typedef struct CallSite
 {
@@ -55,10 +53,10 @@ typedef struct CallSite
 								 * InvalidOid */
 	uint64		rowtype_id;		/* version of the columns, see typcache.h */
 	bool		is_domain;		/* is shape.typid a domain? */
-	void	   *domain_info;	/* what domain_check() keeps between calls */
+	void	   *domain_info;	/* state of domain_check() between calls */
 } CallSite;
 
-/* What the functions without a result type ask for. */
+/* The shape of functions without a result type. */
 static const DogpileShape text_shape = {
 	.form = DOGPILE_FORM_TEXT,
 	.typid = TEXTOID,
@@ -109,10 +107,9 @@ get_hard(FunctionCallInfo fcinfo, int argno)
 /*
  * Get an entry's lifetime in seconds from an argument "expiration_time".
  *
- * As in the setting of that name, -1 means never; what is an infinite interval
- * where there are such (from PostgreSQL 17) is here a number of seconds so
- * large that it means the same.  Other negative intervals are refused, for
- * they come from a calculation that went wrong.
+ * As in the setting of that name, -1 means never.  An infinite interval (PostgreSQL 17
+ * and later) becomes a number of seconds that is large enough to mean the same.  Other
+ * negative intervals raise an error, because they result from a wrong calculation.
  */
 static double
 get_expiration_time(FunctionCallInfo fcinfo, int argno)
@@ -137,7 +134,7 @@ get_expiration_time(FunctionCallInfo fcinfo, int argno)
 	return seconds;
 }
 
-/* Get the arguments "expiration_time", at this position, and "tags" behind it. */
+/* Get the arguments "expiration_time", at this position, and "tags" after it. */
 static DogpileEntryOptions
 get_options(FunctionCallInfo fcinfo, int argno)
 {
@@ -151,7 +148,7 @@ get_options(FunctionCallInfo fcinfo, int argno)
 /*
  * Get the type of a polymorphic argument.
  *
- * Errors: the caller does not tell, as when C code calls without expression.
+ * Errors: the type is not known, as when C code calls the function without expression.
  */
 static Oid
 get_arg_type(FunctionCallInfo fcinfo, int argno, const char *name)
@@ -166,8 +163,7 @@ get_arg_type(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
- * The length or scale that the type of a polymorphic argument has, as far as the
- * expression tells; else -1.
+ * Get the type modifier of a polymorphic argument from the expression of the call, or -1.
  */
 static int32
 get_arg_typmod(FunctionCallInfo fcinfo, int argno)
@@ -181,11 +177,11 @@ get_arg_typmod(FunctionCallInfo fcinfo, int argno)
 }
 
 /* --------------------------------------------------------------------
- * Shapes: what the caller can take
+ * Shapes: the results that the caller can take
  * --------------------------------------------------------------------
  */
 
-/* Bring the columns of a composite type up to date. */
+/* Update the columns of a composite type. */
 static void
 refresh_columns(CallSite *site, MemoryContext context)
 {
@@ -204,7 +200,7 @@ refresh_columns(CallSite *site, MemoryContext context)
 	site->shape.is_named = true;
 }
 
-/* Find out what a call site asks for. */
+/* Look up the result type of a call site. */
 static CallSite *
 make_call_site(FunctionCallInfo fcinfo, int argno)
 {
@@ -223,8 +219,7 @@ make_call_site(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * What this call site asks for with an argument "result_type": a value of that
- * type.
+ * Get the call site of a function with an argument "result_type".
  */
 static CallSite *
 get_call_site(FunctionCallInfo fcinfo, int argno)
@@ -238,7 +233,7 @@ get_call_site(FunctionCallInfo fcinfo, int argno)
 	return site;
 }
 
-/* Is it in a place where it can return rows, and knows what they look like? */
+/* Raise an error unless the function can return rows whose columns are known. */
 static void
 check_set_expected(const ReturnSetInfo *rsinfo)
 {
@@ -255,12 +250,11 @@ check_set_expected(const ReturnSetInfo *rsinfo)
 }
 
 /*
- * The shape of the rows that the caller expects.
+ * Get the shape of the rows that the caller expects.
  *
  * typid, typmod: the type of a row, or InvalidOid if the caller lists its columns.
  *
- * Nobody would check rows against a domain over their type, so such a domain
- * is refused.
+ * Errors: the type is a domain; its constraints would not be checked.
  */
 static DogpileShape
 get_set_shape(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
@@ -291,7 +285,7 @@ get_set_shape(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
  */
 
 /*
- * Get what is cached, or create it, in a function that has a query.
+ * Get or create a value, in a function that has an argument "query".
  *
  * params_arg: position of the first of the optional arguments.
  * shape: what the caller can take; must outlive the result.
@@ -313,7 +307,7 @@ get_or_create(FunctionCallInfo fcinfo, int params_arg, const DogpileShape *shape
 	dogpile_region_get_or_create(region, key, &creator, &options, result);
 }
 
-/* Give a single value to the caller, as text. */
+/* Return a single value as text. */
 static Datum
 return_text(FunctionCallInfo fcinfo, const DogpileResult *result)
 {
@@ -321,11 +315,11 @@ return_text(FunctionCallInfo fcinfo, const DogpileResult *result)
 }
 
 /*
- * Give a single value to the caller, in the type that the call site asks for.
+ * Return a single value in the result type of the call site.
  *
- * A domain's constraints have not been seen by a row that only has the columns
- * of its type, nor by the NULL that stands for no row, and a value stored
- * before may not meet those that were added since.
+ * Constraints of a domain must be checked here.  They were not checked for a row that has
+ * the columns of its type, nor for the NULL that is returned if there is no row, and a
+ * stored value may violate constraints that were added later.
  */
 static Datum
 return_any(FunctionCallInfo fcinfo, const DogpileResult *result, CallSite *site)
@@ -427,7 +421,7 @@ dogpile_exists(PG_FUNCTION_ARGS)
 /*
  * Get the argument "value".
  *
- * typid, typmod: its type, or what stands for it.
+ * typid, typmod: its type.
  */
 static DogpileDatum
 get_value(FunctionCallInfo fcinfo, Oid typid, int32 typmod)
@@ -474,7 +468,7 @@ dogpile_set(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The same for a value of unknown type, which is a text by its bytes and by its name. */
+/* The same for a value of unknown type, which is stored as text. */
 Datum
 dogpile_set_literal(PG_FUNCTION_ARGS)
 {

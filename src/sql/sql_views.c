@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * sql_views.c
- *	  The SQL functions that tell what is cached and how it is used.
+ *	  SQL functions that show what is cached and how it is used.
  *
- * They only put into columns what other modules tell them.  Views that are
- * meant for users are built on them in the extension's script, so that what
- * can be said in SQL is said there.
+ * They only return columns.  The views for users are built on them in the extension's
+ * script.
  *
- * A time that never comes shows as 'infinity', so that comparing it with now()
- * gives the right answer; NULL means that there is no entry.
+ * A time that is never reached shows as 'infinity', so that comparisons with now() are
+ * right; NULL means that there is no entry.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -90,7 +89,7 @@ PG_FUNCTION_INFO_V1(dogpile_reset_stats);
  * --------------------------------------------------------------------
  */
 
-/* A duration as interval, to the microsecond. */
+/* Convert a duration to an interval, to the microsecond. */
 static Datum
 interval_datum(double milliseconds)
 {
@@ -101,8 +100,8 @@ interval_datum(double milliseconds)
 }
 
 /*
- * The type of a column.  What a length or scale looks like is known by functions; those
- * of types that are not built in are not called only because a value is looked at.
+ * Describe the type of a column.  Type modifiers are shown by functions of the type.  If
+ * the type is not built in, these are not called only to describe a value.
  */
 static const char *
 describe_column(Form_pg_attribute att)
@@ -113,8 +112,8 @@ describe_column(Form_pg_attribute att)
 }
 
 /*
- * The type of a stored value: that of its only column, or all its columns in
- * the form of a column definition list.
+ * Describe the type of a stored value: the type of its only column, or a column
+ * definition list.
  */
 static const char *
 describe_type(TupleDesc desc)
@@ -137,7 +136,7 @@ describe_type(TupleDesc desc)
 	return type.data;
 }
 
-/* As the time of day. */
+/* Convert a time to a timestamptz. */
 static Datum
 show_time(TimestampTz time)
 {
@@ -145,9 +144,9 @@ show_time(TimestampTz time)
 }
 
 /*
- * Fill in the columns that tell of an entry.
+ * Fill in the columns that describe an entry.
  *
- * values, nulls: of all columns; that of key_is_locked is left to the caller.
+ * values, nulls: of all columns; the caller fills in key_is_locked.
  */
 static void
 fill_metadata(const DogpileMetadata *metadata, Datum *values, bool *nulls)
@@ -174,8 +173,8 @@ fill_metadata(const DogpileMetadata *metadata, Datum *values, bool *nulls)
 /*
  * dogpile_metadata(region, key)
  *
- * A row in any case: whether a creator is at work is of interest above all
- * when there is no value yet.
+ * Always returns a row: whether the value is being created is of interest above all when
+ * there is none yet.
  */
 Datum
 dogpile_metadata(PG_FUNCTION_ARGS)
@@ -204,7 +203,7 @@ dogpile_metadata(PG_FUNCTION_ARGS)
  * --------------------------------------------------------------------
  */
 
-/* A counter as its column shows it; times in milliseconds. */
+/* Convert a counter to the value of its column; times in milliseconds. */
 static Datum
 counter_datum(DogpileCounter counter, uint64 value)
 {
@@ -241,8 +240,8 @@ put_stats(DogpileRegion *region, ReturnSetInfo *rsinfo)
 /*
  * dogpile_stats()
  *
- * A row for each region that is configured now.  Counters of one that a reload
- * has removed are kept, and show again if it comes back.
+ * Returns a row for each region that is configured now.  Counters of a region that a
+ * reload has removed are kept, and are shown again if the region is added again.
  */
 Datum
 dogpile_stats(PG_FUNCTION_ARGS)
@@ -261,7 +260,7 @@ dogpile_stats(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* dogpile_reset_stats(); who may call it is a matter of GRANT */
+/* dogpile_reset_stats(), which is not granted to PUBLIC */
 Datum
 dogpile_reset_stats(PG_FUNCTION_ARGS)
 {
@@ -276,10 +275,10 @@ dogpile_reset_stats(PG_FUNCTION_ARGS)
  */
 
 /*
- * A string of any database as a text of this one.
+ * Convert a string of any database to a text of this one.
  *
- * The other one may have another encoding, which is not known here.  What is
- * not valid in ours shows as question marks, apart from ASCII.
+ * The other database may have another encoding, which is not known here.  If the string is
+ * not valid in this one's, all characters but ASCII are shown as question marks.
  */
 static Datum
 foreign_text(const char *string)
@@ -293,7 +292,7 @@ foreign_text(const char *string)
 	return CStringGetTextDatum(copy);
 }
 
-/* Append the row of one entry; called for each by dogpile_region_list(). */
+/* Append the row of one entry; a callback of dogpile_region_list(). */
 static void
 put_entry(const DogpileListedEntry *entry, void *arg)
 {
@@ -318,8 +317,8 @@ put_entry(const DogpileListedEntry *entry, void *arg)
 /*
  * dogpile_entries()
  *
- * The rows are collected before any is returned, because the scan of a store
- * must not be interrupted by what the caller does between two rows.
+ * All rows are collected before any is returned, because the caller must not run code in
+ * the middle of a scan of a store.
  */
 Datum
 dogpile_entries(PG_FUNCTION_ARGS)

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * sql_watch.c
- *	  The SQL functions that have relations watched.
+ *	  SQL functions to watch relations.
  *
- * All that is known of a watched relation is its trigger (watch.c), so these
- * functions read the trigger's arguments and write a new trigger.  They do it
- * by SQL, and as the caller: only who may create and enable a trigger can have
- * a relation watched, event triggers fire, and a trigger of a partitioned table
- * reaches the partitions as any other one does.
+ * A watched relation has a trigger (watch.c).  These functions read the arguments of the
+ * trigger and create a new one.  They do it by SQL, as the caller, so that the caller
+ * needs the right to create and enable triggers, event triggers fire, and a trigger of a
+ * partitioned table is cloned to its partitions as usual.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -46,10 +45,10 @@
 #define ARG_TAGS		1
 #define ARG_REGION		2
 
-/* Most pairs of a template and a region that a relation is watched for. */
+/* Maximum number of pairs of a template and a region for one relation. */
 #define MAX_WATCHES		64
 
-/* One of them. */
+/* One such pair. */
 typedef struct Watch
 {
 	char	   *tags;			/* the template */
@@ -74,10 +73,10 @@ check_owner(Oid relid)
 }
 
 /*
- * Open a relation of the caller's.
+ * Open a relation that the caller owns.
  *
- * Errors: it does not exist, or is somebody else's.  Locks: takes the lock, but
- * not before it is known that the caller may have it.
+ * Errors: it does not exist; the caller is not its owner.
+ * Locks: takes the lock, but only after a check that the caller may do so.
  */
 static Relation
 open_own_relation(Oid relid, LOCKMODE lockmode)
@@ -91,7 +90,7 @@ open_own_relation(Oid relid, LOCKMODE lockmode)
 	return rel;
 }
 
-/* Only what rows are stored in can be watched, and by others than one session. */
+/* Raise an error unless the relation is a permanent table. */
 static void
 check_relation_kind(Relation rel)
 {
@@ -112,9 +111,9 @@ check_relation_kind(Relation rel)
 }
 
 /*
- * The trigger by which a relation is watched, or NULL.
+ * Get the trigger by which a relation is watched, or NULL.
  *
- * Errors: the trigger is the partitioned table's, or not ours.
+ * Errors: the trigger belongs to the partitioned table, or calls another function.
  */
 static const Trigger *
 find_own_trigger(Relation rel)
@@ -138,10 +137,10 @@ find_own_trigger(Relation rel)
 }
 
 /*
- * A partition that is watched by itself would lose its own trigger to that of
- * the partitioned table.
+ * Raise an error if a partition is watched separately: its trigger would be replaced by
+ * that of the partitioned table.
  *
- * Locks: takes ShareRowExclusiveLock on all partitions, as the trigger will.
+ * Locks: takes ShareRowExclusiveLock on all partitions, as CREATE TRIGGER does.
  */
 static void
 check_watched_partitions(Oid parent)
@@ -173,7 +172,7 @@ check_watched_partitions(Oid parent)
  * --------------------------------------------------------------------
  */
 
-/* Read the arguments of a trigger; they outlive it. */
+/* Copy the arguments of a trigger. */
 static List *
 read_watches(const Trigger *trigger)
 {
@@ -190,7 +189,7 @@ read_watches(const Trigger *trigger)
 	return watches;
 }
 
-/* Is it this one?  NULL stands for any. */
+/* Does a watch have these tags and this region?  NULL stands for any. */
 static bool
 is_watch(const Watch *watch, const char *tags, const char *region)
 {
@@ -206,11 +205,11 @@ execute_command(const char *command)
 }
 
 /*
- * Create or replace the trigger, or drop it if there is nothing to watch.
+ * Create or replace the trigger, or drop it if the list is empty.
  *
- * function: the oid of a function of ours, which is in the same schema.
+ * function: oid of a function of this extension, for the schema.
  *
- * Replacing a trigger makes it one that is not enabled ALWAYS.
+ * A trigger that was replaced has to be enabled ALWAYS again.
  */
 static void
 write_trigger(const char *relation, List *watches, Oid function)
@@ -252,9 +251,9 @@ write_trigger(const char *relation, List *watches, Oid function)
 }
 
 /*
- * Have the trigger written for the watches that are left or were added.
+ * Write the trigger for a new list of watches.
  *
- * rel: closed here, because what is open cannot be altered; it stays locked.
+ * rel: closed here, because a relation that is open cannot be altered; it stays locked.
  */
 static void
 change_trigger(Relation rel, List *watches, Oid function)
@@ -273,7 +272,7 @@ change_trigger(Relation rel, List *watches, Oid function)
  * --------------------------------------------------------------------
  */
 
-/* Get an optional text argument as string, or NULL. */
+/* Get an optional text argument as a string, or NULL. */
 static char *
 get_string(FunctionCallInfo fcinfo, int argno)
 {
@@ -281,7 +280,7 @@ get_string(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * Add what is to be watched to a list.  Returns false if it is there already.
+ * Add a watch to a list.  Returns false if it is there already.
  */
 static bool
 add_watch(List **watches, Relation rel, char *tags, char *region)
@@ -337,7 +336,7 @@ dogpile_watch(PG_FUNCTION_ARGS)
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		check_watched_partitions(relid);
 
-	/* Nothing may be looked up from here until the trigger is no longer needed. */
+	/* Nothing may be looked up from here until the trigger has been used. */
 	trigger = find_own_trigger(rel);
 	watches = read_watches(trigger);
 	if (!add_watch(&watches, rel, tags, region) &&
@@ -357,7 +356,7 @@ dogpile_watch(PG_FUNCTION_ARGS)
 /*
  * dogpile_unwatch(relation regclass, tags text, region text)
  *
- * A NULL stands for all there are.  Returns how many were removed.
+ * NULL stands for all tags or regions.  Returns the number of watches removed.
  *
  * Locks: AccessExclusiveLock on the relation, as DROP TRIGGER needs it, to the
  * end of the transaction.
@@ -390,7 +389,7 @@ dogpile_unwatch(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(removed);
 }
 
-/* The string that begins in a bytea at *pos, which is moved behind it. */
+/* Get the string at a position of a bytea, and advance the position. */
 static char *
 next_string(const bytea *strings, Size *pos)
 {
@@ -405,8 +404,8 @@ next_string(const bytea *strings, Size *pos)
 /*
  * dogpile_watch_arguments(arguments bytea)
  *
- * The pairs in pg_trigger.tgargs, which are strings that end with a zero.  It
- * may be called with anything.
+ * Returns the pairs in pg_trigger.tgargs, which are zero-terminated strings.  The argument
+ * may be anything.
  */
 Datum
 dogpile_watch_arguments(PG_FUNCTION_ARGS)

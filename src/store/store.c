@@ -3,9 +3,9 @@
  * store.c
  *	  Which store keeps the entries of a region.
  *
- * One store is in shared memory.  Another one, made of any backend, is on a higher
- * floor and is made known here at load, so that nobody else has to know which stores
- * there are: whatever is done with a region is done by the functions of its store.
+ * One store is in shared memory.  The other one uses any backend; it is on a higher floor
+ * and is registered here at load.  So other modules need not know which stores there are:
+ * they call the functions of a region's store.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -20,7 +20,7 @@
 
 static const DogpileStore *shared_store = NULL;
 
-/* Make the store known that all other backends make.  Called once, at load. */
+/* Register the store that uses backends.  Called once, at load. */
 void
 dogpile_store_init(const DogpileStore *store)
 {
@@ -44,6 +44,6 @@ dogpile_store_open(DogpileRegion *region)
 		store->check(region);
 	region->store = store;
 
-	/* The region is new to this session, or its settings were changed by a reload. */
+	/* The region is new to this session, or a reload has changed its settings. */
 	shared_store->follow_reload();
 }
