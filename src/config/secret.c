@@ -194,7 +194,7 @@ dogpile_secret_define_stray(const List *lines)
  * quotes or no quotes precede it; else NULL.  *len is set to its length.
  */
 static const char *
-find_setting_name(const char *text, int *len)
+find_setting_in_text(const char *text, int *len)
 {
 	const char *quote = strchr(text, '"');
 
@@ -221,7 +221,7 @@ hide_in_log(ErrorData *edata)
 
 	if (!IsUnderPostmaster && edata->message != NULL && edata->message_id != NULL &&
 		strcmp(edata->message_id, CHANGED) == 0 &&
-		(name = find_setting_name(edata->message, &len)) != NULL)
+		(name = find_setting_in_text(edata->message, &len)) != NULL)
 	{
 		char	   *copy = pnstrdup(name, len);
 		const char *dot = strchr(copy, '.');

@@ -225,8 +225,8 @@ forget_statements(int level)
 }
 
 static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid,
-				 SubTransactionId parentSubid, void *arg)
+callee_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+						SubTransactionId parentSubid, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		forget_statements(GetCurrentTransactionNestLevel());
@@ -427,6 +427,6 @@ dogpile_callee_init(void)
 	place = (PLpgSQL_plugin **) find_rendezvous_variable("PLpgSQL_plugin");
 	if (*place == NULL)
 		*place = &plugin;
-	RegisterSubXactCallback(subxact_callback, NULL);
+	RegisterSubXactCallback(callee_subxact_callback, NULL);
 	dogpile_compiled_init();
 }

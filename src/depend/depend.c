@@ -202,7 +202,7 @@ add_names(DogpileCollection *collection, Oid relid)
  * that; and the entry is dropped, so that it is built anew.
  */
 static void
-check_partitions(DogpileCollection *collection, Oid relid)
+check_partition_list(DogpileCollection *collection, Oid relid)
 {
 	Relation	rel = RelationIdGetRelation(relid);
 	List	   *children = find_inheritance_children_extended(relid, false, NoLock,
@@ -309,7 +309,7 @@ collect_plan(DogpileCollection *collection, const PlannedStmt *plan)
 		note_unknown(collection, dogpile_determinism_check_relation(relid));
 		add_names(collection, relid);
 		if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
-			check_partitions(collection, relid);
+			check_partition_list(collection, relid);
 		collection->relations = lappend_oid(collection->relations, relid);
 	}
 	if (calls_functions(plan))
@@ -333,7 +333,7 @@ forbid_workers(QueryDesc *query)
 }
 
 static void
-start(QueryDesc *query, int eflags)
+start_executor(QueryDesc *query, int eflags)
 {
 	if (prev_executor_start)
 		prev_executor_start(query, eflags);
@@ -346,7 +346,7 @@ executor_start(QueryDesc *query, int eflags)
 {
 	dogpile_change_note_statement(DOGPILE_STATEMENT_OTHER);
 	if (dogpile_depend_current == NULL)
-		start(query, eflags);
+		start_executor(query, eflags);
 	else
 	{
 		bool		was_starting = is_starting;
@@ -362,7 +362,7 @@ executor_start(QueryDesc *query, int eflags)
 		is_starting = true;
 		PG_TRY();
 		{
-			start(query, eflags);
+			start_executor(query, eflags);
 		}
 		PG_FINALLY();
 		{
@@ -377,7 +377,7 @@ executor_start(QueryDesc *query, int eflags)
  * those that a plan does not mention, because it has their results.
  */
 static void
-object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+depend_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
 {
 	if (access == OAT_FUNCTION_EXECUTE && dogpile_depend_current != NULL)
 		add_function(dogpile_depend_current, object);
@@ -592,7 +592,7 @@ end_read(void)
 
 /* A session that is terminated passes no PG_CATCH, but aborts its transaction. */
 static void
-abandon_all(void)
+abandon_collections(void)
 {
 	dogpile_depend_current = NULL;
 	end_read();
@@ -607,13 +607,13 @@ end_transaction(bool is_commit)
 }
 
 const DogpileParticipant dogpile_depend_participant = {
-	.abort = abandon_all,
+	.abort = abandon_collections,
 	.end = end_transaction
 };
 
 /* One without an outer one may be within another all the same, which is suspended. */
 static void
-end(DogpileCollection *collection)
+end_collection(DogpileCollection *collection)
 {
 	dogpile_depend_current = collection->outer;
 	if (collection->is_reader)
@@ -644,7 +644,7 @@ dogpile_depend_resume(DogpileCollection *collection)
 void
 dogpile_depend_abandon(DogpileCollection *collection)
 {
-	end(collection);
+	end_collection(collection);
 }
 
 /* The slots of relations, which tags may stand for (watch.c). */
@@ -753,7 +753,7 @@ dogpile_depend_end(DogpileCollection *collection, const DogpileTags **tags)
 	if (must_bypass(collection))
 		report_bypass(collection);
 	dogpile_version_watch(collection->slots, collection->nslots);
-	end(collection);
+	end_collection(collection);
 	if (must_bypass(collection))
 		return DOGPILE_FINDING_UNKNOWN;
 	return collection->is_stale ? DOGPILE_FINDING_OUTDATED : DOGPILE_FINDING_STORABLE;
@@ -766,6 +766,6 @@ dogpile_depend_init(void)
 	prev_executor_start = ExecutorStart_hook;
 	ExecutorStart_hook = executor_start;
 	prev_object_access = object_access_hook;
-	object_access_hook = object_access;
+	object_access_hook = depend_object_access;
 	dogpile_callee_init();
 }

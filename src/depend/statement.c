@@ -67,7 +67,7 @@
 #include "lib/compat.h"
 
 /* The function that looks at a text that is about to be turned into a time. */
-#define GUARD_NAME		"dogpile_note_time"
+#define NOTE_TIME_NAME	"dogpile_note_time"
 
 static planner_hook_type prev_planner = NULL;
 static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
@@ -211,9 +211,9 @@ makes_times_walker(Node *node, void *context)
 
 /* Our function in this database, whatever its schema; InvalidOid: there is none. */
 static Oid
-find_guard(void)
+find_note_time(void)
 {
-	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(GUARD_NAME));
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(NOTE_TIME_NAME));
 	Oid			result = InvalidOid;
 
 	for (int i = 0; i < list->n_members; i++)
@@ -229,22 +229,22 @@ find_guard(void)
 
 /* ... if it may be called; otherwise that is noted. */
 static Oid
-require_guard(void)
+require_note_time(void)
 {
-	Oid			guard = find_guard();
+	Oid			note_time = find_note_time();
 
-	if (OidIsValid(guard) && dogpile_may_execute_compat(guard, GetUserId()))
-		return guard;
-	dogpile_depend_note_unknown("Text is turned into times, and function " GUARD_NAME "() may not be called.");
+	if (OidIsValid(note_time) && dogpile_may_execute_compat(note_time, GetUserId()))
+		return note_time;
+	dogpile_depend_note_unknown("Text is turned into times, and function " NOTE_TIME_NAME "() may not be called.");
 	return InvalidOid;
 }
 
 /* A call of our function for an expression that becomes a value of a type. */
 static Node *
-make_guard(Oid guard, Node *expression, Oid type)
+make_note_time(Oid note_time, Node *expression, Oid type)
 {
 	return (Node *)
-		makeFuncExpr(guard, exprType(expression),
+		makeFuncExpr(note_time, exprType(expression),
 					 list_make2(expression,
 								makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
 										  ObjectIdGetDatum(type), false, true)),
@@ -253,7 +253,7 @@ make_guard(Oid guard, Node *expression, Oid type)
 
 /* Put one around a document that becomes a row with times, unless it is there. */
 static void
-guard_document(Oid guard, Node *node, const List *columns)
+note_document(Oid note_time, Node *node, const List *columns)
 {
 	int			i = find_document(node, columns);
 	ListCell   *lc;
@@ -261,31 +261,31 @@ guard_document(Oid guard, Node *node, const List *columns)
 	if (i < 0)
 		return;
 	lc = list_nth_cell(((FuncExpr *) node)->args, i);
-	if (!IsA(lfirst(lc), FuncExpr) || lfirst_node(FuncExpr, lc)->funcid != guard)
-		lfirst(lc) = make_guard(guard, lfirst(lc), RECORDOID);
+	if (!IsA(lfirst(lc), FuncExpr) || lfirst_node(FuncExpr, lc)->funcid != note_time)
+		lfirst(lc) = make_note_time(note_time, lfirst(lc), RECORDOID);
 }
 
 /* Put a call of our function around each text that becomes a time. */
 static Node *
-guard_mutator(Node *node, void *context)
+note_time_mutator(Node *node, void *context)
 {
-	Oid			guard = *(Oid *) context;
+	Oid			note_time = *(Oid *) context;
 
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Query))
-		return (Node *) query_tree_mutator((Query *) node, guard_mutator, context, 0);
-	node = expression_tree_mutator(node, guard_mutator, context);
+		return (Node *) query_tree_mutator((Query *) node, note_time_mutator, context, 0);
+	node = expression_tree_mutator(node, note_time_mutator, context);
 	if (IsA(node, RangeTblFunction))
-		guard_document(guard, ((RangeTblFunction *) node)->funcexpr,
-					   ((RangeTblFunction *) node)->funccoltypes);
+		note_document(note_time, ((RangeTblFunction *) node)->funcexpr,
+					  ((RangeTblFunction *) node)->funccoltypes);
 	else if (reads_times(node))
-		((TableFunc *) node)->docexpr = make_guard(guard, ((TableFunc *) node)->docexpr, RECORDOID);
+		((TableFunc *) node)->docexpr = make_note_time(note_time, ((TableFunc *) node)->docexpr, RECORDOID);
 	else if (makes_time(node))
 		((CoerceViaIO *) node)->arg = (Expr *)
-			make_guard(guard, (Node *) ((CoerceViaIO *) node)->arg, ((CoerceViaIO *) node)->resulttype);
+			make_note_time(note_time, (Node *) ((CoerceViaIO *) node)->arg, ((CoerceViaIO *) node)->resulttype);
 	else
-		guard_document(guard, node, NIL);
+		note_document(note_time, node, NIL);
 	return node;
 }
 
@@ -297,15 +297,15 @@ guard_mutator(Node *node, void *context)
  * Errors: such texts cannot be looked at, and the region wants to know.
  */
 static Query *
-guard_texts(Query *query)
+note_texts(Query *query)
 {
-	Oid			guard;
+	Oid			note_time;
 
 	if (!makes_times_walker((Node *) query, NULL))
 		return query;
-	guard = require_guard();
-	if (OidIsValid(guard))
-		return (Query *) guard_mutator((Node *) query, &guard);
+	note_time = require_note_time();
+	if (OidIsValid(note_time))
+		return (Query *) note_time_mutator((Node *) query, &note_time);
 	return query;
 }
 
@@ -341,7 +341,7 @@ find_target(const TargetEntry *entry, const char *source)
  * it has to stay as it is, and its double is looked at.
  */
 static void
-guard_grouped(Query *query, TargetEntry *entry, Oid guard, Oid type)
+note_grouped(Query *query, TargetEntry *entry, Oid note_time, Oid type)
 {
 	TargetEntry *original;
 
@@ -355,12 +355,12 @@ guard_grouped(Query *query, TargetEntry *entry, Oid guard, Oid type)
 	original->resno = list_length(query->targetList) + 1;
 	query->targetList = lappend(query->targetList, original);
 	entry->ressortgroupref = 0;
-	entry->expr = (Expr *) make_guard(guard, (Node *) entry->expr, type);
+	entry->expr = (Expr *) make_note_time(note_time, (Node *) entry->expr, type);
 }
 
 /* Have the columns of a single SELECT looked at that become times. */
 static void
-guard_columns(Query *query, const char *source)
+note_columns(Query *query, const char *source)
 {
 	int			ncolumns = list_length(query->targetList);
 
@@ -368,15 +368,15 @@ guard_columns(Query *query, const char *source)
 	{
 		TargetEntry *entry = list_nth_node(TargetEntry, query->targetList, i);
 		Oid			type = find_target(entry, source);
-		Oid			guard = OidIsValid(type) ? require_guard() : InvalidOid;
+		Oid			note_time = OidIsValid(type) ? require_note_time() : InvalidOid;
 
-		if (!OidIsValid(guard))
+		if (!OidIsValid(note_time))
 			continue;
 		if (entry->ressortgroupref != 0 &&
 			get_sortgroupref_clause_noerr(entry->ressortgroupref, query->groupClause) != NULL)
-			guard_grouped(query, entry, guard, type);
+			note_grouped(query, entry, note_time, type);
 		else
-			entry->expr = (Expr *) make_guard(guard, (Node *) entry->expr, type);
+			entry->expr = (Expr *) make_note_time(note_time, (Node *) entry->expr, type);
 	}
 }
 
@@ -390,20 +390,20 @@ guard_columns(Query *query, const char *source)
  * Errors: as above.
  */
 static void
-guard_targets(Query *query, Node *node, const char *source)
+note_targets(Query *query, Node *node, const char *source)
 {
 	if (node != NULL && IsA(node, SetOperationStmt))
 	{
-		guard_targets(query, ((SetOperationStmt *) node)->larg, source);
-		guard_targets(query, ((SetOperationStmt *) node)->rarg, source);
+		note_targets(query, ((SetOperationStmt *) node)->larg, source);
+		note_targets(query, ((SetOperationStmt *) node)->rarg, source);
 	}
 	else if (node != NULL)
 	{
 		query = rt_fetch(((RangeTblRef *) node)->rtindex, query->rtable)->subquery;
-		guard_targets(query, query->setOperations, source);
+		note_targets(query, query->setOperations, source);
 	}
 	else if (query->commandType == CMD_SELECT && source != NULL)
-		guard_columns(query, source);
+		note_columns(query, source);
 }
 
 /* Add the default values of one call's arguments, as the planner would; returns whether. */
@@ -502,7 +502,7 @@ needs_fmgr_hook_for(Oid function)
 
 /* Judge a statement, and those of the functions that would become part of it. */
 static void
-judge(Query *query, List **functions)
+judge_inner(Query *query, List **functions)
 {
 	dogpile_depend_note_unknown(dogpile_determinism_check_inner(query,
 																 dogpile_depend_current->region->vary));
@@ -573,7 +573,7 @@ judge_body(FuncExpr *call, HeapTuple tuple, List **functions)
 		keep_function(call->funcid);
 	MemoryContextSwitchTo(oldcontext);
 	if (body != NULL)
-		judge(body, functions);
+		judge_inner(body, functions);
 	MemoryContextDelete(context);
 }
 
@@ -617,7 +617,7 @@ judge_statement(Query *query)
 
 	/* The creator's query itself has been judged, and more strictly, as it was written. */
 	if (!dogpile_depend_current->is_judged || has_defaults)
-		judge(query, &functions);
+		judge_inner(query, &functions);
 	else if (dogpile_depend_current->calls_functions)
 		(void) bodies_walker((Node *) query, &functions);
 	dogpile_depend_current->is_judged = false;
@@ -630,7 +630,7 @@ judge_statement(Query *query)
  */
 
 static PlannedStmt *
-plan(Query *query, const char *source, int options, ParamListInfo params)
+plan_statement(Query *query, const char *source, int options, ParamListInfo params)
 {
 	DogpileCollection *collection = dogpile_depend_current;
 	PlannedStmt *result;
@@ -640,8 +640,8 @@ plan(Query *query, const char *source, int options, ParamListInfo params)
 		if (dogpile_depend_current->outer == NULL && dogpile_depend_current->is_judged)
 			nkept = 0;			/* a new query */
 		judge_statement(query);
-		query = guard_texts(query);
-		guard_targets(query, query->setOperations, source);
+		query = note_texts(query);
+		note_targets(query, query->setOperations, source);
 	}
 	if (collection != NULL)
 		collection->nplanning++;
@@ -657,7 +657,7 @@ void
 dogpile_statement_init(void)
 {
 	prev_planner = planner_hook;
-	planner_hook = plan;
+	planner_hook = plan_statement;
 	prev_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = post_parse_analyze;
 	prev_needs_fmgr_hook = needs_fmgr_hook;

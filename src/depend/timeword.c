@@ -174,7 +174,7 @@ dogpile_timeword_check_document(const char *text)
  * escapes: may a backslash stand before a quote?
  */
 static const char *
-find_end(const char *quote, bool escapes)
+find_literal_end(const char *quote, bool escapes)
 {
 	const char *p = quote + 1;
 
@@ -239,7 +239,7 @@ dogpile_timeword_check_literal(const char *source, int location, Oid type)
 		quote++;				/* over E, N or U& */
 	if (*quote != '\'')
 		return NULL;
-	end = find_end(quote, strchr("eE", *begin) != NULL);
+	end = find_literal_end(quote, strchr("eE", *begin) != NULL);
 	if (quote > begin && memchr(quote, '\\', end - quote) != NULL)
 		return pstrdup("A literal with escapes may depend on the time.");
 	if (is_continued(end))

@@ -394,7 +394,7 @@ could_make(Relation rel, const Template *template, const char *tag, size_t len)
 
 /* The trigger that has our name, as the relation cache has it now, or NULL. */
 static const Trigger *
-find_named(Relation rel)
+find_named_trigger(Relation rel)
 {
 	TriggerDesc *desc = rel->trigdesc;
 
@@ -418,7 +418,7 @@ find_named(Relation rel)
 const Trigger *
 dogpile_watch_find(Relation rel)
 {
-	const Trigger *trigger = find_named(rel);
+	const Trigger *trigger = find_named_trigger(rel);
 	FmgrInfo	function;
 
 	if (trigger == NULL)
@@ -428,7 +428,7 @@ dogpile_watch_find(Relation rel)
 		return NULL;
 
 	/* That was a look at a catalog.  A trigger of another function is another one. */
-	trigger = find_named(rel);
+	trigger = find_named_trigger(rel);
 	return trigger != NULL && trigger->tgfoid == function.fn_oid ? trigger : NULL;
 }
 

@@ -361,7 +361,7 @@ read_tokens(DogpileBytes *bytes, DogpileWireHead *head)
 }
 
 static bool
-read_tags(DogpileBytes *bytes, DogpileWireHead *head)
+read_entry_tags(DogpileBytes *bytes, DogpileWireHead *head)
 {
 	uint8		count;
 
@@ -387,7 +387,7 @@ read_wire_head(DogpileBytes bytes, DogpileWireHead *head)
 	uint32		length;
 
 	if (!read_times(&bytes, head) || !read_tokens(&bytes, head) ||
-		!read_tags(&bytes, head) || !take_uint32(&bytes, &length) ||
+		!read_entry_tags(&bytes, head) || !take_uint32(&bytes, &length) ||
 		length != bytes.len)
 		return false;
 	head->rows = bytes;

@@ -471,7 +471,7 @@ read_bound(DogpileWireReader *reader, DogpileWireType *type, bool lower, uint8 f
 
 /* Read a range.  Making it compares its bounds, and converts them to the canonical form. */
 static Datum
-read_range(DogpileWireReader *reader, DogpileWireType *type)
+read_range_value(DogpileWireReader *reader, DogpileWireType *type)
 {
 	uint8		flags = dogpile_wire_get_uint8(reader);
 	RangeBound	lower;
@@ -550,7 +550,7 @@ read_datum(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 		case DOGPILE_WIRE_ARRAY:
 			return read_array(reader, type, typmod);
 		case DOGPILE_WIRE_RANGE:
-			return read_range(reader, type);
+			return read_range_value(reader, type);
 		case DOGPILE_WIRE_MULTIRANGE:
 			return read_multirange(reader, type);
 		case DOGPILE_WIRE_COMPOSITE:
