@@ -3,19 +3,18 @@
  * builtin.c
  *	  What built-in functions read by themselves.
  *
- * C code reads catalogs, files and shared memory without the executor, so no plan
- * tells of it.  Most such functions are volatile and refused for that; those here are
- * declared STABLE or even IMMUTABLE, which they are for a statement.
+ * C code reads catalogs, files and shared memory without the executor, so no plan lists
+ * what it reads.  Most such functions are volatile, and therefore refused; those here are
+ * declared STABLE or even IMMUTABLE, which they are within a statement.
  *
- * They are known by their names, so that further forms of a function, and those that
- * later versions add to a family, need no line.  sql/depends_builtins.sql asks about
- * every built-in function that is not volatile, and fails on one that is in neither
- * this table nor its own list of harmless ones.
+ * The table has patterns of names, so that other forms of a function, and those that later
+ * versions add to a family, need no line.  sql/depends_builtins.sql checks every built-in
+ * function that is not volatile, and fails for one that is neither in this table nor in
+ * its own list of harmless ones.
  *
- * Harmless although they look alike are pg_typeof(), whose result is a number that
- * gets its name when it is shown; version() and getdatabaseencoding(), which do
- * not change while an entry lives; and current_database(), as entries go when a
- * database is renamed.
+ * Harmless in spite of their names are pg_typeof(), whose result is an OID that becomes a
+ * name when it is shown; version() and getdatabaseencoding(), which do not change while an
+ * entry exists; and current_database(), as renaming a database invalidates its entries.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,7 +37,7 @@
 
 #include "depend/builtin.h"
 
-/* A name, or the beginning of names ("x*"), their end ("*x") or both ("x*y"). */
+/* A name, or the beginning of names ("x*"), the end ("*x") or both ("x*y"). */
 static const struct
 {
 	const char *name;
@@ -122,15 +121,15 @@ find_family(Oid function)
 /*
  * What does a function read besides its arguments and what the executor reads for it?
  *
- * Each creation asks this of every function that its query calls, so the answer is kept
- * for those whose numbers PostgreSQL's sources assign.
+ * Each creation calls this for every function of its query, so the result is kept for
+ * functions whose OIDs are assigned in PostgreSQL's sources.
  *
  * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
  */
 DogpileBuiltin
 dogpile_builtin_reads(Oid function)
 {
-	static uint8 known[FirstGenbkiObjectId];	/* one more than the answer; 0: not known */
+	static uint8 known[FirstGenbkiObjectId];	/* result + 1; 0: not known */
 
 	if (function >= FirstNormalObjectId)
 		return DOGPILE_BUILTIN_NOTHING;
@@ -142,8 +141,8 @@ dogpile_builtin_reads(Oid function)
 }
 
 /*
- * Are the texts of a built-in type's values names that catalogs give to numbers?  Those of
- * text search are left out, as all entries go when these objects change.
+ * Are values of a built-in type OIDs whose texts are names in catalogs?  Types for text
+ * search are left out, as a change of such objects invalidates all entries.
  *
  * Errors, locks: none.
  */
@@ -169,8 +168,8 @@ dogpile_builtin_is_name(Oid typid)
 }
 
 /*
- * Are they names of roles?  All databases share these, so no change of a definition tells of
- * them.
+ * Are the texts names of roles?  All databases share roles, so the slot of definitions does
+ * not cover them.
  *
  * Errors, locks: none.
  */
@@ -197,7 +196,7 @@ row_has_names(Oid type)
 }
 
 /*
- * Are values of a type such names, or do they have some within them?
+ * Are values of a type, or parts of them, OIDs whose texts are names in catalogs?
  *
  * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
  */
@@ -216,10 +215,10 @@ dogpile_builtin_is_named_by_catalogs(Oid typid)
 }
 
 /*
- * Does a built-in function make texts of its arguments, whatever their type?
+ * Does a built-in function convert arguments of any type to text?
  *
- * Not format(), with which statements are made of names: what these then read is found,
- * and such a value goes when a type is changed or a table renamed (typeuse.c).
+ * format() does not count, since it is used to build statements from names: what these
+ * read is noticed, and a changed type or renamed table invalidates the value (typeuse.c).
  *
  * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
  */

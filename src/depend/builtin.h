@@ -13,7 +13,7 @@
 #ifndef DOGPILE_BUILTIN_H
 #define DOGPILE_BUILTIN_H
 
-/* What a built-in function reads that no plan tells of. */
+/* What a built-in function reads without the executor. */
 typedef enum DogpileBuiltin
 {
 	DOGPILE_BUILTIN_NOTHING,

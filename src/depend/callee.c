@@ -1,21 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * callee.c
- *	  What functions do out of sight: types of variables, and plans that are kept.
+ *	  What functions use and keep without the planner or executor noticing.
  *
- * The statements that a function runs are seen when they are planned (statement.c),
- * and with them the types that these use.  What is not seen is what the language does
- * itself: the variables of PL/pgSQL have types, too.
+ * Statements of functions, and the types that they use, are examined when they are
+ * planned (statement.c).  That does not cover what the language does itself: the variables
+ * of PL/pgSQL have types, too.
  *
- * PL/pgSQL tells a plugin of each function that it calls, with all its variables.  We are
- * that plugin while a query runs of which it is found out what it depends on, unless
- * there is another one, say a debugger.  Where a variable has its type from (%TYPE) is
- * not told; so such functions, those of other languages, and all if there is another
- * plugin, are taken to use any type.
+ * PL/pgSQL calls a plugin for each function that it runs, with all its variables.  This
+ * file is that plugin while dependencies are collected, unless there is another one, such
+ * as a debugger.  The plugin does not see what the type of a variable was copied from
+ * (%TYPE).  So functions that do this, functions in other languages, and all functions if
+ * there is another plugin, are assumed to use any type.
  *
- * Nor is seen what a function has prepared before: a statement that was planned, or an
- * expression of PL/pgSQL that was looked up.  So we remember of each function what was
- * noted then, or that nobody took notes, until all plans are made anew (depend.c).
+ * Nor are statements examined that a function has prepared earlier: one that was planned,
+ * or an expression of PL/pgSQL that was looked up.  So this file remembers for each
+ * function what was noted at that time, or that nothing was noted, until all plans are
+ * invalidated (depend.c).
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -47,7 +48,7 @@
 
 #define ANY_TYPE	(DOGPILE_TYPES | DOGPILE_ROW_TYPES)
 
-/* Most functions that are remembered. */
+/* Maximum number of functions that are remembered. */
 #define MAX_FUNCTIONS	64
 
 static void func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function);
@@ -56,7 +57,7 @@ static void func_end(PLpgSQL_execstate *estate, PLpgSQL_function *function);
 
 static void stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *statement);
 
-/* PL/pgSQL does not call us for each statement but while a query is watched. */
+/* stmt_beg is set only while dependencies are collected, as each statement calls it. */
 static PLpgSQL_plugin plugin = {.func_beg = func_beg,.func_end = func_end,.stmt_beg = NULL};
 
 /* Where PL/pgSQL looks for its plugin. */
@@ -64,20 +65,19 @@ static PLpgSQL_plugin **place = NULL;
 
 static DogpileCalleeNote note = NULL;
 
-/* The function that was called last, as most are called again and again. */
+/* The function that was called last, as most functions are called repeatedly. */
 static const PLpgSQL_function *last = NULL;
 
 /*
- * Those that run, the innermost last.  One that has failed is still there, until
- * another one has its place on the stack or its caller ends; that costs nothing but
- * needless notes.
+ * The functions that run, the innermost last.  One that has failed remains until another
+ * one takes its place on the stack or its caller ends; that only causes needless notes.
  */
 typedef struct RunningFunction
 {
 	Oid			function;
 	const PLpgSQL_execstate *estate;	/* lies on the stack */
-	int			level;			/* of subtransactions when it began */
-	bool		is_seen;		/* does anybody take notes? */
+	int			level;			/* nesting level of the transaction when it began */
+	bool		is_seen;		/* are dependencies collected? */
 	const PLpgSQL_stmt *statement;	/* the last that has begun; NULL: none since a
 									 * query or a rollback, so estate may be gone */
 } RunningFunction;
@@ -86,21 +86,21 @@ static RunningFunction running[MAX_FUNCTIONS];
 static int	nrunning = 0;
 
 /*
- * Those that were called since all plans were made anew, and what is known of what
- * they, or what they call, have prepared.
+ * The functions that were called since all plans were invalidated, and what is known of
+ * what they, or functions that they call, have prepared.
  */
 typedef struct CalledFunction
 {
 	Oid			function;
-	bool		is_unseen;		/* something that nobody has seen */
-	bool		is_opaque;		/* something of which nobody can know */
-	int			types;			/* what uses these kinds of types */
+	bool		is_unseen;		/* something that was not noted */
+	bool		is_opaque;		/* something that depends on what cannot be known */
+	int			types;			/* something that uses these kinds of types */
 } CalledFunction;
 
 static CalledFunction called[MAX_FUNCTIONS];
 static int	ncalled = 0;
 
-/* Is there no room for all of them? */
+/* Were there too many functions to remember? */
 static bool has_more = false;
 
 /* The kinds of types of a variable. */
@@ -114,12 +114,12 @@ judge_datum(const PLpgSQL_datum *datum)
 			return dogpile_typeuse_of_type(((const PLpgSQL_var *) datum)->datatype->typoid);
 		case PLPGSQL_DTYPE_REC:
 			return dogpile_typeuse_of_type(((const PLpgSQL_rec *) datum)->rectypeid);
-		default:				/* made of others */
+		default:				/* consists of others */
 			return 0;
 	}
 }
 
-/* What is known of a function, or NULL; it is entered if that is wanted. */
+/* Find what is known of a function; if that is nothing, add it or return NULL. */
 static CalledFunction *
 find_called(Oid function, bool enter)
 {
@@ -138,7 +138,7 @@ find_called(Oid function, bool enter)
 	return &called[ncalled++];
 }
 
-/* Remember of a function that runs that it may prepare something unseen. */
+/* Remember that a function that runs may prepare something that is not noted. */
 static void
 note_unseen(Oid function)
 {
@@ -148,7 +148,7 @@ note_unseen(Oid function)
 		known->is_unseen = true;
 }
 
-/* A function begins to run. */
+/* Add a function that begins to run. */
 static void
 push_running(const PLpgSQL_execstate *estate, Oid function, bool is_seen)
 {
@@ -165,7 +165,7 @@ push_running(const PLpgSQL_execstate *estate, Oid function, bool is_seen)
 		note_unseen(function);
 }
 
-/* Tell of the variables of a function. */
+/* Note the types of the variables of a function. */
 static void
 note_variables(const PLpgSQL_function *function)
 {
@@ -179,7 +179,7 @@ note_variables(const PLpgSQL_function *function)
 	(void) note(types, false);
 }
 
-/* A function begins. */
+/* The plugin's function that is called when a function begins. */
 static void
 func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 {
@@ -193,7 +193,7 @@ func_beg(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 		note_variables(function);
 }
 
-/* ... and ends. */
+/* ... and when it ends. */
 static void
 func_end(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 {
@@ -201,7 +201,7 @@ func_end(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 		nrunning--;
 }
 
-/* A statement begins; blocks and loops have others within them. */
+/* ... and when a statement begins; blocks and loops have others within them. */
 static void
 stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *statement)
 {
@@ -212,9 +212,9 @@ stmt_beg(PLpgSQL_execstate *estate, PLpgSQL_stmt *statement)
 }
 
 /*
- * Functions that began at this level of subtransactions or within it may have failed, and
- * what is on the stack in their place is not to be read.  One that goes on tells its next
- * statement.
+ * Forget the statements of functions that began at this nesting level or deeper.  They may
+ * have failed, and the stack where their state was must not be read.  For one that goes
+ * on, stmt_beg() sets the next statement.
  */
 static void
 forget_statements(int level)
@@ -233,13 +233,14 @@ callee_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 }
 
 /*
- * Does the statement that runs put a column of what it computes where times are?
+ * Does the PL/pgSQL statement that runs convert a column of its query to a time?
  *
- * source: text of the query that computes it.
- * column: from 0.
- * is_row: is it a row itself?
+ * source: text of the query.
+ * column: number of the column, from 0.
+ * is_row: is the column a row itself?
  *
- * Returns the type of that, or InvalidOid.
+ * Returns the type that it is converted to, if values of it are times or contain some;
+ * else InvalidOid.
  *
  * Errors: a type was dropped just now.  Locks: no LWLock may be held.
  */
@@ -250,14 +251,14 @@ dogpile_callee_find_time(const char *source, int column, bool is_row)
 	DogpileTargetColumn target = {.source = source,.number = column,.is_row = is_row};
 
 	if (nrunning == MAX_FUNCTIONS)
-		return TIMESTAMPTZOID;	/* another one may run within */
+		return TIMESTAMPTZOID;	/* the innermost function may be another one */
 	if (innermost == NULL || !innermost->is_seen || innermost->statement == NULL)
 		return InvalidOid;
 	return dogpile_target_find_time(innermost->estate, innermost->statement, &target);
 }
 
 /*
- * Something is being prepared: note that for the functions that run now.
+ * Note for all functions that run now that something is being prepared.
  *
  * types: kinds of types that it uses.
  * opaque: whether it depends on what cannot be known.
@@ -280,8 +281,8 @@ dogpile_callee_note(int types, bool opaque)
 }
 
 /*
- * All plans are made anew, and what is prepared from now on is seen; except by those
- * functions that run already.
+ * Forget all functions, because all plans are invalidated.  What is prepared from now on
+ * is noted, except by functions that run already.
  *
  * Errors: none.
  */
@@ -296,7 +297,7 @@ dogpile_callee_forget(void)
 }
 
 /*
- * The transaction is over.  Functions may go on, if it is they that have ended it.
+ * Clean up at the end of a transaction.  Functions go on if they have ended it themselves.
  *
  * Errors: none.
  */
@@ -309,7 +310,7 @@ dogpile_callee_end_transaction(void)
 	dogpile_callee_forget();
 }
 
-/* Do we know of all functions in PL/pgSQL what they have prepared? */
+/* Is it known for all functions in PL/pgSQL what they have prepared? */
 bool
 dogpile_callee_is_told(void)
 {
@@ -317,9 +318,9 @@ dogpile_callee_is_told(void)
 }
 
 /*
- * Begin to watch what PL/pgSQL calls.
+ * Begin to report the functions that PL/pgSQL calls.
  *
- * callback: called with what each function uses.
+ * callback: called for each function.
  *
  * Errors: none.
  */
@@ -327,13 +328,13 @@ void
 dogpile_callee_begin(DogpileCalleeNote callback)
 {
 	if (note == NULL)
-		forget_statements(0);	/* those of an earlier query */
+		forget_statements(0);	/* they are of an earlier query */
 	note = callback;
 	plugin.stmt_beg = stmt_beg;
 	last = NULL;
 }
 
-/* Cease to do so.  Errors: none. */
+/* Stop reporting.  Errors: none. */
 void
 dogpile_callee_end(void)
 {
@@ -348,7 +349,7 @@ is_our_symbol(const char *symbol)
 	return strncmp(symbol, "dogpile_", strlen("dogpile_")) == 0;
 }
 
-/* Does this hold for a function's source, or for the symbol of one in C? */
+/* Is a condition true for a function's source, or for the symbol of one in C? */
 static bool
 source_satisfies(HeapTuple tuple, bool (*condition) (const char *source))
 {
@@ -366,8 +367,8 @@ source_satisfies(HeapTuple tuple, bool (*condition) (const char *source))
 }
 
 /*
- * Which kinds of types may a function use that neither its statements nor
- * dogpile_callee_begin()'s note tell of?
+ * Which kinds of types may a function use that are noticed neither in its statements nor
+ * by the plugin?
  *
  * Errors: those of looking at catalogs.  Locks: no LWLock may be held.
  */
@@ -393,8 +394,8 @@ dogpile_callee_types(Oid function)
 }
 
 /*
- * May a function keep plans of which dogpile_callee_is_told() does not tell?  Those in C
- * and in other languages may.
+ * May a function keep plans that this file does not know of?  Functions in C and in other
+ * languages may.
  *
  * Errors: those of looking at catalogs.
  */
@@ -420,7 +421,7 @@ dogpile_callee_may_keep_plans(Oid function)
 	return result;
 }
 
-/* Learn what PL/pgSQL calls.  Called once, at load. */
+/* Install the plugin of PL/pgSQL.  Called once, at load. */
 void
 dogpile_callee_init(void)
 {

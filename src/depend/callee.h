@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * callee.h
- *	  Which kinds of types functions use out of sight.
+ *	  What functions use and keep without the planner or executor noticing.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -14,8 +14,9 @@
 #define DOGPILE_CALLEE_H
 
 /*
- * Told of a function that is called: kinds of types that it uses, as of typeuse.h, and
- * whether it is not known what it has prepared.  Returns whether anybody takes notes.
+ * Called for each function that PL/pgSQL calls, with the kinds of types that it uses, as
+ * defined in typeuse.h, and whether it is unknown what it has prepared.  Returns whether
+ * dependencies are being collected.
  */
 typedef bool (*DogpileCalleeNote) (int types, bool unknown);
 

@@ -3,24 +3,23 @@
  * depend.c
  *	  Finds out what a creator's query depends on.
  *
- * Every plan that the executor starts while the query runs tells which relations it
- * reads (views, partitions and what functions read included), and with whose rights;
- * the hook that guards the execution of functions tells which are called.  That holds
- * for the query itself and for those of functions in whatever language, as long as
- * they go through the executor; C code that reads tables by itself is found by
- * nobody.  A cached value that the query uses brings what it depends on.
+ * Every plan that the executor starts while the query runs lists the relations that it
+ * reads, including views and partitions, and the roles with whose privileges it reads
+ * them; the hook that PostgreSQL calls before it executes a function tells which
+ * functions are called.  That applies to the query itself and to queries of functions in
+ * any language, as long as they use the executor; C code that reads tables by itself is
+ * not noticed.  A cached value that the query uses adds its own dependencies.
  *
- * All of it is told by slots of objects (object.c), which change.c bumps.  What a
- * query depends on but nobody can know of (determinism.c) is an error, or the
- * value is not stored, or it is stored all the same, as the region's
- * "nondeterministic" says.
+ * Dependencies are slots of objects (object.c), which change.c bumps.  If a query depends
+ * on something that cannot be known (determinism.c), the region's "nondeterministic"
+ * decides whether that is an error, or the value is not stored, or is stored nevertheless.
  *
- * A worker of a parallel plan could not tell what functions read there.  So a plan
- * that calls functions other than built-in ones runs without workers.
+ * A parallel worker could not report what functions read in it.  So a plan that calls
+ * functions other than built-in ones runs without workers.
  *
- * Rights count as well: what was given to a role is dropped when its rights, those of
- * an owner of a view, or memberships of roles change, so that a hit need not check
- * any.
+ * Privileges count as well: a value is invalidated when the privileges of the role for
+ * which it was computed, those of the owner of a view, or memberships of roles change, so
+ * that a hit need not check any.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -60,25 +59,25 @@
 #include "version/object.h"
 #include "xact/change.h"
 
-/* So often in a transaction plans are made anew for functions of PL/pgSQL. */
+/* How often in a transaction plans are invalidated for functions in PL/pgSQL. */
 #define MAX_RENEWALS	1000
 
-/* How often a session tells the log why it does not store values. */
+/* How often a session logs why it does not store values, in milliseconds. */
 #define LOG_INTERVAL_MS		60000
 
 DogpileCollection *dogpile_depend_current = NULL;
 
-/* Do changes by all others count as watched on our account?  See version.c. */
+/* Is this session a reader, for which all slots count as watched?  See version.c. */
 static bool is_reader = false;
 
 /*
- * Have all plans been made anew in this transaction, so that it is known what functions
- * have prepared since?  And how often was that done because it is not?
+ * Have all plans been invalidated in this transaction, so that it is known what functions
+ * have prepared since?  And how often was that done because it was not known?
  */
 static bool has_renewed = false;
 static int	nrenewals = 0;
 
-/* Expressions of an executor are looked up each time that it starts. */
+/* Is the executor starting?  It looks up the functions of all expressions then. */
 static bool is_starting = false;
 
 static ExecutorStart_hook_type prev_executor_start = NULL;
@@ -90,8 +89,8 @@ static object_access_hook_type prev_object_access = NULL;
  */
 
 /*
- * Add a slot, unless it was among the last: a function that is called for each row
- * starts the same plan as often.
+ * Add a slot, unless it was added recently: a function that is called for each row starts
+ * the same plan each time.
  */
 static void
 add_slot(DogpileCollection *collection, DogpileSlot slot)
@@ -110,7 +109,7 @@ add_slot(DogpileCollection *collection, DogpileSlot slot)
 	collection->slots[collection->nslots++] = slot;
 }
 
-/* A role with whose rights something was read. */
+/* Add a role with whose privileges something was read. */
 static void
 add_role(DogpileCollection *collection, Oid role)
 {
@@ -120,9 +119,8 @@ add_role(DogpileCollection *collection, Oid role)
 }
 
 /*
- * Does the value depend on something that cannot be known?
- *
- * Errors: if so, and the region wants one.
+ * Raise an error if the value depends on something that cannot be known, and the region
+ * has nondeterministic = throw.
  */
 static void
 check_unknown(const DogpileCollection *collection)
@@ -135,7 +133,7 @@ check_unknown(const DogpileCollection *collection)
 	if (collection->is_session)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot tell here on what values of cache region \"%s\" depend",
+				 errmsg("cannot determine here what values of cache region \"%s\" depend on",
 						region->name),
 				 errdetail_internal("%s", collection->unknown),
 				 errhint("The query need not be changed.  Use a region without \"depends\", or set \"dogpile_%s.nondeterministic\" to \"bypass\".",
@@ -150,11 +148,11 @@ check_unknown(const DogpileCollection *collection)
 }
 
 /*
- * The value depends on something that cannot be known.
+ * Record that the value depends on something that cannot be known.
  *
- * reason: a sentence; copied.
+ * reason: a sentence, which is copied; or NULL: it does not.
  *
- * Errors: if the region wants one.
+ * Errors: if the region has nondeterministic = throw.
  */
 static void
 note_unknown(DogpileCollection *collection, const char *reason)
@@ -167,8 +165,8 @@ note_unknown(DogpileCollection *collection, const char *reason)
 }
 
 /*
- * The names by which other relations would come before this one, by the search path
- * that the query has been analyzed with, should they be created.
+ * Add the names of relations that would be found instead of this one if they were created,
+ * in schemas that come before its own in the search path.
  */
 static void
 add_names(DogpileCollection *collection, Oid relid)
@@ -193,13 +191,13 @@ add_names(DogpileCollection *collection, Oid relid)
 }
 
 /*
- * Is the list of partitions that this session has of a table what the catalog says?
+ * Is the list of partitions that this session has cached of a table that of the catalog?
  *
- * PostgreSQL may keep one that it was building when it was told of a change: that
- * marks the relation's entry, in which the outdated list is then put.  (See
- * RelationBuildPartitionDesc(); sessions were seen whose queries left a partition
- * out long after it had been attached.)  Nobody else is to be given what comes of
- * that; and the entry is dropped, so that it is built anew.
+ * PostgreSQL may keep an outdated list that it was building when the message about a
+ * change arrived: the message invalidates the relation's entry, but the list is then put
+ * into that.  (See RelationBuildPartitionDesc(); sessions were seen whose queries left a
+ * partition out long after it had been attached.)  The value is not stored then; and the
+ * entry is invalidated again, so that the list is rebuilt.
  */
 static void
 check_partition_list(DogpileCollection *collection, Oid relid)
@@ -225,12 +223,12 @@ check_partition_list(DogpileCollection *collection, Oid relid)
 }
 
 /*
- * Let all plans that this session has kept be made anew, for they need not tell any
- * more what they were made of: a function whose result is in them as a constant, or
- * one that PL/pgSQL has looked up before in this transaction.
+ * Invalidate all plans that this session has kept, because they need not show any more
+ * what they depend on: a function whose result is in them as a constant, or one that
+ * PL/pgSQL has looked up earlier in this transaction.
  *
- * It is not done for each query: what PL/pgSQL looks up takes memory to the end of the
- * transaction.  What functions have prepared since is remembered (callee.c).
+ * That is not done for each query, since what PL/pgSQL looks up again takes memory until
+ * the end of the transaction.  callee.c remembers what functions have prepared since.
  *
  * Errors: none.
  */
@@ -246,9 +244,9 @@ renew_plans(DogpileCollection *collection)
 }
 
 /*
- * A function is called of which it is not known what it has prepared: for what cannot
- * be known has to be told for each query.  The plans are made anew, but not without
- * end; after that the value is not stored.
+ * Invalidate all plans because a function is called whose prepared plans are not known.
+ * After a number of times in a transaction that is no longer done, and the value is not
+ * stored.
  */
 static void
 renew_for_function(DogpileCollection *collection)
@@ -261,7 +259,7 @@ renew_for_function(DogpileCollection *collection)
 		collection->is_stale = true;
 }
 
-/* A function that is called, or was while the query was planned. */
+/* Add a function that is called, or was called while the query was planned. */
 static void
 add_function(DogpileCollection *collection, Oid function)
 {
@@ -292,7 +290,7 @@ calls_functions(const PlannedStmt *plan)
 	return false;
 }
 
-/* What a plan reads, calls, and with whose rights. */
+/* Add what a plan reads and calls, and the roles with whose privileges it does so. */
 static void
 collect_plan(DogpileCollection *collection, const PlannedStmt *plan)
 {
@@ -321,7 +319,7 @@ collect_plan(DogpileCollection *collection, const PlannedStmt *plan)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Let a plan run without parallel workers.  It may be in use elsewhere. */
+/* Let a plan run without parallel workers.  It is copied, since it may be in use elsewhere. */
 static void
 forbid_workers(QueryDesc *query)
 {
@@ -351,7 +349,7 @@ executor_start(QueryDesc *query, int eflags)
 	{
 		bool		was_starting = is_starting;
 
-		/* What is read in order to make a plan is in it as a constant. */
+		/* What the planner reads becomes a constant in the plan. */
 		if (dogpile_depend_current->nplanning > 0)
 			dogpile_callee_note(0, true);
 		collect_plan(dogpile_depend_current, query->plannedstmt);
@@ -373,8 +371,8 @@ executor_start(QueryDesc *query, int eflags)
 }
 
 /*
- * PostgreSQL tells here of each function that an expression is about to call, and of
- * those that a plan does not mention, because it has their results.
+ * PostgreSQL calls this hook for each function that an expression is about to call, and
+ * for those that the planner has called, whose results are constants in the plan.
  */
 static void
 depend_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
@@ -386,8 +384,8 @@ depend_object_access(ObjectAccessType access, Oid class, Oid object, int sub, vo
 }
 
 /*
- * Is there a schema that is searched before the built-in objects?  Then what is built
- * in may be hidden by what is not.
+ * Is there a schema that is searched before pg_catalog?  Then other objects may hide
+ * built-in ones.
  */
 static bool
 hides_builtins(void)
@@ -401,9 +399,9 @@ hides_builtins(void)
 }
 
 /*
- * Let the checks of domains be planned anew when they are needed.  What is kept of them may
- * become outdated without PostgreSQL's noticing: a function in SQL, which is then part of
- * the plan, was replaced, or has found others by the search_path that was set.
+ * Invalidate the plans of domain constraints.  PostgreSQL does not notice when these become
+ * outdated: an SQL function that was inlined in them was replaced, or would find other
+ * objects by the present search_path.
  *
  * Errors: none.
  */
@@ -414,9 +412,9 @@ forget_checks(void)
 }
 
 /*
- * Look at the creator's query itself, before it runs.
+ * Examine the creator's query itself, before it runs.
  *
- * Errors: it is not deterministic, and the region wants to be told so.
+ * Errors: it is not deterministic, and the region has nondeterministic = throw.
  */
 void
 dogpile_depend_note_query(Query *query)
@@ -447,12 +445,13 @@ dogpile_depend_note_query(Query *query)
 }
 
 /*
- * The running query has asked for a value from the cache.
+ * Add the dependencies of a cached value that the running query has asked for.
  *
- * region, deps: of that.
- * is_known: was one found that may know all it depends on?
+ * region, deps: of the value.
+ * is_known: was a value found that may know all its dependencies?
  *
- * Errors: not so, and the region wants to be told.
+ * Errors: it does not know them, and the region of the running query has
+ * nondeterministic = throw.
  */
 void
 dogpile_depend_note_value(const DogpileRegion *region, const DogpileDeps *deps,
@@ -465,16 +464,16 @@ dogpile_depend_note_value(const DogpileRegion *region, const DogpileDeps *deps,
 	for (int i = 0; i < deps->count; i++)
 		add_slot(collection, dogpile_deps_slot(deps, i));
 
-	/* What the user has set depends on no object, and may be set again. */
+	/* A value that the user has set depends on no object, and may be set again. */
 	if (!is_known || deps->tags == NULL || !deps->tags->exact || deps->tags->nobjects == 0)
 		note_unknown(collection,
-					 psprintf("It asks for a value of cache region \"%s\" of which it is not known what it depends on.",
+					 psprintf("It asks for a value of cache region \"%s\" whose dependencies are not known.",
 							  region->name));
 }
 
 /*
- * The value that the running query was given is stale: another session creates a new
- * one.  That is nothing to complain of, but what is made of it is not to be stored.
+ * Record that the running query has got a stale value, which another session is creating
+ * again.  That is not an error, but the result is not stored.
  */
 void
 dogpile_depend_note_stale(void)
@@ -484,11 +483,11 @@ dogpile_depend_note_stale(void)
 }
 
 /*
- * The running query depends on something that cannot be known.
+ * Record that the running query depends on something that cannot be known.
  *
  * reason: a sentence, which is copied; or NULL: it does not.
  *
- * Errors: if the region wants one.
+ * Errors: if the region has nondeterministic = throw.
  */
 void
 dogpile_depend_note_unknown(const char *reason)
@@ -499,7 +498,7 @@ dogpile_depend_note_unknown(const char *reason)
 	note_unknown(dogpile_depend_current, reason);
 }
 
-/* The running query uses types of these kinds, as typeuse.h tells them. */
+/* Record that the running query uses types of these kinds, as defined in typeuse.h. */
 void
 dogpile_depend_note_types(int types)
 {
@@ -509,7 +508,7 @@ dogpile_depend_note_types(int types)
 	dogpile_callee_note(types, false);
 }
 
-/* PL/pgSQL calls a function. */
+/* Called by callee.c for each function that PL/pgSQL calls. */
 static bool
 note_callee(int types, bool unknown)
 {
@@ -522,9 +521,9 @@ note_callee(int types, bool unknown)
 }
 
 /*
- * An error is about to be raised while the query runs.  It may be caught, as by
- * EXCEPTION in PL/pgSQL; then the value depends on what was not found or allowed, and
- * that may be anything that is yet to be made or granted.
+ * Called when an error is about to be raised while the query runs.  It may be caught, as
+ * by EXCEPTION in PL/pgSQL; then the value depends on what was not found or not allowed,
+ * which may be anything that is created or granted later.
  */
 void
 dogpile_depend_note_error(int sqlerrcode)
@@ -548,7 +547,7 @@ dogpile_depend_note_error(int sqlerrcode)
  * --------------------------------------------------------------------
  */
 
-/* Does the region want to know what its values depend on? */
+/* Does the region have depends = auto? */
 bool
 dogpile_depend_is_wanted(const DogpileRegion *region)
 {
@@ -556,10 +555,10 @@ dogpile_depend_is_wanted(const DogpileRegion *region)
 }
 
 /*
- * Begin to find out what a query depends on, before its snapshot is taken.
+ * Begin to collect what a query depends on, before its snapshot is taken.
  *
- * collection: initialised; belongs to the caller and must be ended or abandoned, but
- * not after the end of the transaction.
+ * collection: is initialized.  The caller must end or abandon it, unless the transaction
+ * ends before that.
  *
  * Errors: none.
  */
@@ -578,7 +577,7 @@ dogpile_depend_begin(DogpileCollection *collection, const DogpileRegion *region)
 	is_reader = true;
 }
 
-/* Cease to be a reader. */
+/* Stop being a reader. */
 static void
 end_read(void)
 {
@@ -590,7 +589,7 @@ end_read(void)
 	is_reader = false;
 }
 
-/* A session that is terminated passes no PG_CATCH, but aborts its transaction. */
+/* At abort: a session that is terminated runs no PG_CATCH block. */
 static void
 abandon_collections(void)
 {
@@ -611,7 +610,7 @@ const DogpileParticipant dogpile_depend_participant = {
 	.end = end_transaction
 };
 
-/* One without an outer one may be within another all the same, which is suspended. */
+/* If the outer collection is suspended, collection->outer is NULL, and this is no reader. */
 static void
 end_collection(DogpileCollection *collection)
 {
@@ -621,9 +620,10 @@ end_collection(DogpileCollection *collection)
 }
 
 /*
- * A query is about to run that is no part of the one that runs now.
+ * Stop collecting, because a query is about to run that is not part of the current one.
  *
- * Returns what dogpile_depend_resume() is to be given, also after an error.
+ * Returns the argument for dogpile_depend_resume(), which must be called even after an
+ * error.
  */
 DogpileCollection *
 dogpile_depend_suspend(void)
@@ -640,14 +640,14 @@ dogpile_depend_resume(DogpileCollection *collection)
 	dogpile_depend_current = collection;
 }
 
-/* Give up, because of an error.  Errors: none. */
+/* End a collection without a result, after an error.  Errors: none. */
 void
 dogpile_depend_abandon(DogpileCollection *collection)
 {
 	end_collection(collection);
 }
 
-/* The slots of relations, which tags may stand for (watch.c). */
+/* Add the slots of relations; row tags may take the place of their rows' slots (watch.c). */
 static void
 add_relations(DogpileCollection *collection, const DogpileTags *tags)
 {
@@ -665,8 +665,8 @@ add_relations(DogpileCollection *collection, const DogpileTags *tags)
 }
 
 /*
- * The slots of functions and types.  Which types of the first kind a function uses, is
- * not asked; and types are read, shown and compared by functions.
+ * Add the slots of functions and types.  Which types a function uses is not examined; and
+ * functions read, show and compare the values of types.
  */
 static void
 add_definitions(DogpileCollection *collection)
@@ -684,7 +684,7 @@ add_definitions(DogpileCollection *collection)
 		add_slot(collection, dogpile_object_definitions());
 }
 
-/* What a query depends on, that on which it depends does, too. */
+/* Add the dependencies of a collection to those of the query within which it ran. */
 static void
 pass_on(const DogpileCollection *collection, DogpileCollection *outer)
 {
@@ -700,7 +700,7 @@ pass_on(const DogpileCollection *collection, DogpileCollection *outer)
 	note_unknown(outer, collection->unknown);
 }
 
-/* Tell the log, now and then, why values are not stored. */
+/* Log why a value is not stored, but at most once per interval. */
 static void
 report_bypass(const DogpileCollection *collection)
 {
@@ -716,7 +716,7 @@ report_bypass(const DogpileCollection *collection)
 			 errdetail_internal("%s", collection->unknown)));
 }
 
-/* Is the value not to be stored, because it depends on what cannot be known? */
+/* Must the value not be stored, because some of its dependencies cannot be known? */
 static bool
 must_bypass(const DogpileCollection *collection)
 {
@@ -725,21 +725,21 @@ must_bypass(const DogpileCollection *collection)
 }
 
 /*
- * End it, the query having run.  What it depends on is watched from now on.
+ * End a collection after the query has run.  What it depends on is watched from now on.
  *
- * tags: those that the user has given the value, or NULL; set to all that it depends
- *		on, besides its region and key, in CurrentMemoryContext.
+ * tags: those that the user has given the value, or NULL; set to all that the value
+ *		depends on, besides its region and key, in CurrentMemoryContext.
  *
  * Returns whether the value may be stored.
  *
- * Errors: out of memory; the query that has caused this one must not depend on such
- * a value.  The collection is then to be abandoned.
+ * Errors: out of memory; the region of the outer query has nondeterministic = throw, and
+ * some dependencies cannot be known.  The collection must be abandoned then.
  * Locks: takes the version lock, if something was not watched before.
  */
 DogpileFinding
 dogpile_depend_end(DogpileCollection *collection, const DogpileTags **tags)
 {
-	/* It may have been an error that the query has caught. */
+	/* The query may have caught the error before. */
 	check_unknown(collection);
 	add_relations(collection, *tags);
 	add_definitions(collection);
@@ -759,7 +759,7 @@ dogpile_depend_end(DogpileCollection *collection, const DogpileTags **tags)
 	return collection->is_stale ? DOGPILE_FINDING_OUTDATED : DOGPILE_FINDING_STORABLE;
 }
 
-/* See all plans that are about to run, and functions.  Called once, at load. */
+/* Install the hooks for plans that are executed and functions.  Called once, at load. */
 void
 dogpile_depend_init(void)
 {

@@ -18,34 +18,34 @@
 #include "version/deps.h"
 #include "xact/participant.h"
 
-/* What a running query is found to depend on; filled in and read by depend.c. */
+/* What a running query depends on, as far as is known; filled in and read by depend.c. */
 typedef struct DogpileCollection
 {
-	struct DogpileCollection *outer;	/* whose query has caused this one to run */
+	struct DogpileCollection *outer;	/* of the query within which this one runs */
 	const DogpileRegion *region;
 	MemoryContext context;
-	List	   *relations;		/* oids, perhaps several times */
-	DogpileSlot *slots;			/* of other objects, perhaps several times */
+	List	   *relations;		/* OIDs, with duplicates */
+	DogpileSlot *slots;			/* of other objects, with duplicates */
 	int			nslots;
 	int			max_slots;
 	bool		calls_functions;	/* that are not built in? */
-	bool		has_new_plans;	/* have all plans been made anew for it? */
-	int			nplanning;		/* planners that run now, one within the other */
+	bool		has_new_plans;	/* have all plans been invalidated for it? */
+	int			nplanning;		/* nesting depth of the planner */
 	bool		is_judged;		/* is the next plan that of the query itself? */
 	int			types;			/* kinds of types that it uses; see typeuse.h */
 	bool		has_missed;		/* was something not found or not allowed? */
-	bool		is_reader;		/* has the session become a reader with it? */
-	bool		is_stale;		/* was it given what is outdated? */
+	bool		is_reader;		/* did the session become a reader for it? */
+	bool		is_stale;		/* has it used anything outdated? */
 	char	   *unknown;		/* a sentence: what else it depends on; or NULL */
-	bool		is_session;		/* that is a matter of the session, not the query */
+	bool		is_session;		/* "unknown" is about the session, not the query */
 } DogpileCollection;
 
-/* What may become of a value, by what its query was found to depend on. */
+/* Whether a value may be stored, by what its query depends on. */
 typedef enum DogpileFinding
 {
 	DOGPILE_FINDING_STORABLE,
-	DOGPILE_FINDING_OUTDATED,	/* not stored, the query was given what is outdated */
-	DOGPILE_FINDING_UNKNOWN		/* not stored, some of it cannot be known */
+	DOGPILE_FINDING_OUTDATED,	/* no: the query has used something outdated */
+	DOGPILE_FINDING_UNKNOWN		/* no: some of its dependencies cannot be known */
 } DogpileFinding;
 
 extern void dogpile_depend_init(void);
@@ -65,10 +65,10 @@ extern void dogpile_depend_note_unknown(const char *reason);
 extern void dogpile_depend_note_types(int types);
 extern void dogpile_depend_note_error(int sqlerrcode);
 
-/* That of the query that runs, or NULL; only src/depend may use it. */
+/* The collection of the query that runs, or NULL; only src/depend may use it. */
 extern PGDLLIMPORT DogpileCollection *dogpile_depend_current;
 
-/* Is it being found out what a query depends on? */
+/* Is a query running whose dependencies are being collected? */
 static inline bool
 dogpile_depend_is_collecting(void)
 {

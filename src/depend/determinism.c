@@ -3,19 +3,19 @@
  * determinism.c
  *	  What makes the result of a query depend on more than rows of tables.
  *
- * An entry that is to live until something that it was computed from changes
- * must not depend on anything whose changes go unnoticed: the time, chance,
- * the session, or a relation that is not an ordinary table.  The functions
- * here look for such a thing in a query, in a relation that it has read, and
- * in the session.  They answer with a sentence that names the first one found,
- * for the detail of a message; what follows from it is the caller's matter.
+ * An entry that remains valid until something that it was computed from changes must not
+ * depend on anything whose changes go unnoticed: the time, randomness, the session, or a
+ * relation that is not an ordinary table.  The functions here look for such dependencies
+ * in a query, in a relation that it has read, and in the session.  They return a sentence
+ * that names the first one found, for the detail of a message; the caller decides what
+ * follows from it.
  *
- * What a function says of itself (STABLE, IMMUTABLE) is believed of functions in C;
- * those that run statements have these judged, too (statement.c).  Built-in ones
- * in the table below are worse than they say.  Not looked at are
+ * The declared volatility of functions in C is trusted.  For functions that run
+ * statements, these are checked, too (statement.c).  Built-in functions in the table below
+ * are not as stable as declared.  Not checked are
  *
- *	- settings that change results unnamed, such as TimeZone or DateStyle, as
- *	  values are told apart by them (ambient.c);
+ *	- settings such as TimeZone or DateStyle, as values are told apart by them
+ *	  (ambient.c);
  *	- constraints of domains, which raise an error or change nothing.
  *
  * Copyright (c) 2026, dogpile contributors
@@ -61,13 +61,13 @@ typedef enum Source
 	SOURCE_SESSION,
 	SOURCE_CATALOGS,
 	SOURCE_SERVER,
-	/* These can be told apart by "vary". */
+	/* "vary" can name these. */
 	SOURCE_ROLE,
 	SOURCE_SESSION_USER,
 	SOURCE_SEARCH_PATH
 } Source;
 
-/* How sentences, or "vary", name them. */
+/* Their names in sentences, or in "vary". */
 static const char *const source_names[] = {
 	[SOURCE_TIME] = "time",
 	[SOURCE_TRANSACTION] = "transaction",
@@ -80,8 +80,8 @@ static const char *const source_names[] = {
 };
 
 /*
- * Built-in functions that are declared STABLE, which they are only within a
- * statement or a transaction.  Those that are volatile need no line.
+ * Built-in functions that are declared STABLE, but are stable only within a statement or
+ * a transaction.  Volatile ones need no line.
  */
 static const struct
 {
@@ -94,7 +94,7 @@ static const struct
 	{F_STATEMENT_TIMESTAMP, SOURCE_TIME},
 	{F_AGE_TIMESTAMP, SOURCE_TIME},
 	{F_AGE_TIMESTAMPTZ, SOURCE_TIME},
-	/* whether there is daylight saving time now */
+	/* these depend on whether daylight saving time is in effect now */
 	{F_TIMETZ_TIME, SOURCE_TIME},
 	{F_TIMEZONE_TEXT_TIMETZ, SOURCE_TIME},
 #ifdef F_TIMEZONE_TIMETZ
@@ -141,12 +141,12 @@ static const struct
 	{F_CURRENT_SCHEMAS, SOURCE_SEARCH_PATH}
 };
 
-/* A search through a query, which ends when there is a reason. */
+/* A search through a query, which ends when a reason is found. */
 typedef struct Search
 {
 	const DogpileVary *vary;
 	bool		inner;			/* is it a statement of a function? */
-	bool		shows_records;	/* are texts made of rows of unknown types? */
+	bool		shows_records;	/* are rows of unknown types converted to text? */
 	char	   *reason;			/* a sentence */
 } Search;
 
@@ -158,7 +158,7 @@ varies_with(const Search *search, const char *setting)
 		dogpile_ambient_has_setting(setting);
 }
 
-/* Something of this name depends on a source; is that a reason? */
+/* Set the reason if something of this name depends on a source. */
 static void
 judge_source(Search *search, const char *name, Source source)
 {
@@ -174,7 +174,7 @@ judge_source(Search *search, const char *name, Source source)
 								  name, source_name);
 }
 
-/* What a function depends on, by the table; others need no search in it. */
+/* What a function depends on, according to the table. */
 static Source
 find_source(Oid function)
 {
@@ -196,8 +196,9 @@ find_source(Oid function)
 }
 
 /*
- * Judge a conversion to or from text of what catalogs give names to.  A literal such as
- * 'x'::regclass is none: it is a constant by now, and a dependency (typeuse.c).
+ * Check a conversion to or from text of a type whose texts are names in catalogs.  A
+ * literal such as 'x'::regclass is not a conversion any more: it is a constant by now, and
+ * a dependency (typeuse.c).
  */
 static void
 judge_conversion(Search *search, Oid from, Oid to)
@@ -211,7 +212,7 @@ judge_conversion(Search *search, Oid from, Oid to)
 								  format_type_be(typid), typid == from ? "to" : "from");
 }
 
-/* Judge expressions of which texts are made, also as fields of a row. */
+/* Check expressions that are converted to text, also as fields of a row. */
 static void
 judge_texts(Search *search, List *expressions)
 {
@@ -230,7 +231,7 @@ judge_texts(Search *search, List *expressions)
 	}
 }
 
-/* Judge a call of a built-in function that may make texts of such arguments. */
+/* Check the arguments of a built-in function if it may convert them to text. */
 static void
 judge_arguments(Search *search, Oid function, List *args)
 {
@@ -238,7 +239,7 @@ judge_arguments(Search *search, Oid function, List *args)
 		judge_texts(search, args);
 }
 
-/* The arguments of an aggregate, without their names for sorting. */
+/* The expressions among the arguments of an aggregate, which are target entries. */
 static List *
 get_aggregate_arguments(const Aggref *aggregate)
 {
@@ -250,7 +251,7 @@ get_aggregate_arguments(const Aggref *aggregate)
 	return args;
 }
 
-/* Is a function one of this module's that ask the cache for what is in it? */
+/* Is it a function of this module other than dogpile_increment()? */
 static bool
 is_own_function(Oid function)
 {
@@ -274,8 +275,8 @@ is_own_function(Oid function)
 }
 
 /*
- * May a function be called within others although it is volatile, since no result
- * comes of that?  What is asked of the cache is judged when it is (call.c).
+ * May a function be called within others although it is volatile, since its result does
+ * not matter?  Calls of the cache's functions are checked when they run (call.c).
  */
 static bool
 is_harmless_inside(Oid function)
@@ -289,7 +290,7 @@ is_harmless_inside(Oid function)
 	return is_own_function(function);
 }
 
-/* Judge a function by its number; for check_functions_in_node(). */
+/* Check a function by its OID; for check_functions_in_node(). */
 static bool
 judge_function(Oid function, void *context)
 {
@@ -307,8 +308,8 @@ judge_function(Oid function, void *context)
 }
 
 /*
- * Judge the functions that an aggregate is made of.  The aggregate itself is
- * always IMMUTABLE, whatever they are.
+ * Check the functions that an aggregate consists of.  The aggregate itself is always
+ * declared IMMUTABLE.
  */
 static void
 judge_aggregate(Search *search, Oid aggregate)
@@ -317,7 +318,7 @@ judge_aggregate(Search *search, Oid aggregate)
 	Form_pg_aggregate form;
 	Oid			functions[8];
 
-	if (!HeapTupleIsValid(tuple))	/* a window function proper */
+	if (!HeapTupleIsValid(tuple))	/* a window function that is no aggregate */
 		return;
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
 	functions[0] = form->aggtransfn;
@@ -336,8 +337,8 @@ judge_aggregate(Search *search, Oid aggregate)
 }
 
 /*
- * Judge a call of current_setting(), by the setting that it asks for.  A name
- * that is not constant may be any; NULL gives NULL.
+ * Check a call of current_setting() by the setting that it reads.  A name that is not a
+ * constant may be any; for NULL the result is NULL.
  */
 static void
 judge_current_setting(Search *search, FuncExpr *call)
@@ -359,8 +360,8 @@ judge_current_setting(Search *search, FuncExpr *call)
 }
 
 /*
- * Judge a call of current_schemas(), by whether it is asked for the schemas that are
- * searched unnamed: one of the session's own is, as soon as it has one.
+ * Check a call of current_schemas() by whether it includes schemas that are searched
+ * implicitly: the session's schema of temporary objects is one, as soon as it exists.
  */
 static void
 judge_current_schemas(Search *search, FuncExpr *call)
@@ -372,7 +373,7 @@ judge_current_schemas(Search *search, FuncExpr *call)
 		judge_source(search, "Function current_schemas(true)", SOURCE_SESSION);
 }
 
-/* Judge what is written as a word, without parentheses. */
+/* Check a function that is called without parentheses, such as CURRENT_DATE. */
 static void
 judge_value_function(Search *search, SQLValueFunction *value)
 {
@@ -415,7 +416,7 @@ judge_value_function(Search *search, SQLValueFunction *value)
 	}
 }
 
-/* Does a function, called by its name, take 'now' for the time?  See statement.c. */
+/* Does an input function that is called explicitly read 'now'?  See timeword.c. */
 static bool
 reads_time(Oid function)
 {
@@ -425,7 +426,7 @@ reads_time(Oid function)
 		function == F_DOMAIN_IN || function == F_RECORD_IN;
 }
 
-/* Judge one node of a query, without what is below it. */
+/* Check one node of a query, without its children. */
 static void
 judge_node(Search *search, Node *node)
 {
@@ -486,10 +487,10 @@ judge_node(Search *search, Node *node)
 }
 
 /*
- * Walk through a query and all that is in it, until there is a reason.
+ * Walk through a query until a reason is found.
  *
- * The quals of row-level security are in the range table, which is walked as
- * well, as are views, which have become subqueries.
+ * That includes the quals of row-level security, which are in the range table, and views,
+ * which have become subqueries.
  */
 static bool
 judge_walker(Node *node, void *context)
@@ -508,7 +509,7 @@ judge_walker(Node *node, void *context)
 	return expression_tree_walker(node, judge_walker, context);
 }
 
-/* Is there a type of names among these? */
+/* Is one of these a type whose texts are names in catalogs? */
 static bool
 have_names(const List *types)
 {
@@ -521,8 +522,8 @@ have_names(const List *types)
 }
 
 /*
- * Does a query handle such names, other than as constants, on which it depends?  Looked
- * for are the nodes by which values come into an expression, or get another type.
+ * Does a query use values of such types, other than as constants, which are dependencies?
+ * The search is for nodes that bring values into an expression, or change their type.
  */
 static bool
 names_walker(Node *node, void *context)
@@ -561,8 +562,8 @@ names_walker(Node *node, void *context)
 }
 
 /*
- * Judge a query.  Which columns a row has that a subquery makes, its type does not tell;
- * so where texts are made of such rows, there must be no names in the query at all.
+ * Check a query.  The type of a row that a subquery makes does not show its columns; so if
+ * such rows are converted to text, the query must have no values of such types at all.
  */
 static void
 judge_query(Search *search, Query *query)
@@ -603,11 +604,10 @@ dogpile_determinism_calls_functions(Query *query)
 }
 
 /*
- * What does a function depend on that is called somewhere within the query?
+ * What does a function depend on that is called anywhere within the query?
  *
- * Of a function that the user has declared STABLE, this tells what it calls in turn,
- * by whatever way.  Which setting current_setting() is asked for, only the statement
- * tells that calls it.
+ * This is called for functions that other functions call in any way, too.  The setting
+ * that current_setting() reads is known only in the statement that calls it.
  *
  * Returns a sentence in CurrentMemoryContext, or NULL.
  *
@@ -625,9 +625,9 @@ dogpile_determinism_check_function(Oid function, const DogpileVary *vary)
 }
 
 /*
- * What does a statement depend on that a function runs within the query?
+ * What does a statement that a function runs within the query depend on?
  *
- * Otherwise as below.
+ * Otherwise like dogpile_determinism_check_query().
  */
 char *
 dogpile_determinism_check_inner(Query *query, const DogpileVary *vary)
@@ -642,9 +642,9 @@ dogpile_determinism_check_inner(Query *query, const DogpileVary *vary)
  * What does a query depend on besides relations?
  *
  * query: analyzed and rewritten, but not planned.
- * vary: what the values of the region are told apart by.
+ * vary: what tells the values of the region apart.
  *
- * Returns a sentence in CurrentMemoryContext, or NULL if there is nothing.
+ * Returns a sentence in CurrentMemoryContext, or NULL if it depends on nothing else.
  *
  * Errors: out of memory; a function was dropped just now.
  * Locks: no LWLock may be held.
@@ -658,11 +658,11 @@ dogpile_determinism_check_query(Query *query, const DogpileVary *vary)
 	return search.reason;
 }
 
-/* What kind of relation is it, if that means that changes go unnoticed? */
+/* Why changes of a relation of this kind go unnoticed, as the end of a sentence; or NULL. */
 static const char *
 judge_kind(Oid relid, Form_pg_class class)
 {
-	/* Views of the system as well: most tell what no table does. */
+	/* System views, too: most show the state of the server. */
 	if (relid < FirstNormalObjectId)
 		return "is a system catalog.";
 	if (class->relpersistence == RELPERSISTENCE_TEMP)
@@ -689,8 +689,8 @@ judge_kind(Oid relid, Form_pg_class class)
 
 /*
  * The name of a subscription of this database that applies prepared transactions, or
- * NULL.  An apply worker commits these without telling anybody what they change,
- * which may by triggers be more than what is replicated.
+ * NULL.  It is not noticed what an apply worker changes when it commits these, which may
+ * be more than what is replicated, by triggers.
  */
 static char *
 find_twophase_subscription(void)
@@ -716,8 +716,8 @@ find_twophase_subscription(void)
 /*
  * Is a relation one whose changes may go unnoticed?
  *
- * Returns a sentence in CurrentMemoryContext, or NULL if it is not, or if the
- * relation is gone: its end has been noticed.
+ * Returns a sentence in CurrentMemoryContext, or NULL if it is not, or if the relation was
+ * dropped, which is noticed.
  *
  * Errors: out of memory; cannot read the catalogs.
  * Locks: no LWLock may be held; the relation need not be locked.
@@ -741,11 +741,11 @@ dogpile_determinism_check_relation(Oid relid)
 }
 
 /*
- * Is the session in a state in which dependencies cannot be relied on?
+ * Is the session in a state in which dependencies are not reliable?
  *
- * On a standby, changes come with the WAL and pass no session.  With
- * row_security off, a query that policies apply to is an error in this session
- * and none in others.  See above about subscriptions.
+ * On a standby, changes are replayed from WAL and not made by sessions.  With row_security
+ * off, a query to which policies apply is an error in this session, but not in others.  For
+ * subscriptions see find_twophase_subscription().
  *
  * Returns a sentence in CurrentMemoryContext, or NULL if it is not.
  *

@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * spelling.c
- *	  Is a text the one and only that a value of a type becomes?
+ *	  Whether a text is the only one for a value of a type.
  *
- * A tag that is made of a row has the text that the column's output function
- * gives: "customer:7", never "customer:07" nor "customer:+7".  And where equal
- * values may have different texts, as 1.0 and 1.00 of type numeric, no text stands
- * for all the rows that a query finds by one of them.
+ * A row tag contains the text that the column's output function returns: "customer:7",
+ * never "customer:07" or "customer:+7".  And if equal values may have different texts, as
+ * 1.0 and 1.00 of type numeric, no text stands for all rows that a query finds by one of
+ * them.
  *
- * So a text counts here only if it is what the value that it is read as becomes,
- * and what all values do that are equal to that.  Types of which this is known
- * are listed below.  All of them are built in: functions of other types are not
- * called, and of other types nothing is known.
+ * So a text is accepted here only if the value that it is read as, and all values equal to
+ * that, are written as this text.  The types of which this is known are listed below.
+ * They are all built in; functions of other types are not called.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -32,17 +31,17 @@
 
 #include "depend/spelling.h"
 
-/* How texts of a type are judged. */
+/* Which texts of a type are accepted. */
 typedef enum Rule
 {
-	RULE_NONE,					/* no text will do */
+	RULE_NONE,					/* none */
 	RULE_INTEGER,
-	RULE_TEXT,					/* any text will do */
-	RULE_PADDED,				/* any text of that length */
-	RULE_READ					/* what comes back when it is read and written */
+	RULE_TEXT,					/* any */
+	RULE_PADDED,				/* any of that length */
+	RULE_READ					/* one that is the same after reading and writing */
 } Rule;
 
-/* Texts that are compared regardless of case, say, are none. */
+/* If the collation is not deterministic, different texts may be equal. */
 static Rule
 choose_text_rule(const FormData_pg_attribute *column, Rule rule)
 {
@@ -51,9 +50,9 @@ choose_text_rule(const FormData_pg_attribute *column, Rule rule)
 }
 
 /*
- * Find out how texts of a column are judged.
+ * Choose the rule for the texts of a column.
  *
- * type, typmod: of the column, where a domain stands for what it is over.
+ * type, typmod: of the column; for a domain, of its base type.
  */
 static Rule
 choose_rule(const FormData_pg_attribute *column, Oid type, int32 typmod)
@@ -70,11 +69,11 @@ choose_rule(const FormData_pg_attribute *column, Oid type, int32 typmod)
 		case NAMEOID:
 			return choose_text_rule(column, RULE_TEXT);
 		case BPCHAROID:
-			/* Without a length, trailing blanks are in the text, but not compared. */
+			/* Without a length, trailing blanks are in the text, but are not compared. */
 			return typmod < (int32) VARHDRSZ ? RULE_NONE :
 				choose_text_rule(column, RULE_PADDED);
 		case NUMERICOID:
-			/* Without a scale, equal numbers may be written with more or fewer zeros. */
+			/* Without a scale, equal numbers may have different numbers of zeros. */
 			return typmod < (int32) VARHDRSZ ? RULE_NONE : RULE_READ;
 		case BOOLOID:
 		case CHAROID:
@@ -94,7 +93,7 @@ choose_rule(const FormData_pg_attribute *column, Oid type, int32 typmod)
 	}
 }
 
-/* What a column's values are, a domain apart. */
+/* Find the rule for a column, and its type; for a domain, its base type. */
 static Rule
 find_rule(const FormData_pg_attribute *column, Oid *type, int32 *typmod)
 {
@@ -103,7 +102,7 @@ find_rule(const FormData_pg_attribute *column, Oid *type, int32 *typmod)
 	return choose_rule(column, *type, *typmod);
 }
 
-/* Is this an integer as one is written, and in the type's range? */
+/* Is this an integer as PostgreSQL writes it, and in the type's range? */
 static bool
 is_integer(Oid type, const char *text)
 {
@@ -130,7 +129,7 @@ is_integer(Oid type, const char *text)
 	}
 }
 
-/* Read a text as a value of a built-in type, and write that. */
+/* Is a text the same after reading it as a value of a built-in type and writing that? */
 static bool
 comes_back(Oid type, int32 typmod, char *text)
 {
@@ -147,7 +146,7 @@ comes_back(Oid type, int32 typmod, char *text)
 	return strcmp(OidOutputFunctionCall(output, value), text) == 0;
 }
 
-/* The same, where a text that cannot be read is no error. */
+/* The same, but a text that cannot be read is not an error. */
 static bool
 would_come_back(Oid type, int32 typmod, char *text)
 {
@@ -184,8 +183,8 @@ would_come_back(Oid type, int32 typmod, char *text)
 }
 
 /*
- * Could any text be the text of a value of this column?  Then it cannot be told
- * where such a text ends.
+ * Could any text be the text of a value of this column?  Then it is not known where such a
+ * text ends in a tag.
  *
  * Errors: the type was dropped just now.  Locks: no LWLock may be held, as below.
  */
@@ -201,7 +200,7 @@ dogpile_spelling_is_free(const FormData_pg_attribute *column)
 /*
  * Is this the text of a value of this column, and of all values equal to it?
  *
- * Errors: the type was dropped just now; what ends the caller's own work.
+ * Errors: the type was dropped just now; errors that are not about the text.
  */
 bool
 dogpile_spelling_is_canonical(const FormData_pg_attribute *column,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * spelling.h
- *	  Is a text the one and only that a value of a type becomes?
+ *	  Whether a text is the only one for a value of a type.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -1,28 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * statement.c
- *	  Judges the statements that run within a creator's query.
+ *	  Checks the statements that run within a creator's query.
  *
- * What a function says of itself (STABLE, IMMUTABLE) may be wrong, so its own
- * statements are looked at like the query that calls it (determinism.c): each
- * one that is planned while the query runs, by whatever language.  That includes
- * what PL/pgSQL evaluates without the executor, since plans are made of
- * it, too; depend.c has all of them made anew.
+ * The declared volatility of a function may be wrong, so its statements are checked like
+ * the query that calls it (determinism.c): each one that is planned while the query runs,
+ * in any language.  That includes expressions that PL/pgSQL evaluates without the executor,
+ * since they are planned, too; depend.c invalidates all kept plans.
  *
- * SQL functions that the planner inlines are never planned by themselves; their
- * bodies are analyzed here, as the planner will do once more.
+ * SQL functions that the planner inlines are never planned by themselves; their bodies are
+ * analyzed here, as the planner does later.
  *
- * 'now' and its like (timeword.c) are constants when a statement has been
- * analyzed.  So literals are looked at then, in the text of the statement.  A text
- * that is turned into a time only when the statement runs is looked at when that
- * happens: the planner is given a call of our own function around it.  An SQL
- * function with such a conversion is not inlined meanwhile.
+ * After a statement is analyzed, 'now' and similar words (timeword.c) have become
+ * constants.  So literals are checked at that time, in the text of the statement.  A text
+ * that becomes a time only when the statement runs is checked then: a call of
+ * dogpile_note_time() is put around it before the statement is planned.  An SQL function
+ * with such a conversion is not inlined meanwhile.
  *
- * So it is with texts that PL/pgSQL itself turns into times (target.c), when it assigns or
- * returns them.  Default values of arguments become part of a statement only in the
- * planner, so they are added before.
+ * The same is done for texts that PL/pgSQL itself converts to times (target.c) when it
+ * assigns or returns them.  The planner would add default values of arguments to a
+ * statement, so they are added before it is checked.
  *
- * Nobody looks into functions in C, and what other languages do without SQL.
+ * Functions in C, and what other languages do without SQL, are not checked.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -66,14 +65,14 @@
 #include "depend/typeuse.h"
 #include "lib/compat.h"
 
-/* The function that looks at a text that is about to be turned into a time. */
+/* The function that checks a text that is about to be converted to a time. */
 #define NOTE_TIME_NAME	"dogpile_note_time"
 
 static planner_hook_type prev_planner = NULL;
 static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
 static needs_fmgr_hook_type prev_needs_fmgr_hook = NULL;
 
-/* SQL functions that are not to be inlined while a query runs. */
+/* SQL functions that must not be inlined while a query runs. */
 #define MAX_KEPT		32
 static Oid	kept[MAX_KEPT];
 static int	nkept = 0;
@@ -116,8 +115,8 @@ literals_walker(Node *node, void *context)
 }
 
 /*
- * A statement has been analyzed.  What it has taken from views has been analyzed
- * when these were made, and has no location.
+ * The hook that is called when a statement has been analyzed.  Constants in views have no
+ * location, since views were analyzed when they were created.
  */
 static void
 post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
@@ -134,11 +133,11 @@ post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 }
 
 /* --------------------------------------------------------------------
- * Texts that become times when the statement runs
+ * Texts that are converted to times when the statement runs
  * --------------------------------------------------------------------
  */
 
-/* Does an expression turn a text into a time, or into what has times within it? */
+/* Does an expression convert a text to a time, or to a value that contains times? */
 static bool
 makes_time(Node *node)
 {
@@ -146,7 +145,7 @@ makes_time(Node *node)
 		dogpile_timeword_has_times(((CoerceViaIO *) node)->resulttype);
 }
 
-/* Is there a type with times among these? */
+/* Does any of these types contain times? */
 static bool
 have_times(const List *types)
 {
@@ -159,11 +158,11 @@ have_times(const List *types)
 }
 
 /*
- * Which argument of a function is a document in JSON that becomes a row with times?
+ * Which argument of a function is a JSON document that becomes a row with times?
  *
  * columns: types of the columns that the call lists, or NIL.
  *
- * Returns its number, or -1.
+ * Returns the number of the argument, or -1.
  */
 static int
 find_document(Node *node, const List *columns)
@@ -187,7 +186,7 @@ find_document(Node *node, const List *columns)
 	}
 }
 
-/* Does XMLTABLE make times? */
+/* Does XMLTABLE return times? */
 static bool
 reads_times(Node *node)
 {
@@ -209,7 +208,7 @@ makes_times_walker(Node *node, void *context)
 		expression_tree_walker(node, makes_times_walker, context);
 }
 
-/* Our function in this database, whatever its schema; InvalidOid: there is none. */
+/* Find dogpile_note_time() in this database, in any schema; InvalidOid if there is none. */
 static Oid
 find_note_time(void)
 {
@@ -227,7 +226,7 @@ find_note_time(void)
 	return result;
 }
 
-/* ... if it may be called; otherwise that is noted. */
+/* The same, if the user may call it; else note that the statement cannot be checked. */
 static Oid
 require_note_time(void)
 {
@@ -235,11 +234,11 @@ require_note_time(void)
 
 	if (OidIsValid(note_time) && dogpile_may_execute_compat(note_time, GetUserId()))
 		return note_time;
-	dogpile_depend_note_unknown("Text is turned into times, and function " NOTE_TIME_NAME "() may not be called.");
+	dogpile_depend_note_unknown("Text is converted to times, and function " NOTE_TIME_NAME "() may not be called.");
 	return InvalidOid;
 }
 
-/* A call of our function for an expression that becomes a value of a type. */
+/* Make a call of dogpile_note_time() for an expression that is converted to this type. */
 static Node *
 make_note_time(Oid note_time, Node *expression, Oid type)
 {
@@ -251,7 +250,7 @@ make_note_time(Oid note_time, Node *expression, Oid type)
 					 exprCollation(expression), InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
-/* Put one around a document that becomes a row with times, unless it is there. */
+/* Put a call around a document that becomes a row with times, unless there is one. */
 static void
 note_document(Oid note_time, Node *node, const List *columns)
 {
@@ -265,7 +264,7 @@ note_document(Oid note_time, Node *node, const List *columns)
 		lfirst(lc) = make_note_time(note_time, lfirst(lc), RECORDOID);
 }
 
-/* Put a call of our function around each text that becomes a time. */
+/* Put a call around each text that is converted to a time. */
 static Node *
 note_time_mutator(Node *node, void *context)
 {
@@ -290,11 +289,11 @@ note_time_mutator(Node *node, void *context)
 }
 
 /*
- * Have texts looked at that a statement turns into times.
+ * Let texts be checked that a statement converts to times.
  *
  * query: may be changed.
  *
- * Errors: such texts cannot be looked at, and the region wants to know.
+ * Errors: such texts cannot be checked, and the region has nondeterministic = throw.
  */
 static Query *
 note_texts(Query *query)
@@ -309,7 +308,7 @@ note_texts(Query *query)
 	return query;
 }
 
-/* May PL/pgSQL make a time of a value of this type by way of its text? */
+/* May PL/pgSQL convert a value of this type to a time, through its text? */
 static bool
 may_become_time(Oid type)
 {
@@ -320,9 +319,8 @@ may_become_time(Oid type)
 }
 
 /*
- * What does PL/pgSQL put a column of a query in, if that makes a time of it?
- *
- * Returns that type, or InvalidOid.
+ * The type to which PL/pgSQL converts a column of a query, if that is or contains a time;
+ * else InvalidOid.
  */
 static Oid
 find_target(const TargetEntry *entry, const char *source)
@@ -337,8 +335,8 @@ find_target(const TargetEntry *entry, const char *source)
 }
 
 /*
- * Have a column looked at by which rows are grouped.  Other columns may refer to it, so
- * it has to stay as it is, and its double is looked at.
+ * Let a column be checked by which rows are grouped.  Other columns may refer to it, so it
+ * must not change, and a copy of it is checked.
  */
 static void
 note_grouped(Query *query, TargetEntry *entry, Oid note_time, Oid type)
@@ -358,7 +356,7 @@ note_grouped(Query *query, TargetEntry *entry, Oid note_time, Oid type)
 	entry->expr = (Expr *) make_note_time(note_time, (Node *) entry->expr, type);
 }
 
-/* Have the columns of a single SELECT looked at that become times. */
+/* Let the columns of a single SELECT be checked that are converted to times. */
 static void
 note_columns(Query *query, const char *source)
 {
@@ -381,13 +379,13 @@ note_columns(Query *query, const char *source)
 }
 
 /*
- * Have texts looked at that PL/pgSQL makes times of itself (target.c); in each query that
- * UNION and its like combine, as columns of these are columns of the whole.
+ * Let texts be checked that PL/pgSQL itself converts to times (target.c); with UNION and
+ * other set operations, in each of the queries, as their columns are those of the result.
  *
- * query: is changed.
+ * query: may be changed.
  * node: NULL, or a part of the query's set operations.
  *
- * Errors: as above.
+ * Errors: as of note_texts().
  */
 static void
 note_targets(Query *query, Node *node, const char *source)
@@ -406,7 +404,10 @@ note_targets(Query *query, Node *node, const char *source)
 		note_columns(query, source);
 }
 
-/* Add the default values of one call's arguments, as the planner would; returns whether. */
+/*
+ * Add the default values of a call's arguments, as the planner would.  Returns whether there
+ * are any.
+ */
 static bool
 add_defaults(FuncExpr *call)
 {
@@ -423,9 +424,9 @@ add_defaults(FuncExpr *call)
 }
 
 /*
- * Add the default values of arguments to all calls, so that these are looked at, too.
+ * Add the default values of arguments to all calls, so that they are checked, too.
  *
- * context: set to whether there are any.
+ * context: set to true if there are any.
  */
 static bool
 defaults_walker(Node *node, void *context)
@@ -443,8 +444,8 @@ defaults_walker(Node *node, void *context)
 /*
  * dogpile_note_time(value anyelement, type oid) → anyelement
  *
- * Returns the value, a string in whatever type or a document, having looked whether
- * what it means as a value of the other type depends on the time.
+ * Returns the value, a string of any type or a document, and notes whether converting it
+ * to the other type depends on the time.
  */
 Datum
 dogpile_note_time(PG_FUNCTION_ARGS)
@@ -477,7 +478,7 @@ dogpile_note_time(PG_FUNCTION_ARGS)
 
 static bool bodies_walker(Node *node, void *context);
 
-/* Do not inline a function as long as the query runs. */
+/* Prevent a function from being inlined while the query runs. */
 static void
 keep_function(Oid function)
 {
@@ -487,7 +488,7 @@ keep_function(Oid function)
 	if (nkept < MAX_KEPT)
 		kept[nkept++] = function;
 	else
-		dogpile_depend_note_unknown("Too many SQL functions turn texts into times.");
+		dogpile_depend_note_unknown("Too many SQL functions convert texts to times.");
 }
 
 static bool
@@ -500,7 +501,7 @@ needs_fmgr_hook_for(Oid function)
 	return prev_needs_fmgr_hook && prev_needs_fmgr_hook(function);
 }
 
-/* Judge a statement, and those of the functions that would become part of it. */
+/* Check a statement, and the functions that may be inlined in it. */
 static void
 judge_inner(Query *query, List **functions)
 {
@@ -510,7 +511,7 @@ judge_inner(Query *query, List **functions)
 	(void) bodies_walker((Node *) query, functions);
 }
 
-/* The statement of an SQL function, analyzed; NULL: it is not a single one. */
+/* Analyze the statement of an SQL function; NULL if it is not a single one. */
 static Query *
 analyze_body(HeapTuple tuple, FuncExpr *call)
 {
@@ -546,7 +547,7 @@ analyze_body(HeapTuple tuple, FuncExpr *call)
 	return list_length(list) == 1 && IsA(linitial(list), Query) ? linitial(list) : NULL;
 }
 
-/* Might the planner put the body of this function in place of a call? */
+/* May the planner inline this function? */
 static bool
 is_inlinable(HeapTuple tuple)
 {
@@ -558,7 +559,7 @@ is_inlinable(HeapTuple tuple)
 		dogpile_may_execute_compat(form->oid, GetUserId());
 }
 
-/* Judge the body of a function that might be inlined. */
+/* Check the body of a function that may be inlined. */
 static void
 judge_body(FuncExpr *call, HeapTuple tuple, List **functions)
 {
@@ -577,7 +578,7 @@ judge_body(FuncExpr *call, HeapTuple tuple, List **functions)
 	MemoryContextDelete(context);
 }
 
-/* Judge what a function runs, unless that is judged when it is planned. */
+/* Check the body of a function, unless that is done when it is planned. */
 static void
 judge_call(FuncExpr *call, List **functions)
 {
@@ -606,7 +607,7 @@ bodies_walker(Node *node, void *context)
 	return expression_tree_walker(node, bodies_walker, context);
 }
 
-/* Judge a statement that is about to be planned. */
+/* Check a statement that is about to be planned. */
 static void
 judge_statement(Query *query)
 {
@@ -615,7 +616,7 @@ judge_statement(Query *query)
 
 	(void) defaults_walker((Node *) query, &has_defaults);
 
-	/* The creator's query itself has been judged, and more strictly, as it was written. */
+	/* The creator's query itself has been checked, more strictly, as it was written. */
 	if (!dogpile_depend_current->is_judged || has_defaults)
 		judge_inner(query, &functions);
 	else if (dogpile_depend_current->calls_functions)
@@ -652,7 +653,7 @@ plan_statement(Query *query, const char *source, int options, ParamListInfo para
 	return result;
 }
 
-/* See all statements that are analyzed and planned.  Called once, at load. */
+/* Install the hooks for statements that are analyzed and planned.  Called once, at load. */
 void
 dogpile_statement_init(void)
 {

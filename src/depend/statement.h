@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * statement.h
- *	  Judges the statements that run within a creator's query.
+ *	  Checks the statements that run within a creator's query.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * target.c
- *	  Whether PL/pgSQL is about to make a time of what it computes.
+ *	  Whether PL/pgSQL is about to convert what it computes to a time.
  *
- * PL/pgSQL converts a value by itself to the type of the variable that it assigns it to,
- * and to the type that its function returns.  "DECLARE t timestamptz := 'now'" is a
- * text that becomes a time in no expression that anybody analyzes.  So the statement
- * that runs tells which variables may be given values, and whoever plans what it
- * computes (statement.c) has texts looked at.
+ * PL/pgSQL itself converts a value to the type of the variable to which it assigns the
+ * value, and to the type that the function returns.  In "DECLARE t timestamptz := 'now'",
+ * no expression that is analyzed converts the text to a time.  So this file finds out
+ * from the statement that runs which variables may get values, and statement.c, when the
+ * statement's query is planned, lets texts be checked.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -26,7 +26,7 @@
 #include "depend/target.h"
 #include "depend/timeword.h"
 
-/* The type, if its values are times or have some within them. */
+/* The type, if its values are or contain times; else InvalidOid. */
 static Oid
 keep_times(Oid type)
 {
@@ -48,7 +48,7 @@ judge_column(Oid row_type, int column)
 	return keep_times(type);
 }
 
-/* A field of a record that has no row type has the type that it was given last. */
+/* For a field of a record, which has the type that was assigned last if it has no row type. */
 static Oid
 judge_field(const PLpgSQL_execstate *estate, const PLpgSQL_recfield *field)
 {
@@ -57,7 +57,7 @@ judge_field(const PLpgSQL_execstate *estate, const PLpgSQL_recfield *field)
 	return parent->rectypeid == RECORDOID ? TIMESTAMPTZOID : keep_times(parent->rectypeid);
 }
 
-/* What becomes of a column of a result that is put in this variable? */
+/* The type to which a column of a result is converted when it is assigned to a variable. */
 static Oid
 judge_variable(const PLpgSQL_execstate *estate, int number, const DogpileTargetColumn *column)
 {
@@ -86,7 +86,7 @@ judge_variable(const PLpgSQL_execstate *estate, int number, const DogpileTargetC
 	return InvalidOid;
 }
 
-/* ... in a variable of a block, by its default. */
+/* The same for the default of a variable of a block. */
 static Oid
 judge_block(const PLpgSQL_execstate *estate, const PLpgSQL_stmt_block *block,
 			const DogpileTargetColumn *column)
@@ -106,8 +106,8 @@ judge_block(const PLpgSQL_execstate *estate, const PLpgSQL_stmt_block *block,
 }
 
 /*
- * ... in arguments of a cursor, or in whatever its rows are put in later.  A cursor that
- * the function returns may be fetched from by anybody.
+ * The same for arguments of a cursor, and for its rows, which any variable may get later.
+ * A cursor that the function returns can be used anywhere.
  *
  * arguments: the expression for the arguments, or NULL.
  */
@@ -129,7 +129,7 @@ judge_cursor(const PLpgSQL_execstate *estate, int cursor, const PLpgSQL_expr *ar
 	return type;
 }
 
-/* The target of INTO or of a loop; NULL: there is none. */
+/* The same for the target of INTO or of a loop; NULL: there is none. */
 static Oid
 judge_target(const PLpgSQL_execstate *estate, const PLpgSQL_variable *target,
 			 const DogpileTargetColumn *column)
@@ -138,11 +138,12 @@ judge_target(const PLpgSQL_execstate *estate, const PLpgSQL_variable *target,
 }
 
 /*
- * Does a statement put a column of what it computes where times are?
+ * Does a statement convert a column of its query to a time?
  *
  * estate: of the function that runs it.
  *
- * Returns the type of that, or InvalidOid; RECORDOID: some of several.
+ * Returns the type that it is converted to, if values of it are or contain times; else
+ * InvalidOid.  RECORDOID: one of several types.
  *
  * Errors: a type was dropped just now.  Locks: no LWLock may be held.
  */

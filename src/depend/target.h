@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * target.h
- *	  Whether PL/pgSQL is about to make a time of what it computes.
+ *	  Whether PL/pgSQL is about to convert what it computes to a time.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -15,12 +15,12 @@
 
 #include "plpgsql.h"
 
-/* A column of what is computed. */
+/* A column of the query that is computed. */
 typedef struct DogpileTargetColumn
 {
 	const char *source;			/* text of the query, as PL/pgSQL has written it */
-	int			number;			/* from 0 */
-	bool		is_row;			/* is it a row itself? */
+	int			number;			/* of the column, from 0 */
+	bool		is_row;			/* is the column a row itself? */
 } DogpileTargetColumn;
 
 extern Oid	dogpile_target_find_time(const PLpgSQL_execstate *estate,

@@ -1,27 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * temporary.c
- *	  What is this session's alone: its temporary objects.
+ *	  Whether a query uses the session's temporary objects.
  *
- * A value that was made with the help of anything in pg_temp is for nobody else, in
- * whatever region.  And a value that others have made is not what this session's
- * query gives, if a temporary table has taken the name of one that it depends on.
+ * A value that was computed with any object in pg_temp is not stored, in any region.  And
+ * a value that other sessions have computed may differ from what this session's query
+ * returns, if a temporary table hides a table that the value depends on.
  *
- * PostgreSQL notes when a transaction opens a temporary relation, for the sake of
- * PREPARE TRANSACTION; so do queries, functions, views and row types at any depth.  But a
- * plan that is kept need not open the view that it was made of, nor does a row type
- * that is kept.  So if the session has temporary objects, and the query calls
- * functions, plans are made anew and what is kept of temporary relations is
- * forgotten, before it runs.
+ * PostgreSQL notes when a transaction opens a temporary relation, for PREPARE TRANSACTION;
+ * that includes queries of functions, views and row types at any depth.  But a kept plan
+ * need not open a view that it was made from, nor is a cached row type opened.  So if the
+ * session has temporary objects, and the query calls functions, all plans are invalidated
+ * before it runs, and so are the cached entries of temporary relations.
  *
- * Types of other kinds, functions, operators and so on are opened by nobody.  In the
- * query itself they are looked for.  What functions do with them is not to be seen; so
- * if there are any in pg_temp, which is rare, no value is stored of a query that calls
- * functions.  Nor is one when plans were made anew very often in a transaction, since
- * each time takes memory that only its end frees.
+ * Types of other kinds, functions, operators and so on are not opened.  The query itself is
+ * searched for them.  It is not noticed what functions do with them; so if there are any
+ * in pg_temp, which is rare, no value is stored of a query that calls functions.  Nor is
+ * one after plans were invalidated very often in a transaction, since each time takes
+ * memory until its end.
  *
- * None of this costs anything in a session without temporary objects, but a look at a
- * variable.
+ * In a session without temporary objects this only costs reading a variable.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -66,18 +64,18 @@
 #include "xact/definition.h"
 
 /*
- * So often in a transaction plans are made anew: what PL/pgSQL then looks up takes
- * memory to the end of the transaction.
+ * How often in a transaction plans are invalidated: what PL/pgSQL looks up again takes
+ * memory until the end of the transaction.
  */
 #define MAX_RENEWALS	100
 
-/* Has the query that is running used what nobody else has? */
+/* Has the query that is running used a temporary object? */
 static bool is_used = false;
 
-/* How often plans were made anew in this transaction. */
+/* How often plans were invalidated in this transaction. */
 static int	nrenewals = 0;
 
-/* The schema of temporary objects, or InvalidOid: the session has never made any. */
+/* The schema of temporary objects, or InvalidOid if the session has never made any. */
 static Oid
 get_schema(void)
 {
@@ -96,8 +94,8 @@ get_schema(void)
 /* What is in the schema. */
 typedef struct Contents
 {
-	List	   *relations;		/* oids, without indexes */
-	bool		has_others;		/* ... and types of other kinds, functions, ... */
+	List	   *relations;		/* OIDs, without indexes */
+	bool		has_others;		/* are there objects of other kinds? */
 } Contents;
 
 static void
@@ -150,7 +148,7 @@ is_temporary_function(Oid function, void *context)
 	return is_temporary(ProcedureRelationId, function);
 }
 
-/* A type, or that of its elements, or that which it is a domain over. */
+/* Is a type temporary, or that of its elements, or the base type of a domain? */
 static bool
 is_temporary_type(Oid typid)
 {
@@ -176,7 +174,7 @@ has_temporary_type(const List *types)
 	return false;
 }
 
-/* A constant may be the number of an object. */
+/* Is a constant the OID of a temporary object? */
 static bool
 names_temporary(const Const *constant)
 {
@@ -207,7 +205,7 @@ names_temporary(const Const *constant)
 	}
 }
 
-/* Is there anything temporary in one node of a query? */
+/* Does one node of a query use a temporary object? */
 static bool
 uses_temporary(Node *node)
 {
@@ -252,7 +250,7 @@ uses_temporary_walker(Node *node, void *context)
 		expression_tree_walker(node, uses_temporary_walker, context);
 }
 
-/* Forget what this session has kept of a relation, as if it had been changed. */
+/* Invalidate what this session has cached of a relation, as if it had been changed. */
 static void
 forget_relation(Oid relid)
 {
@@ -266,7 +264,8 @@ forget_relation(Oid relid)
 }
 
 /*
- * A query is about to run: let it be noted if it uses anything temporary.
+ * Note whether a query that is about to run uses temporary objects, as far as it shows, and
+ * make sure that PostgreSQL notes the rest.
  *
  * query: analyzed and rewritten.
  *
@@ -300,9 +299,9 @@ dogpile_temporary_check_query(Query *query)
 }
 
 /*
- * A creation begins.
+ * Called when a creation begins.
  *
- * state: for dogpile_temporary_end(), which must follow, even after an error.
+ * state: for dogpile_temporary_end(), which must be called even after an error.
  *
  * Errors: none.
  */
@@ -316,9 +315,9 @@ dogpile_temporary_begin(DogpileTemporaryState *state)
 }
 
 /*
- * A creation ends.  What it has used, that within which it ran has used, too.
+ * Called when a creation ends.  What it has used counts for the outer creation, too.
  *
- * Returns whether the value was made with the help of anything temporary.
+ * Returns whether the value was computed with any temporary object.
  *
  * Errors: none.
  */
@@ -346,7 +345,7 @@ has_object(const DogpileTags *tags, DogpileSlot slot)
 	return false;
 }
 
-/* Has a temporary relation the name of this one? */
+/* Does a temporary relation have the name of this one? */
 static bool
 hides_relation(Oid schema, Oid relid)
 {
@@ -355,7 +354,7 @@ hides_relation(Oid schema, Oid relid)
 	return name != NULL && OidIsValid(get_relname_relid(name, schema));
 }
 
-/* The kinds of types whose names the row type of a temporary relation has taken. */
+/* The kinds of the types that the row type of a temporary relation hides by its name. */
 static int
 find_hidden_types(Oid relid)
 {
@@ -379,12 +378,12 @@ find_hidden_types(Oid relid)
 
 /*
  * What the temporary objects hide, as far as it is the same for all entries.  It is
- * found anew when this session has defined anything, or anybody a type.
+ * computed again when this session has defined anything, or any session a type.
  */
 static struct
 {
 	bool		is_known;
-	uint64		count;			/* of definitions, as of then */
+	uint64		count;			/* of definitions, when it was computed */
 	bool		has_any;		/* temporary relations, or others */
 	int			types;			/* kinds of types that are hidden */
 }			hidden;
@@ -406,7 +405,7 @@ find_hidden(Oid schema)
 	if (hidden.is_known && hidden.count == count)
 		return;
 
-	/* Messages that arrive while it is found make it unknown, as an error does. */
+	/* Messages that arrive meanwhile make it unknown; so does an error. */
 	hidden.is_known = true;
 	hidden.count = count - 1;
 	find_contents(schema, &contents);
@@ -433,7 +432,7 @@ hides_types(Oid schema, const DogpileTags *tags)
 
 /*
  * Do this session's temporary objects hide what an entry depends on, so that its query
- * would give something else here?
+ * would return something else here?
  *
  * tags: of the entry, or NULL.
  *
@@ -452,7 +451,7 @@ dogpile_temporary_hides(const DogpileTags *tags)
 	return hides_types(schema, tags);
 }
 
-/* The memory that plans have taken goes with the transaction. */
+/* The end of the transaction has freed the memory that plans have taken. */
 static void
 forget_renewals(bool is_commit)
 {
@@ -463,7 +462,7 @@ const DogpileParticipant dogpile_temporary_participant = {
 	.end = forget_renewals
 };
 
-/* Be told of types that others make or drop.  Called once, at load. */
+/* Register for messages about types that are created or dropped.  Called once, at load. */
 void
 dogpile_temporary_init(void)
 {

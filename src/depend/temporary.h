@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * temporary.h
- *	  What is this session's alone: its temporary objects.
+ *	  Whether a query uses the session's temporary objects.
  *
  * Copyright (c) 2026, dogpile contributors
  *

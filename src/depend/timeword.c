@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * timeword.c
- *	  Texts that stand for the time when they are read, such as 'now'.
+ *	  Texts whose meaning depends on the time when they are read, such as 'now'.
  *
- * The input functions of dates and times take 'now', 'today', 'tomorrow' and
- * 'yesterday' for what these are at the beginning of the transaction.  So
- * does whatever reads such a type as a part of its own: arrays, ranges, rows,
- * domains.  ('epoch' and 'infinity' are always the same.)  A timetz without an
- * offset has the one that its time zone has today.
+ * The input functions of dates and times read 'now', 'today', 'tomorrow' and 'yesterday'
+ * relative to the start of the transaction.  So do the input functions of types that
+ * contain dates or times: arrays, ranges, rows, domains.  ('epoch' and 'infinity' are
+ * always the same.)  A timetz without an offset gets the offset that its time zone has
+ * today.
  *
- * A type's text may mean something else in another field of a row; that is
- * not taken apart here, and a word among the fields of such a row counts.
+ * The text of a row is not split into its fields here, so such a word counts even in a
+ * field of another type.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -81,7 +81,7 @@ dogpile_timeword_has_times(Oid type)
 	}
 }
 
-/* Find the first of the words in a text, as a word; returns which, or NULL. */
+/* Find the first of these words in a text; it must be a whole word.  Returns it, or NULL. */
 static const char *
 find_word(const char *text, const char *end)
 {
@@ -101,7 +101,7 @@ find_word(const char *text, const char *end)
 	return NULL;
 }
 
-/* Does the text of a timetz tell an offset, or a zone by its abbreviation? */
+/* Does the text of a timetz have an offset, or the name of a time zone? */
 static bool
 has_offset(const char *text, const char *end)
 {
@@ -112,7 +112,7 @@ has_offset(const char *text, const char *end)
 }
 
 /*
- * Does what a text means as a value of this type depend on the time?
+ * Does the value that a text has as a value of this type depend on the time?
  *
  * Returns a sentence in CurrentMemoryContext, or NULL.
  *
@@ -145,8 +145,8 @@ count_words(const char *text, const char *end)
 /*
  * May one of the strings in a JSON or XML document be such a text?
  *
- * It is not known which of them become times.  So prose is told from a time by the number of
- * its words, of which a time has one more at most: that of a zone, or "pm".
+ * It is not known which of them become times.  So prose is distinguished from a time by its
+ * number of words: a time has at most one more word, that of a zone, or "pm".
  *
  * Returns a sentence in CurrentMemoryContext, or NULL.
  *
@@ -171,7 +171,7 @@ dogpile_timeword_check_document(const char *text)
  * Find where a literal ends.
  *
  * quote: its first quote.
- * escapes: may a backslash stand before a quote?
+ * escapes: may a backslash precede a quote?
  */
 static const char *
 find_literal_end(const char *quote, bool escapes)
@@ -191,8 +191,8 @@ find_literal_end(const char *quote, bool escapes)
 }
 
 /*
- * Does a literal go on after its last quote?  That takes a newline before the next one;
- * what is between them is not looked at more closely.
+ * Does a literal continue after its last quote?  That requires a newline before the next
+ * quote; what else is between them is not examined.
  */
 static bool
 is_continued(const char *end)
@@ -208,12 +208,14 @@ is_continued(const char *end)
 }
 
 /*
- * The same for a literal in the text of a statement.  One with escapes is not
- * decoded; it counts as one that depends on the time.
+ * Does the value of a literal in a statement depend on the time?  A literal with escapes is
+ * not decoded, and counts as one that does.
  *
- * source: the statement.
- * location: where the literal begins, in bytes.  What begins there may also be a
- *		number, or another thing that has become a constant.
+ * source: the text of the statement.
+ * location: where the literal begins, in bytes.  There may also be a number, or another
+ *		expression that has become a constant.
+ *
+ * Returns a sentence in CurrentMemoryContext, or NULL.
  *
  * Errors: out of memory.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timeword.h
- *	  Texts that stand for the time when they are read, such as 'now'.
+ *	  Texts whose meaning depends on the time when they are read, such as 'now'.
  *
  * Copyright (c) 2026, dogpile contributors
  *

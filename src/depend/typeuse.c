@@ -3,17 +3,17 @@
  * typeuse.c
  *	  Which kinds of types a query uses.
  *
- * What a query gives depends on the types that it names, casts to, builds rows of and
- * returns: on a domain's base type and constraints, the labels of an enum, the
- * columns of a row type.  Which types of all exactly is not noted: they change so rarely
- * that it is enough to tell apart those that were made as types from the row types of
- * tables, which change with these, and both from the built-in ones, which never do.
+ * The result of a query depends on the types that it names, casts to, builds rows of and
+ * returns: on a domain's base type and constraints, the labels of an enum, the columns of
+ * a row type.  It is not noted which types exactly: they change so rarely that it is
+ * enough to distinguish types made by CREATE TYPE or CREATE DOMAIN, row types of tables,
+ * which change with these, and built-in types, which never change.
  *
- * Types also bring functions that no expression names: the checks of a domain, and
- * what sorts, compares and hashes by operator classes that are not built in.
+ * Types also call functions that no expression names: the constraints of a domain, and
+ * functions of operator classes that are not built in, which sort, compare and hash.
  *
- * What the functions of a query use is found in their own statements (statement.c), and
- * see callee.c.
+ * The types that functions of a query use are found in their own statements (statement.c),
+ * and by callee.c.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -40,8 +40,8 @@
 #include "version/object.h"
 
 /*
- * May the checks of a domain call functions that are not built in?  The type cache is not
- * asked, for it would plan them, which calls functions; see trust.c.
+ * May the constraints of a domain call functions that are not built in?  The type cache is
+ * not used, because it would plan them, which calls functions; see trust.c.
  */
 static bool
 has_calling_checks(Oid domain)
@@ -67,7 +67,7 @@ has_own_comparison(Oid typid)
 		type->eq_opr >= FirstNormalObjectId;
 }
 
-/* The kinds of the columns of a row type, which are compared with the rows. */
+/* The kinds of the columns of a row type, which are compared when rows are. */
 static int
 judge_columns(Oid typid)
 {
@@ -113,7 +113,7 @@ dogpile_typeuse_of_type(Oid typid)
 		case TYPTYPE_COMPOSITE:
 			bits |= DOGPILE_ROW_TYPES | judge_columns(typid);
 			break;
-		default:				/* ranges of whatever */
+		default:				/* ranges, whose bounds may be of any type */
 			bits |= DOGPILE_ROW_TYPES;
 			break;
 	}
@@ -122,7 +122,7 @@ dogpile_typeuse_of_type(Oid typid)
 	return bits;
 }
 
-/* ... or those of several. */
+/* The kinds that several types belong to. */
 static int
 judge_types(const List *types)
 {
@@ -135,10 +135,10 @@ judge_types(const List *types)
 }
 
 /*
- * Do the types of arguments, or of columns, stand for objects by their names?  Most of these
- * are tables, whose row types are renamed and dropped with them, and types.
+ * The kinds that arguments or columns add if their texts are names in catalogs.  Most of
+ * the objects are types, and tables, whose row types are renamed and dropped with them.
  *
- * list: expressions or, if is_typed is set, numbers of types.
+ * list: expressions or, if is_typed is set, OIDs of types.
  */
 static int
 judge_names(const List *list, bool is_typed)
@@ -157,15 +157,15 @@ judge_names(const List *list, bool is_typed)
 }
 
 /*
- * The value of a constant may be a type itself, or another object that had this name
- * when the query was analyzed.
+ * The kinds that a constant adds: its value may be the OID of a type, or of another object
+ * that had this name when the query was analyzed.
  */
 static int
 judge_constant(const Const *constant)
 {
 	int			bits = dogpile_typeuse_of_type(constant->consttype);
 
-	/* What names a row or an array has within it, is not looked at. */
+	/* The elements of a row or an array are not examined. */
 	if (!constant->constisnull && dogpile_builtin_is_named_by_catalogs(constant->consttype))
 	{
 		bits |= DOGPILE_TYPES | DOGPILE_ROW_TYPES;
@@ -178,7 +178,7 @@ judge_constant(const Const *constant)
 	return bits;
 }
 
-/* By which operators are rows sorted or grouped? */
+/* Are rows sorted or grouped by operators that are not built in? */
 static int
 judge_sorting(const SortGroupClause *clause)
 {
@@ -187,8 +187,7 @@ judge_sorting(const SortGroupClause *clause)
 }
 
 /*
- * Is it a node that has a type, and not a part of a query's structure?  Constants
- * apart.
+ * Is it a node that has a type, and not a part of a query's structure?  False for constants.
  *
  * Errors, locks: none.
  */
@@ -262,7 +261,7 @@ find_walker(Node *node, void *context)
  *
  * query: analyzed and rewritten.
  *
- * Returns as above.
+ * Returns the kinds as dogpile_typeuse_of_type() does.
  *
  * Errors: those of a catalog lookup.  Locks: no LWLock may be held.
  */

@@ -15,9 +15,9 @@
 
 #include "nodes/parsenodes.h"
 
-/* Beside the kinds of object.h: a type that brings functions that are not built in. */
+/* In addition to the kinds in object.h: a type that calls functions that are not built in. */
 #define DOGPILE_TYPE_FUNCTIONS	4
-/* ... and names of roles. */
+/* ... and a type whose texts are names of roles. */
 #define DOGPILE_ROLE_NAMES		8
 
 extern int	dogpile_typeuse_find(Query *query);

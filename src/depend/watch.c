@@ -1,30 +1,30 @@
 /*-------------------------------------------------------------------------
  *
  * watch.c
- *	  Tags made of the rows that change: invalidation by the row.
+ *	  Row tags: invalidating by tags that are made from the rows that change.
  *
- * A relation is watched if it has our trigger, which makes tags of each row
- * that is inserted, updated or deleted, as its arguments say, and invalidates
- * them at COMMIT.  The trigger is all there is: pg_dump knows it, it is gone
- * with its table, and no table of ours has to agree with it.
+ * A relation is watched if it has our trigger, which makes tags from each row that is
+ * inserted, updated or deleted, as its arguments say, and invalidates them at COMMIT.
+ * Nothing else is stored: pg_dump dumps the trigger, it is dropped with its table, and no
+ * table of ours has to agree with it.
  *
- * It is a row trigger, although one for each statement with transition tables
- * would be called less often: those do not fire for what an apply worker of
- * logical replication does, nor can a partition have one, and tables of old and
- * new rows cost more to keep than most changes of a few rows do.  It is enabled
- * ALWAYS, so that it fires under session_replication_role = replica, too.
+ * It is a row trigger, although a statement trigger with transition tables would be called
+ * less often: those do not fire for changes of an apply worker of logical replication, a
+ * partition cannot have one, and transition tables cost more than most changes of a few
+ * rows.  It is enabled ALWAYS, so that it fires under session_replication_role = replica,
+ * too.
  *
- * A *template* is a text such as "user:{user_id}": literal parts, and columns
- * in braces.  What a column becomes is the text that its type's output function
- * makes.  That must not depend on settings, or the session that changes a row
- * would invalidate another tag than the one that an entry was given.
+ * A *template* is a text such as "user:{user_id}": literal parts, and columns in braces.
+ * A column is replaced by the text that its type's output function returns.  That must
+ * not depend on settings, or the session that changes a row would invalidate another tag
+ * than the one that the entry has.
  *
- * An entry with a tag that a template could have made (spelling.c) need not depend on the
- * rows of the table itself.  That holds only for rows that the trigger has
- * seen; so it tells how many it has seen, and whoever finds at COMMIT that more
- * have changed (TRUNCATE, a disabled trigger) invalidates all that was made of
- * the table.  A trigger that cannot do its work, because its column is gone,
- * therefore warns and counts nothing, and never fails the user's statement.
+ * An entry with a tag that a template could have made (spelling.c) need not depend on all
+ * rows of the table.  That is right only for rows that the trigger has seen; so it counts
+ * them, and if at COMMIT more rows have changed (TRUNCATE, a disabled trigger), all entries
+ * that depend on the table are invalidated.  So a trigger that cannot make its tags,
+ * because the column was dropped, only warns and does not count the row; it never fails the
+ * user's statement.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -53,17 +53,17 @@
 #include "xact/change.h"
 #include "xact/xact.h"
 
-/* A stretch of a template. */
+/* A part of a template. */
 typedef struct Part
 {
 	char	   *text;			/* literal text, or the name of a column */
 	int			len;
 	AttrNumber	attnum;			/* of a column; 0: not looked up, or a literal */
 	bool		is_column;
-	FmgrInfo	output;			/* of a column, once it was looked up */
+	FmgrInfo	output;			/* of a column, after it was looked up */
 } Part;
 
-/* A template, taken apart. */
+/* A parsed template. */
 typedef struct Template
 {
 	const char *text;
@@ -79,23 +79,23 @@ typedef struct RecentTag
 	char		text[FLEXIBLE_ARRAY_MEMBER];
 } RecentTag;
 
-/* How many are remembered: a power of two. */
+/* How many are remembered; a power of two. */
 #define RECENT_TAGS		1024
 
 /*
- * What a trigger does, found out once for each statement that fires it.  The
- * relation is locked for as long, so neither it nor the trigger can change.
+ * What a trigger does, looked up once for each statement that fires it.  The relation is
+ * locked until then, so neither it nor the trigger can change.
  *
- * A statement may change many rows with the same tag.  Doing it once will do, as
- * long as nobody else has added to the transaction's log: what was stored in
- * between has to be invalidated anew.
+ * A statement may change many rows with the same tag.  It is invalidated only once, as long
+ * as nothing else was added to the transaction's log: what was stored in between must be
+ * invalidated again.
  */
 typedef struct Watcher
 {
 	Oid			trigger;
 	TupleDesc	desc;
-	MemoryContext context;		/* that of this struct */
-	bool		counts;			/* does it see all there is to see of a row? */
+	MemoryContext context;		/* in which this struct is allocated */
+	bool		counts;			/* does it make all tags of a row? */
 	RecentTag **recent;			/* by slot; NULL in the first row */
 	uint64		round;			/* tags of earlier rounds do not count */
 	DogpileLogPosition position;	/* of the log when the last row was done */
@@ -110,7 +110,7 @@ PG_FUNCTION_INFO_V1(dogpile_watch_changes);
  * --------------------------------------------------------------------
  */
 
-/* No such template: it cannot be read. */
+/* Report that a template cannot be parsed; returns NULL if that is not an error. */
 static Template *
 reject_template(const char *text, const char *detail, int elevel)
 {
@@ -121,7 +121,7 @@ reject_template(const char *text, const char *detail, int elevel)
 	return NULL;
 }
 
-/* There can be no more parts than this. */
+/* The maximum number of parts that a template can have. */
 static int
 count_parts(const char *text)
 {
@@ -157,10 +157,10 @@ append_column(Template *template, const char *name, int len)
 }
 
 /*
- * Take a template apart.  Columns are not looked up.
+ * Parse a template.  Columns are not looked up.
  *
- * Returns it in CurrentMemoryContext; it points to text.  If it cannot be read,
- * NULL after a message of that level.
+ * Returns it in CurrentMemoryContext; it points into the text.  If it cannot be parsed,
+ * raises a message of that level, and returns NULL.
  */
 static Template *
 parse_template(const char *text, int elevel)
@@ -198,10 +198,10 @@ parse_template(const char *text, int elevel)
 }
 
 /*
- * Does an output function always make the same text of a value?
+ * Does an output function always return the same text for a value?
  *
- * Some of the built-in ones that look at settings (extra_float_digits,
- * bytea_output) are called immutable all the same.
+ * Some built-in ones depend on settings (extra_float_digits, bytea_output), but are
+ * declared IMMUTABLE nevertheless.
  */
 static bool
 is_output_immutable(Oid output)
@@ -224,7 +224,7 @@ is_output_immutable(Oid output)
 	}
 }
 
-/* What a trigger says whose template has become unusable. */
+/* The hint of a trigger whose template has become unusable. */
 static int
 hint_if_warning(int elevel)
 {
@@ -249,7 +249,7 @@ find_column(Relation rel, const char *name)
 	return NULL;
 }
 
-/* Look a column up.  Returns false after a message if it cannot be used. */
+/* Look up a column.  If it cannot be used, raises a message and returns false. */
 static bool
 resolve_column(Relation rel, Part *part, int elevel)
 {
@@ -287,9 +287,10 @@ resolve_column(Relation rel, Part *part, int elevel)
 }
 
 /*
- * Take a template apart and look its columns up.
+ * Parse a template and look up its columns.
  *
- * Returns it in CurrentMemoryContext, or NULL after a message of that level.
+ * Returns it in CurrentMemoryContext; if it is not valid, raises a message of that level
+ * and returns NULL.
  */
 static Template *
 resolve_template(Relation rel, const char *text, int elevel)
@@ -304,10 +305,10 @@ resolve_template(Relation rel, const char *text, int elevel)
 }
 
 /*
- * See whether tags can be made of the rows of a relation.
+ * Check that tags can be made from the rows of a relation.
  *
- * Errors: the template cannot be read, a column does not exist or is not of a
- * type whose text is always the same.  Locks: the relation must be locked.
+ * Errors: the template cannot be parsed; a column does not exist, or is of a type whose
+ * texts depend on settings.  Locks: the relation must be locked.
  */
 void
 dogpile_watch_check_template(Relation rel, const char *text)
@@ -315,7 +316,7 @@ dogpile_watch_check_template(Relation rel, const char *text)
 	(void) resolve_template(rel, text, ERROR);
 }
 
-/* Where a literal occurs first in a tag, from some byte on; NULL: nowhere. */
+/* Find the first occurrence of a literal in a part of a tag, or NULL. */
 static const char *
 find_literal(const Part *part, const char *from, const char *end)
 {
@@ -325,7 +326,7 @@ find_literal(const Part *part, const char *from, const char *end)
 	return NULL;
 }
 
-/* Could any text be one of this column? */
+/* Could any text be the text of a value of this column? */
 static bool
 is_free(Relation rel, const Part *column)
 {
@@ -335,9 +336,9 @@ is_free(Relation rel, const Part *column)
 }
 
 /*
- * Could a column have become this text, and would it for all the rows that a query
- * finds by it?  So 'user:all' is not taken for a user's tag, nor is 'user:07'.  A
- * column that is NULL becomes an empty text.
+ * Could this be the text of a column's value, and of the values in all rows that a query
+ * finds by it?  So neither 'user:all' nor 'user:07' counts as a user's tag.  A null becomes
+ * an empty text.
  */
 static bool
 could_be(Relation rel, const Part *column, const char *text, const char *end)
@@ -351,8 +352,8 @@ could_be(Relation rel, const Part *column, const char *text, const char *end)
 /*
  * Could a template have made a tag?
  *
- * A literal is taken where it occurs first, which leaves most to those behind
- * it, but for one at the end of the template, which has to be at the end.
+ * A literal is matched where it first occurs, which leaves most to the following parts;
+ * but one at the end of the template must match at the end.
  */
 static bool
 could_make(Relation rel, const Template *template, const char *tag, size_t len)
@@ -367,7 +368,7 @@ could_make(Relation rel, const Template *template, const char *tag, size_t len)
 
 		if (part->is_column)
 		{
-			/* Where one ends and the other begins is not to be told. */
+			/* It is not known where one column ends and the next one begins. */
 			if (column != NULL && !(is_free(rel, column) && is_free(rel, part)))
 				return false;
 			column = part;
@@ -392,7 +393,7 @@ could_make(Relation rel, const Template *template, const char *tag, size_t len)
  * --------------------------------------------------------------------
  */
 
-/* The trigger that has our name, as the relation cache has it now, or NULL. */
+/* The trigger with our name, as the relation cache has it now, or NULL. */
 static const Trigger *
 find_named_trigger(Relation rel)
 {
@@ -407,10 +408,10 @@ find_named_trigger(Relation rel)
 /*
  * Find the trigger by which a relation is watched.
  *
- * Returns it as the relation cache has it, or NULL.  It must not be used any more
- * once a catalog was looked at or a lock was taken, for then the relation cache may
- * have been read anew.  Our function is known by its address, so it does not matter
- * in which schema the extension is.
+ * Returns it as the relation cache has it, or NULL.  It must not be used any more after a
+ * catalog was read or a lock was taken, because that may rebuild the relation cache's
+ * entry.  Our function is recognized by its address, so it does not matter in which schema
+ * the extension is.
  *
  * Errors: a trigger of that name calls another function, which cannot be loaded.
  * Locks: the relation must be locked.
@@ -427,12 +428,12 @@ dogpile_watch_find(Relation rel)
 	if (function.fn_addr != dogpile_watch_changes)
 		return NULL;
 
-	/* That was a look at a catalog.  A trigger of another function is another one. */
+	/* That has read a catalog, so find it again.  It may be another trigger now. */
 	trigger = find_named_trigger(rel);
 	return trigger != NULL && trigger->tgfoid == function.fn_oid ? trigger : NULL;
 }
 
-/* Could a template, if it is one, have made any of an entry's tags? */
+/* Could a template, if it is valid, have made any of an entry's tags? */
 static bool
 could_make_any(Relation rel, const char *text, const DogpileTags *tags)
 {
@@ -452,13 +453,13 @@ could_make_any(Relation rel, const char *text, const DogpileTags *tags)
 }
 
 /*
- * Need an entry not depend on the rows of a relation, because it has a tag that
- * the relation's trigger makes of them?
+ * Does a tag of an entry make it unnecessary that it depends on all rows of a relation,
+ * because the relation's trigger makes such tags?
  *
- * region: the entry's; tags: those that have a name, or NULL.
+ * region, tags: of the entry; tags are those that the user has given, or NULL.
  *
- * A trigger that does not fire for every change is none: see the head of this
- * file for what becomes of changes that it has not seen.
+ * A trigger that does not fire for every change does not count; see the head of this file
+ * for changes that it has not seen.
  *
  * Errors: out of memory.  Locks: takes and releases AccessShareLock on the
  * relation.
@@ -498,8 +499,8 @@ is_repeated(char *const *args, int i)
 }
 
 /*
- * Find out what a trigger does.  Only the one that dogpile_watch_find() finds
- * counts rows, lest one is counted twice.
+ * Look up what a trigger does.  Only the one that dogpile_watch_find() finds counts rows, so
+ * that no row is counted twice.
  */
 static Watcher *
 make_watcher(Relation rel, const Trigger *trigger)
@@ -526,7 +527,7 @@ make_watcher(Relation rel, const Trigger *trigger)
 	return watcher;
 }
 
-/* What the trigger does, as the calls before this one have left it. */
+/* Get what the trigger does, which is kept from one call to the next. */
 static Watcher *
 get_watcher(FmgrInfo *flinfo, const TriggerData *data)
 {
@@ -536,7 +537,7 @@ get_watcher(FmgrInfo *flinfo, const TriggerData *data)
 	if (watcher != NULL && watcher->trigger == data->tg_trigger->tgoid &&
 		watcher->desc == RelationGetDescr(data->tg_relation))
 	{
-		/* Most statements change one row, and need not remember anything. */
+		/* Most statements change one row, and need not remember tags. */
 		if (watcher->recent == NULL)
 			watcher->recent = MemoryContextAllocZero(watcher->context,
 													 RECENT_TAGS * sizeof(RecentTag *));
@@ -552,9 +553,9 @@ get_watcher(FmgrInfo *flinfo, const TriggerData *data)
 /*
  * Make the tag of a row.
  *
- * tag: DOGPILE_MAX_TAG_LENGTH bytes.
+ * tag: a buffer of DOGPILE_MAX_TAG_LENGTH bytes.
  *
- * Returns its length, or -1 if it is longer than any tag of an entry can be.
+ * Returns its length in bytes, or -1 if it is longer than any tag of an entry can be.
  */
 static int
 make_tag(Template *template, TupleTableSlot *row, char *tag)
@@ -611,7 +612,7 @@ is_recent(Watcher *watcher, DogpileSlot slot, const char *tag, int len)
 	return false;
 }
 
-/* Invalidate a tag at COMMIT, here and on other servers. */
+/* Invalidate a tag at COMMIT, on this server and on others. */
 static void
 invalidate_tag(Watcher *watcher, const char *tag, int len)
 {
@@ -624,7 +625,7 @@ invalidate_tag(Watcher *watcher, const char *tag, int len)
 	dogpile_xact_announce_tags(tags, true);
 }
 
-/* Invalidate what a template makes of a row as it was and as it is. */
+/* Invalidate the tags that a template makes from the old and the new row. */
 static void
 invalidate_row(Watcher *watcher, Template *template, TupleTableSlot *old,
 			   TupleTableSlot *new)
@@ -641,7 +642,7 @@ invalidate_row(Watcher *watcher, Template *template, TupleTableSlot *old,
 		invalidate_tag(watcher, new_tag, new_len);
 }
 
-/* Invalidate what all templates make of a row. */
+/* Invalidate the tags that all templates make from the old and the new row. */
 static void
 invalidate_all(Watcher *watcher, TupleTableSlot *old, TupleTableSlot *new)
 {
@@ -655,8 +656,7 @@ invalidate_all(Watcher *watcher, TupleTableSlot *old, TupleTableSlot *new)
 /*
  * dogpile_watch_changes(template, region, ...)
  *
- * The trigger function.  The memory that it takes for a row is given back by
- * the caller after each row.
+ * The trigger function.  Its caller frees the memory that it allocates for a row.
  */
 Datum
 dogpile_watch_changes(PG_FUNCTION_ARGS)
@@ -673,7 +673,7 @@ dogpile_watch_changes(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" must be called by an AFTER ROW trigger",
 						DOGPILE_WATCH_FUNCTION)));
 
-	/* Nothing is cached by a server that has not preloaded the module. */
+	/* A server that has not preloaded the module caches nothing. */
 	if (dogpile_version_table == NULL)
 		return PointerGetDatum(NULL);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * watch.h
- *	  Tags made of the rows that change: invalidation by the row.
+ *	  Row tags: invalidating by tags that are made from the rows that change.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -18,8 +18,8 @@
 #include "utils/rel.h"
 
 /*
- * The trigger of a relation that is watched, and its function.  Its arguments
- * are pairs: a template of tags, and the region it is for, or "" for all.
+ * The trigger of a watched relation, and its function.  The arguments are pairs: a
+ * template of tags, and the region that it is for, or "" for all.
  */
 #define DOGPILE_WATCH_TRIGGER	"dogpile_watch"
 #define DOGPILE_WATCH_FUNCTION	"dogpile_watch_changes"

@@ -267,7 +267,7 @@ catch_up('s2');
 is_refused(
 	$subscriber,
 	$sum_two,
-	qr/ERROR:  0A000: .*cannot tell here on what values of cache region .* depend\nDETAIL:  .*"s2" has two_phase/,
+	qr/ERROR:  0A000: .*cannot determine here what values of cache region .* depend on\nDETAIL:  .*"s2" has two_phase/,
 	'two_phase');
 is_computed($subscriber, $sum_two, 0, 'two_phase, bypass', region => 'bypassed')
   foreach (1, 2);
@@ -712,7 +712,7 @@ $standby->start;
 $node->wait_for_catchup($standby);
 is_refused(
 	$standby, $sum_two,
-	qr/ERROR:  0A000: .*cannot tell here on what values of cache region .* depend\nDETAIL:  .*(standby|recovery)/,
+	qr/ERROR:  0A000: .*cannot determine here what values of cache region .* depend on\nDETAIL:  .*(standby|recovery)/,
 	'standby');
 is_computed($standby, $sum_two, 0, 'standby, bypass', region => 'bypassed')
   foreach (1, 2);
