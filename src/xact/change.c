@@ -20,12 +20,9 @@
  * Before the end of the transaction the same counts and locks tell what its own
  * queries see differently from all others.
  *
- * At the end:
- *
- *		PRE_COMMIT	the slots of what was changed are collected and marked
- *		COMMIT		those that are watched are bumped, and the marks taken away; if
- *					there are messages, only after these have been sent
- *		ABORT		the marks are taken away
+ * At PRE_COMMIT, the slots of what was changed are marked (invalidate.c), and commit.c
+ * lets that take effect.  Other modules may write later than that, in callbacks of their
+ * own; the rows that they change are counted as well, so counts are looked at once more.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -45,18 +42,11 @@
 #include "utils/pgstat_internal.h"
 
 #include "lib/compat.h"
-#include "lib/stop.h"
+#include "lib/lwlock_check.h"
 #include "version/object.h"
 #include "xact/catalog.h"
 #include "xact/change.h"
-
-/* Slots in memory that grows; kept from one transaction to the next. */
-typedef struct SlotList
-{
-	DogpileSlot *slots;
-	int			count;
-	int			max;
-} SlotList;
+#include "xact/invalidate.h"
 
 /* How many changes of a relation were turned into tags; see watch.c. */
 typedef struct SeenRows
@@ -70,12 +60,9 @@ typedef struct SeenRows
 /* Told of a relation that was changed, apart from its rows or not. */
 typedef void (*RelationCallback) (Oid relid, bool whole, void *arg);
 
-/* What is about to be invalidated, of which the first are marked. */
-static SlotList changed = {NULL, 0, 0};
-static int	nmarked = 0;
-static bool is_prepared = false;	/* has PRE_COMMIT been here? */
-static bool sends_messages = false; /* after COMMIT has been here */
-static bool must_commit = false;	/* even if this transaction aborts */
+/* Has the transaction perhaps changed rows, and when does that take effect? */
+static bool may_have_changed = false;	/* from PRE_COMMIT on */
+static DogpileMoment moment = DOGPILE_AT_COMMIT;
 
 /* The innermost subtransaction first; in TopTransactionContext. */
 static SeenRows *seen_rows = NULL;
@@ -324,125 +311,77 @@ dogpile_change_affects(const DogpileDeps *deps)
  * --------------------------------------------------------------------
  */
 
-/*
- * Note that a slot is to be invalidated at COMMIT.
- *
- * Errors: out of memory.
- */
-void
-dogpile_change_add(DogpileSlot slot)
-{
-	if (changed.count == changed.max)
-	{
-		int			max = Max(64, 2 * changed.max);
-
-		/* It stays, because a commit may have many and must not fail. */
-		changed.slots = changed.slots == NULL ?
-			MemoryContextAlloc(TopMemoryContext, max * sizeof(DogpileSlot)) :
-			repalloc_huge(changed.slots, max * sizeof(DogpileSlot));
-		changed.max = max;
-	}
-	changed.slots[changed.count++] = slot;
-}
-
 static void
 add_relation(Oid relid, bool whole, void *arg)
 {
-	dogpile_change_add(dogpile_object_rows(relid));
+	dogpile_invalidate_add(dogpile_object_rows(relid), true, moment);
 	if (whole)
-		dogpile_change_add(dogpile_object_relation(relid));
+		dogpile_invalidate_add(dogpile_object_relation(relid), true, moment);
+}
+
+static void
+add_definition(DogpileSlot slot)
+{
+	dogpile_invalidate_add(slot, true, DOGPILE_WHEN_TOLD);
 }
 
 /*
  * PRE_COMMIT: find out what the transaction has changed, and mark that.
  *
- * Errors: out of memory.
+ * If it has changed catalogs, all takes effect when others have been told; until then
+ * they read catalogs as they are now or as they were, whatever their snapshot.
+ *
+ * Errors: out of memory; those of looking at catalogs.
  */
 void
-dogpile_change_prepare(void)
+dogpile_change_mark(void)
 {
 	if (!has_xid())
 		return;
-	is_prepared = true;
+	may_have_changed = true;
+	if (dogpile_catalog_collect(add_definition))
+		moment = DOGPILE_WHEN_TOLD;
 	tell_changed(add_relation, NULL);
-	sends_messages = dogpile_catalog_collect(dogpile_change_add);
-
-	/* Catalogs are read as they are now, whatever a query's snapshot. */
-	dogpile_change_mark(sends_messages ? InvalidTransactionId :
-						GetTopTransactionIdIfAny());
+	dogpile_invalidate_make_unique();
+	dogpile_invalidate_mark(moment == DOGPILE_WHEN_TOLD ? InvalidTransactionId :
+							GetTopTransactionIdIfAny());
 }
 
 /*
- * Mark what was noted, each slot once.
- *
- * xid: of the transaction with whose commit the changes will be visible.
+ * COMMIT: has the transaction perhaps changed any rows?  Another module may have begun
+ * to write after our PRE_COMMIT.
  *
  * Errors: none.
  */
-void
-dogpile_change_mark(TransactionId xid)
-{
-	Assert(nmarked == 0);
-	changed.count = dogpile_version_make_unique(changed.slots, changed.count);
-	for (; nmarked < changed.count; nmarked++)
-		dogpile_version_mark(changed.slots[nmarked], xid);
-}
-
-/* Has this transaction marked anything that it has changed? */
 bool
-dogpile_change_is_marked(void)
+dogpile_change_see_commit(void)
 {
-	return nmarked > 0;
+	may_have_changed = may_have_changed || has_xid();
+	return may_have_changed;
 }
 
-/* Does anybody want to know of changes of this slot?  See version.c. */
+/* Do changes of rows, and any later than our PRE_COMMIT, take effect at this moment? */
 static bool
-is_wanted(DogpileSlot slot, bool has_readers)
+is_moment(DogpileMoment when)
 {
-	return has_readers || dogpile_version_is_watched(slot);
+	return may_have_changed && moment == when;
 }
 
-/* When changes take effect. */
-typedef struct Tick
+/*
+ * Has another module changed, since PRE_COMMIT, what an entry depends on?
+ *
+ * Errors: none.  Called at COMMIT.
+ */
+bool
+dogpile_change_affects_late(const DogpileDeps *deps)
 {
-	DogpileClock at;
-	uint64		next_xid;
-	bool		has_readers;
-} Tick;
+	Search		search = {.deps = deps,.found = false};
 
-static void
-bump_locked(const Tick *tick, DogpileSlot slot)
-{
-	if (is_wanted(slot, tick->has_readers))
-		dogpile_version_bump(slot, true, tick->at, tick->next_xid);
+	if (deps->tags != NULL && deps->tags->nobjects > 0 && may_have_changed)
+		tell_counted(search_relation, &search);
+	return search.found;
 }
 
-static void
-bump_relation_locked(Oid relid, bool whole, void *arg)
-{
-	bump_locked(arg, dogpile_object_rows(relid));
-	if (whole)
-		bump_locked(arg, dogpile_object_relation(relid));
-}
-
-/* Bump what was noted, and what another module has changed since PRE_COMMIT. */
-static void
-enter_changes(bool has_readers)
-{
-	Tick		tick = {
-		.next_xid = U64FromFullTransactionId(ReadNextFullTransactionId()),
-		.has_readers = has_readers
-	};
-
-	tick.at = dogpile_version_begin_tick();
-	for (int i = 0; i < changed.count; i++)
-		bump_locked(&tick, changed.slots[i]);
-	if (is_prepared)
-		tell_counted(bump_relation_locked, &tick);
-	dogpile_version_end_tick();
-}
-
-/* Note a relation of which somebody wants to know. */
 static void
 check_wanted(Oid relid, bool whole, void *arg)
 {
@@ -452,106 +391,59 @@ check_wanted(Oid relid, bool whole, void *arg)
 		(whole && dogpile_version_is_watched(dogpile_object_relation(relid)));
 }
 
-/* Take the marks away. */
-static void
-unmark(void)
-{
-	for (int i = 0; i < nmarked; i++)
-		dogpile_version_unmark(changed.slots[i]);
-	nmarked = 0;
-	changed.count = 0;
-	is_prepared = false;
-	sends_messages = false;
-	must_commit = false;
-	seen_rows = NULL;
-}
-
-/* Let the changes take effect, which are visible now. */
-static void
-finish(void)
-{
-	bool		wanted = false;
-	bool		has_readers;
-
-	if (sends_messages)
-		dogpile_stop(DOGPILE_STOP_TOLD);
-
-	/* The order of these two, and of both after visibility, is essential. */
-	pg_memory_barrier();
-	has_readers = dogpile_version_has_readers();
-	for (int i = 0; i < changed.count && !wanted; i++)
-		wanted = is_wanted(changed.slots[i], has_readers);
-	if (is_prepared && !wanted)
-		tell_counted(check_wanted, &wanted);
-	if (wanted)
-		enter_changes(has_readers);
-	if (changed.count > 0)
-		dogpile_stop(DOGPILE_STOP_TICKED);
-	unmark();
-}
-
 /*
- * COMMIT: the changes are visible now; let nobody be given what was computed
- * without them.
- *
- * Not everybody knows yet of changes of catalogs.  As long as it takes to tell them,
- * the marks stay; see dogpile_change_told().
- *
- * Errors: none.  Locks: takes the version lock, if anything was changed on which
- * an entry depends.
- */
-void
-dogpile_change_commit(void)
-{
-	/* Another module may have begun to write after our PRE_COMMIT. */
-	is_prepared = is_prepared || has_xid();
-	if ((changed.count > 0 || is_prepared) && !sends_messages)
-		finish();
-}
-
-/*
- * The messages have been sent: let the changes take effect that have waited for that.
- *
- * Errors, locks: as above.
- */
-void
-dogpile_change_told(void)
-{
-	if (sends_messages)
-		finish();
-}
-
-/*
- * ABORT: nothing was changed; unless it is another transaction that we have
- * committed, or were about to, when this one has failed.
+ * Has another module changed, since PRE_COMMIT, a relation on which entries depend?
+ * Those that were changed before are looked at once more.
  *
  * Errors: none.
  */
-void
-dogpile_change_abort(void)
+bool
+dogpile_change_is_wanted(DogpileMoment when)
 {
-	is_prepared = false;
-	if (must_commit)
-		finish();
-	unmark();
+	bool		wanted = false;
+
+	if (is_moment(when))
+		tell_counted(check_wanted, &wanted);
+	return wanted;
 }
 
-/*
- * Another, prepared, transaction is about to be committed.  What was noted and
- * marked is invalidated from now on even if this transaction aborts.
- */
-void
-dogpile_change_set_foreign(void)
+static void
+bump_relation_locked(Oid relid, bool whole, void *arg)
 {
-	must_commit = true;
+	dogpile_invalidate_bump_locked(arg, dogpile_object_rows(relid), true);
+	if (whole)
+		dogpile_invalidate_bump_locked(arg, dogpile_object_relation(relid), true);
+}
+
+/* Bump the slots of those.  Errors: none.  Locks: the version lock is held. */
+void
+dogpile_change_bump_locked(const DogpileTick *tick, DogpileMoment when)
+{
+	DogpileAssertHeld(dogpile_version_lock, LW_EXCLUSIVE);
+	if (is_moment(when))
+		tell_counted(bump_relation_locked, unconstify(DogpileTick *, tick));
+}
+
+/* Does anything take effect only when others have been told?  Errors: none. */
+bool
+dogpile_change_is_to_be_told(void)
+{
+	return moment == DOGPILE_WHEN_TOLD;
+}
+
+/* All that was changed has taken effect, or was rolled back.  Errors: none. */
+void
+dogpile_change_forget(void)
+{
+	may_have_changed = false;
+	moment = DOGPILE_AT_COMMIT;
+	seen_rows = NULL;
 }
 
 /* The transaction is over; what it has noted is forgotten. */
 static void
 forget_transaction(bool is_commit)
 {
-	if (!sends_messages)
-		seen_rows = NULL;
 	is_uncounted = false;
 	dogpile_version_forget_snapshot();
 }

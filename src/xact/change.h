@@ -16,20 +16,20 @@
 #include "storage/lock.h"
 
 #include "xact/catalog.h"
+#include "xact/invalidate.h"
 
 extern void dogpile_change_note_statement(DogpileStatement kind);
 extern void dogpile_change_count_seen(Oid relid);
 extern bool dogpile_change_affects(const DogpileDeps *deps);
 
 extern bool dogpile_change_is_allowed_by(const LockInstanceData *lock);
-extern void dogpile_change_add(DogpileSlot slot);
-extern void dogpile_change_prepare(void);
-extern void dogpile_change_mark(TransactionId xid);
-extern bool dogpile_change_is_marked(void);
-extern void dogpile_change_set_foreign(void);
-extern void dogpile_change_commit(void);
-extern void dogpile_change_abort(void);
-extern void dogpile_change_told(void);
+extern void dogpile_change_mark(void);
+extern bool dogpile_change_see_commit(void);
+extern bool dogpile_change_affects_late(const DogpileDeps *deps);
+extern bool dogpile_change_is_wanted(DogpileMoment when);
+extern void dogpile_change_bump_locked(const DogpileTick *tick, DogpileMoment when);
+extern bool dogpile_change_is_to_be_told(void);
+extern void dogpile_change_forget(void);
 
 extern PGDLLIMPORT const DogpileParticipant dogpile_change_participant;
 

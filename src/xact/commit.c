@@ -33,15 +33,17 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "lib/lwlock_check.h"
 #include "lib/stop.h"
 #include "stats/stats.h"
 #include "store/age.h"
 #include "store/oversize.h"
 #include "xact/change.h"
 #include "xact/commit.h"
+#include "xact/invalidate.h"
 #include "xact/xact.h"
 
-/* Invalidations that are entered while the version lock is held, if that will do. */
+/* Invalidations that are looked at while the version lock is held, if that will do. */
 #define ENTERED_LOCKED		1024
 
 /* The first tick under which our invalidations were entered, from COMMIT on. */
@@ -137,6 +139,7 @@ prepare_entries(void)
 static bool
 is_current_locked(DogpilePendingEntry *pending)
 {
+	DogpileAssertHeld(dogpile_version_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < pending->deps.count; i++)
 	{
 		DogpileSlot slot = dogpile_deps_slot(&pending->deps, i);
@@ -169,9 +172,10 @@ check_entries_locked(DogpileClock tick)
 	DogpilePendingEntry *pending;
 	dlist_node *next = NULL;
 
+	DogpileAssertHeld(dogpile_version_lock, LW_EXCLUSIVE);
 	while ((pending = next_entry(&next)) != NULL)
 	{
-		pending->refused = !is_current_locked(pending);
+		pending->refused = pending->refused || !is_current_locked(pending);
 		if (dogpile_xact_get_invalidation(&pending->deps, pending->position)
 			== DOGPILE_NOT_INVALIDATED)
 			pending->entry.as_of = tick;
@@ -204,44 +208,22 @@ is_used_by_others(const DogpilePendingEntry *pending)
 		pending->entry.tags != NULL && pending->entry.tags->automatic;
 }
 
-/*
- * Enter some of our invalidations.
- *
- * from: the first change to look at; set to that at which to go on, or to NULL.
- */
-static void
-enter_some_locked(dlist_node **from, int max, DogpileClock tick, uint64 next_xid)
-{
-	dlist_node *node = *from;
-
-	for (; node != &dogpile_xact_log.head && max > 0; node = node->next)
-	{
-		DogpileChange *change = dlist_container(DogpileChange, node, node);
-
-		if (change->kind != DOGPILE_CHANGE_INVALIDATE)
-			continue;
-		dogpile_version_bump(change->u.invalidate.slot, change->u.invalidate.hard,
-							 tick, next_xid);
-		max--;
-	}
-	*from = node == &dogpile_xact_log.head ? NULL : node;
-}
-
 /* Enter what follows from the entries. */
 static void
-enter_sets_locked(DogpileClock tick, uint64 next_xid)
+enter_sets_locked(const DogpileTick *tick)
 {
 	DogpilePendingEntry *pending;
 	dlist_node *next = NULL;
 
+	DogpileAssertHeld(dogpile_version_lock, LW_EXCLUSIVE);
 	while ((pending = next_entry(&next)) != NULL)
 		if (is_lost_set(pending) || is_used_by_others(pending))
 			dogpile_version_bump(dogpile_version_key_slot(pending->key->hash), true,
-								 tick, next_xid);
+								 tick->at, tick->next_xid);
 }
 
 /*
- * Enter our invalidations and check the entries.
+ * Enter the invalidations whose moment has come, and check the entries.
  *
  * Where there are no entries, the lock is released now and then, with a tick for each
  * part.  Nobody relies on their being entered together: the slots are marked, so
@@ -252,24 +234,54 @@ enter_sets_locked(DogpileClock tick, uint64 next_xid)
  * Returns the first tick.
  */
 static DogpileClock
-enter_all(void)
+enter_all(DogpileMoment when, bool has_readers, bool has_entries)
 {
-	uint64		next_xid = U64FromFullTransactionId(ReadNextFullTransactionId());
-	int			max = dogpile_xact_nstores > 0 ? dogpile_xact_npending : ENTERED_LOCKED;
-	dlist_node *next = dlist_head_node(&dogpile_xact_log);
+	int			max = has_entries ? INT_MAX : ENTERED_LOCKED;
+	int			next = 0;
 	DogpileClock first = 0;
+	DogpileTick tick = {
+		.next_xid = U64FromFullTransactionId(ReadNextFullTransactionId()),
+		.has_readers = has_readers
+	};
 
-	while (next != NULL)
+	do
 	{
-		DogpileClock tick = dogpile_version_begin_tick();
-
+		tick.at = dogpile_version_begin_tick();
 		if (first == 0)
-			first = tick;
-		check_entries_locked(tick);
-		enter_some_locked(&next, max, tick, next_xid);
-		enter_sets_locked(tick, next_xid);
+			first = tick.at;
+		if (has_entries)
+			check_entries_locked(tick.at);
+		next = dogpile_invalidate_bump_some_locked(&tick, when, next, max);
+		if (has_entries)
+			enter_sets_locked(&tick);
+		if (next < 0)
+			dogpile_change_bump_locked(&tick, when);
 		dogpile_version_end_tick();
-	}
+	} while (next >= 0);
+	return first;
+}
+
+/*
+ * Let everything take effect in this server whose moment has come.
+ *
+ * Returns the first tick, or 0 if there is none, because nothing was invalidated on
+ * which anything may depend.
+ */
+static DogpileClock
+take_effect(DogpileMoment when, bool has_entries)
+{
+	DogpileClock first = 0;
+	bool		has_readers;
+
+	/* The order of these two, and of both after visibility, is essential. */
+	pg_memory_barrier();
+	has_readers = dogpile_version_has_readers();
+	if (has_entries || dogpile_invalidate_is_wanted(when, has_readers) ||
+		dogpile_change_is_wanted(when))
+		first = enter_all(when, has_readers, has_entries);
+	if (dogpile_invalidate_is_pending(when))
+		dogpile_stop(DOGPILE_STOP_TICKED);
+	dogpile_invalidate_unmark(when);
 	return first;
 }
 
@@ -331,40 +343,33 @@ finish_entry(DogpilePendingEntry *pending)
 		invalidate_copies(pending);
 }
 
-/* PRE_COMMIT: mark what is about to be invalidated; see version.c. */
+/* PRE_COMMIT: mark what the user has invalidated; see version.c. */
 static void
 mark_invalidations(void)
 {
-	TransactionId xid = GetTopTransactionIdIfAny();
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &dogpile_xact_log)
 	{
 		DogpileChange *change = dlist_container(DogpileChange, node, iter.cur);
 
-		if (change->kind != DOGPILE_CHANGE_INVALIDATE)
-			continue;
 		CHECK_FOR_INTERRUPTS();
-		dogpile_version_mark(change->u.invalidate.slot, xid);
-		change->u.invalidate.is_marked = true;
+		if (change->kind == DOGPILE_CHANGE_INVALIDATE)
+			dogpile_invalidate_add(change->u.invalidate.slot, change->u.invalidate.hard,
+								   DOGPILE_AT_COMMIT);
 	}
+	dogpile_invalidate_mark(GetTopTransactionIdIfAny());
 }
 
-/* COMMIT, after the tick, or ABORT: take the marks away. */
+/* COMMIT: refuse entries of which another module has changed something lately. */
 static void
-unmark_invalidations(void)
+refuse_affected(void)
 {
-	dlist_iter	iter;
+	DogpilePendingEntry *pending;
+	dlist_node *next = NULL;
 
-	dlist_foreach(iter, &dogpile_xact_log)
-	{
-		DogpileChange *change = dlist_container(DogpileChange, node, iter.cur);
-
-		if (change->kind != DOGPILE_CHANGE_INVALIDATE || !change->u.invalidate.is_marked)
-			continue;
-		dogpile_version_unmark(change->u.invalidate.slot);
-		change->u.invalidate.is_marked = false;
-	}
+	while ((pending = next_entry(&next)) != NULL)
+		pending->refused = dogpile_change_affects_late(&pending->deps);
 }
 
 /* COMMIT: free the memory of what was invalidated before our tick. */
@@ -402,7 +407,7 @@ abandon_entries(void)
 static bool
 changes_anything(void)
 {
-	return dogpile_xact_npending > 0 || dogpile_change_is_marked();
+	return dogpile_xact_npending > 0 || dogpile_invalidate_has_any();
 }
 
 /* --------------------------------------------------------------------
@@ -415,29 +420,55 @@ static void
 mark_versions(void)
 {
 	mark_invalidations();
-	dogpile_change_prepare();
+	dogpile_change_mark();
 }
 
-/* COMMIT: let the invalidations take effect in this server. */
+/* COMMIT: let the invalidations take effect for which nobody has to be told first. */
 static void
 enter_versions(void)
 {
+	if (!dogpile_change_see_commit() && !changes_anything())
+		return;
+	refuse_affected();
+	entered_at = take_effect(DOGPILE_AT_COMMIT, dogpile_xact_nstores > 0);
 	if (dogpile_xact_npending > 0)
-	{
-		entered_at = enter_all();
-		dogpile_stop(DOGPILE_STOP_TICKED);
-		unmark_invalidations();
 		dogpile_stop(DOGPILE_STOP_UNMARKED);
-	}
-	dogpile_change_commit();
 }
 
-/* ABORT: take the marks away. */
+/* Others have been told: let the rest take effect. */
+static void
+enter_told_versions(void)
+{
+	if (!dogpile_change_is_to_be_told())
+		return;
+	dogpile_stop(DOGPILE_STOP_TOLD);
+	(void) take_effect(DOGPILE_WHEN_TOLD, false);
+	dogpile_change_forget();
+	dogpile_invalidate_forget();
+}
+
+/*
+ * ABORT: nothing was changed, unless it is by another transaction that this one has
+ * committed, or was about to when it failed.
+ */
 static void
 unmark_versions(void)
 {
-	unmark_invalidations();
-	dogpile_change_abort();
+	dogpile_change_forget();
+	dogpile_invalidate_abort();
+	if (dogpile_invalidate_has_any())
+		(void) take_effect(DOGPILE_AT_COMMIT, false);
+}
+
+/* Forget what has taken effect, unless some has yet to do so. */
+static void
+forget_versions(bool is_commit)
+{
+	entered_at = 0;
+	if (dogpile_change_is_to_be_told())
+		return;
+	dogpile_change_forget();
+	dogpile_invalidate_forget();
 }
 
 /* COMMIT: let the entries take effect. */
@@ -471,7 +502,8 @@ const DogpileParticipant dogpile_commit_versions = {
 	.pre_commit = mark_versions,
 	.commit = enter_versions,
 	.abort = unmark_versions,
-	.told = dogpile_change_told
+	.told = enter_told_versions,
+	.end = forget_versions
 };
 
 const DogpileParticipant dogpile_commit_entries = {

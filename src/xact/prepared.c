@@ -44,6 +44,7 @@
 #include "version/object.h"
 #include "xact/catalog.h"
 #include "xact/change.h"
+#include "xact/invalidate.h"
 #include "xact/prepared.h"
 
 /* The fourth field of the lock that says "has changed catalogs"; see lock.c. */
@@ -160,6 +161,13 @@ marks_catalogs(const LockInstanceData *lock)
 		lock->locktag.locktag_field4 == CATALOGS_LOCK_CLASS;
 }
 
+/* When the statement ends, others have been told of the transaction's changes. */
+static void
+add_slot(DogpileSlot slot)
+{
+	dogpile_invalidate_add(slot, true, DOGPILE_AT_COMMIT);
+}
+
 /*
  * Note what the transaction may have changed.
  *
@@ -189,13 +197,13 @@ note_locks(const char *gid)
 			continue;
 		if (dogpile_change_is_allowed_by(lock))
 		{
-			dogpile_change_add(dogpile_object_rows(lock->locktag.locktag_field2));
-			dogpile_change_add(dogpile_object_relation(lock->locktag.locktag_field2));
+			add_slot(dogpile_object_rows(lock->locktag.locktag_field2));
+			add_slot(dogpile_object_relation(lock->locktag.locktag_field2));
 		}
 		else if (marks_catalogs(lock))
 		{
-			dogpile_change_add(dogpile_object_database());
-			dogpile_change_add(dogpile_object_cluster());
+			add_slot(dogpile_object_database());
+			add_slot(dogpile_object_cluster());
 			xid = InvalidTransactionId;
 		}
 	}
@@ -223,8 +231,9 @@ begin_commit(const char *gid)
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
-	dogpile_change_mark(xid);
-	dogpile_change_set_foreign();
+	dogpile_invalidate_make_unique();
+	dogpile_invalidate_mark(xid);
+	dogpile_invalidate_keep_on_abort();
 }
 
 /* Is this VACUUM FULL, which moves rows?  A query may tell where they are. */

@@ -69,7 +69,6 @@ typedef struct DogpileChange
 		{
 			DogpileSlot slot;
 			bool		hard;
-			bool		is_marked;	/* from PRE_COMMIT on */
 		}			invalidate;
 		struct
 		{

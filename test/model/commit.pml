@@ -18,16 +18,16 @@
  *	begin_tick, end_tick	version.c: dogpile_version_begin_tick(), ..._end_tick()
  *	bump					version.c: dogpile_version_bump()
  *	watch					version.c: dogpile_version_watch()
- *	finish					change.c: finish(), enter_changes(); commit.c: enter_all()
+ *	finish					commit.c: take_effect(), enter_all()
  *	look_up					lookup.c: find_in_store(), judge(), judge_versions()
  *	is_marked_for			version.c: dogpile_version_is_marked_for()
  *	all_visible				version.c: dogpile_version_all_visible()
  *	begin_query, end_query	attempt.c: run_creator(); depend.c: dogpile_depend_begin(),
  *							dogpile_depend_end()
  *	publish					attempt.c: publish_now(); store_memory.c: memory_publish()
- *	Writer					change.c: dogpile_change_prepare(), ..._commit(), ..._abort();
- *							with CATALOGS: dogpile_change_told(); with errors after the
- *							commit: prepared.c
+ *	Writer					change.c: dogpile_change_mark(); commit.c: enter_versions(),
+ *							unmark_versions(); with CATALOGS: enter_told_versions();
+ *							with errors after the commit: prepared.c
  *	Session					creation.c, READ COMMITTED
  *	OldSession				the same under REPEATABLE READ; version.c:
  *							dogpile_version_note_snapshot()
