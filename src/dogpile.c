@@ -56,6 +56,7 @@
 #include "xact/definition.h"
 #include "xact/participant.h"
 #include "xact/prepared.h"
+#include "xact/utility.h"
 #include "xact/xact.h"
 
 PG_MODULE_MAGIC;
@@ -259,7 +260,7 @@ _PG_init(void)
 	dogpile_database_init();
 	dogpile_temporary_init();
 	dogpile_catalog_init();
-	dogpile_prepared_init();
+	dogpile_utility_init();
 	dogpile_hint_init();
 	dogpile_depend_init();
 	dogpile_statement_init();

@@ -35,9 +35,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/pgstat_internal.h"
 
@@ -46,6 +44,7 @@
 #include "version/object.h"
 #include "xact/catalog.h"
 #include "xact/change.h"
+#include "xact/held_lock.h"
 #include "xact/invalidate.h"
 
 /* How many changes of a relation were turned into tags; see watch.c. */
@@ -134,35 +133,22 @@ tell_counted(RelationCallback callback, void *arg)
 		}
 }
 
-/* Does a lock that is held allow its holder to change a relation?  Errors: none. */
-bool
-dogpile_change_is_allowed_by(const LockInstanceData *lock)
-{
-	const LOCKMASK modes = LOCKBIT_ON(RowExclusiveLock) |
-		LOCKBIT_ON(ShareRowExclusiveLock) | LOCKBIT_ON(ExclusiveLock) |
-		LOCKBIT_ON(AccessExclusiveLock);
-
-	return (lock->holdMask & modes) != 0 &&
-		lock->locktag.locktag_type == LOCKTAG_RELATION &&
-		lock->locktag.locktag_field1 == MyDatabaseId &&
-		dogpile_catalog_is_of_interest(lock->locktag.locktag_field2);
-}
-
-/*
- * Tell of the relations that are locked so that they could have been changed.  There
- * is no way to a session's own locks but through those of all.
- */
+/* Tell of the relations that are locked so that they could have been changed. */
 static void
 tell_locked(RelationCallback callback, void *arg)
 {
-	LockData   *locks = GetLockStatusData();
+	DogpileHeldLocks locks;
+	const LockInstanceData *lock;
 
-	for (int i = 0; i < locks->nelements; i++)
-		if (locks->locks[i].pid == MyProcPid &&
-			dogpile_change_is_allowed_by(&locks->locks[i]))
-			callback(locks->locks[i].locktag.locktag_field2, true, arg);
-	pfree(locks->locks);
-	pfree(locks);
+	dogpile_held_lock_open_own(&locks);
+	while ((lock = dogpile_held_lock_next(&locks)) != NULL)
+	{
+		Oid			relid = dogpile_held_lock_changeable(lock);
+
+		if (OidIsValid(relid))
+			callback(relid, true, arg);
+	}
+	dogpile_held_lock_close(&locks);
 }
 
 /*

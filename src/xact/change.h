@@ -13,8 +13,6 @@
 #ifndef DOGPILE_CHANGE_H
 #define DOGPILE_CHANGE_H
 
-#include "storage/lock.h"
-
 #include "xact/catalog.h"
 #include "xact/invalidate.h"
 
@@ -22,7 +20,6 @@ extern void dogpile_change_note_statement(DogpileStatement kind);
 extern void dogpile_change_count_seen(Oid relid);
 extern bool dogpile_change_affects(const DogpileDeps *deps);
 
-extern bool dogpile_change_is_allowed_by(const LockInstanceData *lock);
 extern void dogpile_change_mark(void);
 extern bool dogpile_change_see_commit(void);
 extern bool dogpile_change_affects_late(const DogpileDeps *deps);

@@ -15,10 +15,6 @@
  * after it.  Should the statement fail in between, it is not known whether the
  * transaction has been committed, so the tick comes in any case.
  *
- * Statements pass through here, so this is also where it is noted that VACUUM
- * and ANALYZE are none that change anything, and what the clock of versions shows
- * before a transaction has a snapshot.
- *
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
@@ -29,28 +25,22 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/defrem.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "lib/compat.h"
-#include "lib/stop.h"
 #include "version/object.h"
 #include "xact/catalog.h"
-#include "xact/change.h"
+#include "xact/held_lock.h"
 #include "xact/invalidate.h"
 #include "xact/prepared.h"
 
 /* The fourth field of the lock that says "has changed catalogs"; see lock.c. */
 #define CATALOGS_LOCK_CLASS		0xD1
-
-static ProcessUtility_hook_type prev_process_utility = NULL;
 
 /*
  * Have it remembered, for as long as the transaction is prepared, that it has
@@ -137,22 +127,6 @@ find_prepared(const char *gid)
 	return found;
 }
 
-/* Which of all locks is the one that a transaction has on its own id, or NULL? */
-static const LockInstanceData *
-find_own_lock(const LockData *locks, TransactionId xid)
-{
-	for (int i = 0; i < locks->nelements; i++)
-	{
-		const LockInstanceData *lock = &locks->locks[i];
-
-		if (lock->locktag.locktag_type == LOCKTAG_TRANSACTION &&
-			lock->locktag.locktag_field1 == xid &&
-			(lock->holdMask & LOCKBIT_ON(ExclusiveLock)) != 0)
-			return lock;
-	}
-	return NULL;
-}
-
 /* Is this what mark_catalogs() has taken? */
 static bool
 marks_catalogs(const LockInstanceData *lock)
@@ -171,34 +145,29 @@ add_slot(DogpileSlot slot)
 /*
  * Note what the transaction may have changed.
  *
- * Its locks have the holder in common, even while PREPARE TRANSACTION hands them over
- * to the one that stands for the prepared transaction; one of them is on its id.
- * They must be looked at after the id was found: by then it has all of them.
+ * Its locks are read after its id was found: by then it has all of them.
  *
  * Returns its id, or none if it has changed catalogs, which are read as they are now,
  * whatever a query's snapshot; or if there is no such transaction.
  */
 static TransactionId
-note_locks(const char *gid)
+note_changes(const char *gid)
 {
 	TransactionId xid = find_prepared(gid);
-	LockData   *locks;
-	const LockInstanceData *own;
+	DogpileHeldLocks locks;
+	const LockInstanceData *lock;
 
 	if (!TransactionIdIsValid(xid))
 		return InvalidTransactionId;
-	locks = GetLockStatusData();
-	own = find_own_lock(locks, xid);
-	for (int i = 0; i < locks->nelements && own != NULL; i++)
+	dogpile_held_lock_open_prepared(&locks, xid);
+	while ((lock = dogpile_held_lock_next(&locks)) != NULL)
 	{
-		const LockInstanceData *lock = &locks->locks[i];
+		Oid			relid = dogpile_held_lock_changeable(lock);
 
-		if (!dogpile_is_same_holder_compat(lock, own))
-			continue;
-		if (dogpile_change_is_allowed_by(lock))
+		if (OidIsValid(relid))
 		{
-			add_slot(dogpile_object_rows(lock->locktag.locktag_field2));
-			add_slot(dogpile_object_relation(lock->locktag.locktag_field2));
+			add_slot(dogpile_object_rows(relid));
+			add_slot(dogpile_object_relation(relid));
 		}
 		else if (marks_catalogs(lock))
 		{
@@ -207,18 +176,19 @@ note_locks(const char *gid)
 			xid = InvalidTransactionId;
 		}
 	}
-	pfree(locks->locks);
-	pfree(locks);
+	dogpile_held_lock_close(&locks);
 	return xid;
 }
 
 /*
- * Note and mark what is about to be committed.
+ * COMMIT PREPARED is about to run: note and mark what the transaction has changed.
  *
- * Errors: out of memory.
+ * gid: its name; there need not be any of that name.
+ *
+ * Errors: out of memory.  Locks: no LWLock may be held.
  */
-static void
-begin_commit(const char *gid)
+void
+dogpile_prepared_begin_commit(const char *gid)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "dogpile prepared transaction",
@@ -227,97 +197,11 @@ begin_commit(const char *gid)
 	TransactionId xid;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	xid = note_locks(gid);
+	xid = note_changes(gid);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
 	dogpile_invalidate_make_unique();
 	dogpile_invalidate_mark(xid);
 	dogpile_invalidate_keep_on_abort();
-}
-
-/* Is this VACUUM FULL, which moves rows?  A query may tell where they are. */
-static bool
-is_vacuum_full(const VacuumStmt *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->options)
-	{
-		DefElem    *option = lfirst(lc);
-
-		if (strcmp(option->defname, "full") == 0 && defGetBoolean(option))
-			return true;
-	}
-	return false;
-}
-
-/* What does a statement mean for the messages of its transaction? */
-static DogpileStatement
-classify(const Node *statement)
-{
-	switch (nodeTag(statement))
-	{
-		case T_VacuumStmt:
-			return is_vacuum_full((const VacuumStmt *) statement) ?
-				DOGPILE_STATEMENT_OTHER : DOGPILE_STATEMENT_VACUUM;
-		case T_TransactionStmt:
-		case T_VariableSetStmt:
-		case T_VariableShowStmt:
-			return DOGPILE_STATEMENT_NEUTRAL;
-		default:
-			return DOGPILE_STATEMENT_OTHER;
-	}
-}
-
-/* Is this COMMIT PREPARED, and may it be?  If not, the error comes later. */
-static bool
-is_commit_prepared(const Node *statement)
-{
-	return IsA(statement, TransactionStmt) &&
-		((const TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED &&
-		!IsTransactionBlock();
-}
-
-/* Does a statement give the transaction a snapshot that is older than itself? */
-static bool
-imports_snapshot(const Node *statement)
-{
-	const VariableSetStmt *set = (const VariableSetStmt *) statement;
-
-	return IsA(statement, VariableSetStmt) && set->kind == VAR_SET_MULTI &&
-		strcmp(set->name, "TRANSACTION SNAPSHOT") == 0;
-}
-
-static void
-process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-				ProcessUtilityContext context, ParamListInfo params,
-				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
-{
-	ProcessUtility_hook_type process = prev_process_utility ?
-		prev_process_utility : standard_ProcessUtility;
-	DogpileStatement kind = classify(pstmt->utilityStmt);
-	bool		is_commit = is_commit_prepared(pstmt->utilityStmt);
-
-	dogpile_change_note_statement(kind);
-	if (is_commit)
-	{
-		begin_commit(((TransactionStmt *) pstmt->utilityStmt)->gid);
-		dogpile_stop(DOGPILE_STOP_MARKED);
-	}
-	process(pstmt, query, read_only_tree, context, params, environment, dest, qc);
-	if (kind == DOGPILE_STATEMENT_VACUUM)
-		dogpile_catalog_end_vacuum();
-	if (imports_snapshot(pstmt->utilityStmt))
-		dogpile_version_forget_snapshot();
-	else
-		dogpile_version_note_snapshot();
-}
-
-/* See all statements that are not queries.  Called once, at load. */
-void
-dogpile_prepared_init(void)
-{
-	prev_process_utility = ProcessUtility_hook;
-	ProcessUtility_hook = process_utility;
 }

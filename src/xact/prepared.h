@@ -15,7 +15,7 @@
 
 #include "xact/participant.h"
 
-extern void dogpile_prepared_init(void);
+extern void dogpile_prepared_begin_commit(const char *gid);
 
 extern PGDLLIMPORT const DogpileParticipant dogpile_prepared_participant;
 

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * utility.h
+ *	  Sees the statements that are not queries, for the modules of this folder.
+ *
+ * Copyright (c) 2026, dogpile contributors
+ *
+ * IDENTIFICATION
+ *	  src/xact/utility.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DOGPILE_UTILITY_H
+#define DOGPILE_UTILITY_H
+
+extern void dogpile_utility_init(void);
+
+#endif							/* DOGPILE_UTILITY_H */
