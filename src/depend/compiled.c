@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * compiled.c
- *	  Functions in PL/pgSQL that were compiled with types that have changed.
+ *	  Compile functions in PL/pgSQL again whose types have changed.
  *
- * PL/pgSQL looks up the types of a function's variables once in a session, and keeps
- * them until the function itself is replaced: also after the column has another type
- * that %TYPE refers to, after a domain has been replaced by another one of its name, and
- * under another search_path, by which the name stands for another type.  A session that
- * is new computes something else.  So before a query runs whose value is for all
- * sessions, the functions are marked that may be affected, and PL/pgSQL compiles them
- * anew when they are called.
+ * PL/pgSQL looks up the types of a function's variables once in a session, and keeps them
+ * until the function itself is replaced: even after the type of a column to which %TYPE
+ * refers has changed, after a domain was replaced by another one of its name, and with
+ * another search_path, which makes the name stand for another type.  A new session
+ * computes something else.  So before a query runs whose value is for all sessions, the
+ * functions that may be affected are invalidated, and PL/pgSQL compiles them again when
+ * they are called.
  *
- * PL/pgSQL compares the transaction that has last written a function's row with the
- * one that it has noted.  To mark a function is to take away that note, as if the
- * function had been replaced.  The struct that has it is never freed, but used again.
+ * PL/pgSQL compares the transaction that has last written a function's row with the one
+ * that it has noted.  Invalidating a function means to clear that note, as if the function
+ * had been replaced.  The struct that contains it is never freed, but reused.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -42,7 +42,7 @@ typedef struct CompiledFunction
 	PLpgSQL_function *function; /* hash key */
 	char		status;
 	TransactionId xmin;			/* of the row that it was compiled from when it was */
-	ItemPointerData tid;		/* last judged; invalid: it was marked since */
+	ItemPointerData tid;		/* last checked; invalid: it was invalidated since */
 	bool		is_affected;	/* can it have types that change? */
 } CompiledFunction;
 
@@ -59,10 +59,10 @@ typedef struct CompiledFunction
 
 static compiled_hash *functions = NULL;
 
-/* Have types changed, or what their names stand for, since functions were marked? */
+/* Have types or their names changed since functions were invalidated? */
 static bool has_changed = false;
 
-/* The schemas that were searched then; in TopMemoryContext. */
+/* The schemas in the search path at that time; in TopMemoryContext. */
 static List *searched = NIL;
 
 /* PostgreSQL calls this for each change of a type, a column or a schema. */
@@ -92,7 +92,7 @@ dogpile_compiled_copies_types(const char *source)
 	return false;
 }
 
-/* Is a variable of a type that was not there from the beginning? */
+/* Is a variable of a type that is not built in? */
 static bool
 has_made_type(const PLpgSQL_datum *datum)
 {
@@ -105,7 +105,7 @@ has_made_type(const PLpgSQL_datum *datum)
 	return type >= FirstNormalObjectId;
 }
 
-/* Can the types of a function's variables change, or names come to stand for others? */
+/* Can the types of a function's variables change, or their names refer to others? */
 static bool
 is_affected(const PLpgSQL_function *function)
 {
@@ -128,7 +128,7 @@ is_affected(const PLpgSQL_function *function)
 	return result;
 }
 
-/* Was a function judged as it is compiled now? */
+/* Has a function been checked as it is compiled now? */
 static bool
 is_judged(CompiledFunction *compiled)
 {
@@ -139,7 +139,8 @@ is_judged(CompiledFunction *compiled)
 }
 
 /*
- * A function is called, so what it was compiled to is there.
+ * Remember a function that is called, and hence is compiled, and whether its types can
+ * change.
  *
  * Errors: out of memory; those of looking at catalogs.
  */
@@ -158,7 +159,7 @@ dogpile_compiled_note(PLpgSQL_function *function)
 	compiled = compiled_insert(functions, function, &found);
 	if (!found || !is_judged(compiled))
 	{
-		/* Affected, if an error ends this; then it is judged the next time. */
+		/* If an error is raised, it counts as affected, and is checked the next time. */
 		compiled->xmin = InvalidTransactionId;
 		compiled->is_affected = true;
 		compiled->is_affected = is_affected(function);
@@ -168,9 +169,9 @@ dogpile_compiled_note(PLpgSQL_function *function)
 	last = *compiled;
 }
 
-/* Let a function be compiled anew if it may be affected. */
+/* Invalidate a function if it may be affected. */
 static void
-mark(CompiledFunction *compiled)
+invalidate_compiled(CompiledFunction *compiled)
 {
 	if (!compiled->is_affected)
 		return;
@@ -179,8 +180,8 @@ mark(CompiledFunction *compiled)
 }
 
 /*
- * Mark the functions that may have been compiled with other types than a new session
- * would compile them with.
+ * Invalidate the functions that may have been compiled with other types than a new session
+ * would use.
  *
  * Errors: out of memory; those of looking at catalogs.
  */
@@ -208,10 +209,10 @@ dogpile_compiled_renew(void)
 		return;
 	compiled_start_iterate(functions, &iterator);
 	while ((compiled = compiled_iterate(functions, &iterator)) != NULL)
-		mark(compiled);
+		invalidate_compiled(compiled);
 }
 
-/* Learn when types change.  Called once, at load. */
+/* Register for messages about changed types.  Called once, at load. */
 void
 dogpile_compiled_init(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compiled.h
- *	  Functions in PL/pgSQL that were compiled with types that have changed.
+ *	  Compile functions in PL/pgSQL again whose types have changed.
  *
  * Copyright (c) 2026, dogpile contributors
  *

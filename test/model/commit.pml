@@ -1,16 +1,16 @@
 /*
  * commit.pml: what is invalidated when, within a server.
  *
- * Writers change what a value is made of, and commit; sessions look the value up and
- * create it.  A value is the set of writers that its query has seen, a snapshot the
- * set of those that it sees, so that what is served can be compared with what the
- * query would give.  Promises:
+ * Writers change the data that a value is made from, and commit; sessions look the value
+ * up and create it.  A value is the set of writers that its query has seen, a snapshot the
+ * set of those that it sees, so that what is served can be compared with what the query
+ * would return.  Promises:
  *
  *	READ COMMITTED		A value has seen whatever the statement's snapshot sees.
  *	REPEATABLE READ		A value has seen that, and nothing else.
- *	its own changes		A transaction that has changed the data is given them.
- *	uncommitted changes	Nobody else is given them.
- *	catalogs			A value has seen whatever its reader's session has learnt.
+ *	its own changes		A transaction that has changed the data gets them.
+ *	uncommitted changes	No other session gets them.
+ *	catalogs			A value has seen all messages that its reader's session has got.
  *
  * Steps, and where they are in the code:
  *
@@ -61,7 +61,7 @@
 #define TAGS					/* invalidated by the user, hence always entered */
 #endif
 
-/* Where nobody has an older snapshot, ids do not matter. */
+/* Where no session has an older snapshot, ids do not matter. */
 #if defined(OLD) || defined(DEFERRED_OLD)
 #define NEXT_XID	next_xid
 #else
@@ -202,7 +202,7 @@ inline become_visible(w)
 	atomic { committed = committed | BIT(w); xid[w] = 0 }
 }
 
-/* Tick and bump, if anybody wants to know. */
+/* Tick and bump, if the slot is watched. */
 inline finish(at, next, readers)
 {
 #ifdef TAGS
@@ -585,9 +585,9 @@ proctype Deferrer(byte w)
 
 #if defined(WAITERS) || defined(TAG_WAITERS)
 /*
- * It begins its call, waits, and is given what was created since, although that may have
- * been invalidated again.  Who uses tags has invalidated them at the latest when the
- * COMMIT is acknowledged; who does not, is not to notice when that happened.
+ * It begins its call, waits, and gets what was created since, although that may have been
+ * invalidated again.  With tags, the user has invalidated them when the COMMIT is
+ * acknowledged, at the latest; without, when that happened must not be noticeable.
  */
 proctype Waiter()
 {

@@ -3,12 +3,12 @@
  *
  * The primary changes data, and tells the store before and after its COMMIT; its
  * standby replays the changes later.  Sessions of both create the value and read it.  A
- * value is the number of the last change that its query has seen.  Promises, to who
- * begins to read a value from the store:
+ * value is the number of the last change that its query has seen.  Promises to a session
+ * that begins to read a value from the store:
  *
  *	on the primary		It has seen all that was visible there.
- *	on the standby		It has seen all that was visible on the primary, but for what
- *						the primary could not tell the store, and has not yet.
+ *	on the standby		It has seen all that was visible on the primary, except what
+ *						the primary could not deliver to the store, and has not yet.
  *	after a crash		The same.
  *	a store that forgets	It has seen all whose COMMIT was acknowledged.
  *	what was set		No creator that began before overwrites it.
@@ -42,9 +42,9 @@
  * Each call can fail, with or without having acted, FAULTS times.  A crash of the
  * primary (-DCRASH) ends its sessions at any step; leases run out after it.
  *
- * Things in the code that need no guard here: that nobody stores a value while there is
- * a mark (it would be worth nothing), and that a commit without a mark makes its region
- * suspect once more at its end (held to that end, it is suspect anyway).
+ * Things in the code that need no guard here: that no session stores a value while there
+ * is a mark (it would be invalid), and that a commit without a mark makes its region
+ * suspect again at its end (it is suspect until that end anyway).
  *
  * A scenario is chosen by one of -DMARKS, -DOWN, -DFAULTS=n, -DFORGET, -DSETS, -DLOCKS, with
  * or without -DCRASH; run.sh has the list, and that of the guards which each of them
@@ -79,8 +79,8 @@ typedef Token
 {
 	byte kind;
 	byte id;
-	byte n;						/* how far one must have replayed; or who needs the mark */
-	byte joined;				/* who has joined the mark last */
+	byte n;						/* how far one must have replayed; or the mark's users */
+	byte joined;				/* the last to have joined the mark */
 };
 
 #define SAME(one, other)	\
@@ -107,7 +107,7 @@ bool there;
 byte entry_id;
 byte entry_seen;
 bool entry_set;
-bool was_set;					/* by the user, who knows */
+bool was_set;					/* by the user */
 byte lock;						/* of a creator; 0: free */
 byte ncreating;					/* with the lock, as they believe */
 byte faults = FAULTS;
@@ -581,8 +581,8 @@ proctype Reader(byte server)
 }
 
 /*
- * What must not be found by who begins to read now and does so in one step: fewer states.
- * If the store forgets, that is what was changed by whom it has not forgotten before.
+ * What a session that begins to read now must not find, if it reads in one step, which
+ * makes fewer states.  If the store forgets, only changes after that count.
  */
 proctype Monitor()
 {
@@ -643,7 +643,7 @@ proctype Crash()
 	}
 }
 
-/* Leases are over: those of a server that has crashed; those of who is too slow. */
+/* Leases end: those of a server that has crashed, and those of slow sessions. */
 proctype Expiry()
 {
 end:

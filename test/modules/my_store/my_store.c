@@ -3,11 +3,11 @@
  * my_store.c
  *	  A backend for dogpile, as an example: a small table in shared memory.
  *
- * It shows all that a backend must have: open, close, get, set and remove.  What
- * else the contract knows (locks, counters) dogpile makes out of these.
+ * It has all that a backend must have: open, close, get, set and remove.  dogpile makes
+ * the other functions of the contract (locks, counters) out of these.
  *
- * In postgresql.conf, this must be loaded behind dogpile, whose functions it
- * calls; otherwise the server does not start, and reports that it does not know
+ * In postgresql.conf, this must be loaded after dogpile, whose functions it calls;
+ * otherwise the server does not start, and reports that it does not know
  * dogpile_backend_register:
  *
  *		shared_preload_libraries = 'dogpile, my_store'

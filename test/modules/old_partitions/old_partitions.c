@@ -3,9 +3,9 @@
  * old_partitions.c
  *	  Gives a session an outdated list of partitions, for tests.
  *
- * PostgreSQL may keep the list of a partitioned table that it was building when it
- * was told of a change.  That takes luck.  Here the list that a session has is set
- * aside, and put back later, when another session has attached a partition.
+ * PostgreSQL may keep the partition list that it was building when the message about a
+ * change arrived.  That happens rarely.  This module saves the list that a session has,
+ * and puts it back later, when another session has attached a partition.
  *
  * Copyright (c) 2026, dogpile contributors
  *

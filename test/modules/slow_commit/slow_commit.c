@@ -3,10 +3,9 @@
  * slow_commit.c
  *	  A commit that takes its time, for tests.
  *
- * With "SET slow_commit.file = '...'", a transaction that has an id stands still
- * in its COMMIT callback for as long as that file exists, but no longer than a
- * minute.  By then others see what it has done, but have not yet been told to
- * forget what they remember of catalogs.
+ * With "SET slow_commit.file = '...'", a transaction that has an id waits in its COMMIT
+ * callback for as long as that file exists, but no longer than a minute.  At that time
+ * other sessions see what it has done, but have not yet got its invalidation messages.
  *
  * The callback that is registered last is called first.  So a module that is
  * preloaded after this one has already done what it does at COMMIT.

@@ -3,29 +3,28 @@
  * wire_fuzz.c
  *	  Send values over the wire, whole and damaged.
  *
- * wire_fuzz_check(query, secret) encodes what the query gives, decodes it, and
- * tells how that ended; "ok" if every row and the row type came back as they
- * were.
+ * wire_fuzz_check(query, secret) encodes the result of the query, decodes it, and returns
+ * how that ended; "ok" if every row and the row type came back unchanged.
  *
- * wire_fuzz_decode(queries, n, seed, megabytes) damages such values in n ways,
- * each with a checksum that fits, and decodes them.  What is still decoded must
- * be a value of the types that it tells: all of it is printed, and must be the
- * same when it has been encoded and decoded once more.  It returns how many were
- * still good, damaged, unknown.  The same seed damages in the same ways.
+ * wire_fuzz_decode(queries, n, seed, megabytes) damages such values in n ways, each with a
+ * checksum that fits, and decodes them.  What can still be decoded must be a value of the
+ * types that it describes: all of it is printed, and must be the same after encoding and
+ * decoding it again.  It returns how many were still good, damaged, unknown.  The same
+ * seed damages in the same ways.
  *
- * megabytes: the session may not get more memory than so much from the system,
- * so that a small value that asks for a lot is found out; 0: any.
+ * megabytes: the memory that the session may get from the system, so that a small value
+ * that makes it allocate a lot is detected; 0: any.
  *
- * wire_fuzz_forge(query, at, bytes, tail, fix) puts bytes into the entry at that place and
- * others behind its rows, tells the rows' length if "fix" says so, seals it, and says how
- * reading it ends.
+ * wire_fuzz_forge(query, at, bytes, tail, fix) puts bytes into the entry at that position
+ * and others after its rows, corrects the rows' length if "fix" is set, seals the entry,
+ * and returns how reading it ends.
  *
- * wire_fuzz_damage(query, width, was, becomes, shift, cut) does the like to a value as it is in
- * shared memory: "shift" bytes behind the last place where a number of that width is
- * found there is another one, and bytes are cut off.
+ * wire_fuzz_damage(query, width, was, becomes, shift, cut) does the same to a value as it is
+ * in shared memory: it replaces a number that is "shift" bytes after the last occurrence of
+ * another number, and cuts bytes off.
  *
- * The bytes are in memory that cannot be written to, and that ends where they
- * do: whoever reads on is killed.
+ * The bytes are in memory that cannot be written to, and that ends where they do: reading
+ * beyond the end kills the process.
  *
  * Copyright (c) 2026, dogpile contributors
  *
