@@ -4,8 +4,7 @@
  *	  Addresses of servers, as the settings have them.
  *
  * A list is "host:port, host, [::1]:port, /path/of/socket".  It is read while
- * settings are checked and where nothing may be raised, so memory comes from
- * malloc() and errors are answers.
+ * settings are checked and where nothing may be raised, so errors are answers.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -17,6 +16,7 @@
 #include "postgres.h"
 
 #include "backend/address.h"
+#include "backend/memory.h"
 
 /* Read one address of "len" bytes; false if it is none. */
 static bool
@@ -80,8 +80,8 @@ parse_one(const char *text, int len, int default_port, DogpileAddress *address)
  *
  * default_port is for those that name none.
  *
- * Returns how many there are, and *addresses from malloc(), for the caller to
- * free; or -1 and *error.  An empty list is an error.
+ * Returns how many there are, and *addresses in CurrentMemoryContext; or -1 and
+ * *error.  An empty list is an error.
  */
 int
 dogpile_address_parse(const char *text, int default_port,
@@ -93,7 +93,7 @@ dogpile_address_parse(const char *text, int default_port,
 
 	for (const char *p = text; *p != '\0'; p++)
 		most += *p == ',';
-	list = malloc(most * sizeof(DogpileAddress));
+	list = dogpile_memory_alloc(most * sizeof(DogpileAddress));
 	if (list == NULL)
 	{
 		snprintf(error->message, sizeof(error->message), "out of memory");
@@ -111,7 +111,7 @@ dogpile_address_parse(const char *text, int default_port,
 			 /* count them */ ;
 		if (len == 0 || !parse_one(text, len - blanks, default_port, &list[n]))
 		{
-			free(list);
+			dogpile_memory_free(list);
 			if (len == 0)
 				snprintf(error->message, sizeof(error->message),
 						 "the list of servers is empty, or has a comma too many");

@@ -23,7 +23,10 @@
  *	  something like that must notice at its next call, and begin anew.
  *	- They are also called when a transaction has just committed, with
  *	  interrupts held off.  Nothing at all may be raised there, not even "out of
- *	  memory": what a function needs comes from malloc().
+ *	  memory": what a function needs comes from malloc(), or from
+ *	  MemoryContextAllocExtended() with MCXT_ALLOC_NO_OOM.
+ *	- CurrentMemoryContext lives as long as the connection, and is deleted after
+ *	  close().  In check() it is the caller's.
  *	- No wait is longer than the timeouts in the options.
  *	- What a function returns is valid until the next call on the connection.
  *

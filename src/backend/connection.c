@@ -10,8 +10,9 @@
  * has: get, set on a condition, and remove.  The stand-ins keep the contract,
  * at the price of more round trips.
  *
- * Calls are also made when a transaction has just committed, so nothing is
- * raised here and nothing comes from palloc().
+ * Each connection has a memory context, in which the backend is called.  Calls are
+ * also made when a transaction has just committed, so nothing is raised here, not
+ * even "out of memory" (memory.c).
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -26,9 +27,11 @@
 #include "common/int.h"
 #include "common/pg_prng.h"
 #include "nodes/pg_list.h"
+#include "utils/memutils.h"
 #include "utils/varlena.h"
 
 #include "backend/connection.h"
+#include "backend/memory.h"
 
 /* How often to try to change a counter that others change, too. */
 #define MAX_ATTEMPTS	100
@@ -49,6 +52,7 @@ typedef struct Base
 	const DogpileBackend *backend;
 	void	   *connection;
 	const char *password;
+	MemoryContext memory;		/* of the connection, and all that belongs to it */
 } Base;
 
 /* A connection as it is allocated. */
@@ -102,13 +106,24 @@ answer(const Base *base, DogpileBackendStatus status, DogpileBackendError *error
 	return status;
 }
 
+/* Call a function of the backend in the memory context of the connection. */
+#define CALL_BACKEND(function, ...) \
+	do { \
+		MemoryContext caller = MemoryContextSwitchTo(base->memory); \
+		DogpileBackendStatus answered = \
+			base->backend->function(base->connection, __VA_ARGS__, error); \
+\
+		MemoryContextSwitchTo(caller); \
+		return answer(base, answered, error); \
+	} while (0)
+
 /* What a backend must have is called as it is. */
 static DogpileBackendStatus
 base_get(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	Base	   *base = link;
 
-	return answer(base, base->backend->get(base->connection, items, nitems, error), error);
+	CALL_BACKEND(get, items, nitems);
 }
 
 static DogpileBackendStatus
@@ -116,7 +131,7 @@ base_set(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError 
 {
 	Base	   *base = link;
 
-	return answer(base, base->backend->set(base->connection, items, nitems, error), error);
+	CALL_BACKEND(set, items, nitems);
 }
 
 static DogpileBackendStatus
@@ -125,7 +140,7 @@ base_remove(void *link, DogpileBackendItem *items, int nitems,
 {
 	Base	   *base = link;
 
-	return answer(base, base->backend->remove(base->connection, items, nitems, error), error);
+	CALL_BACKEND(remove, items, nitems);
 }
 
 /* Store one item; its status is the answer. */
@@ -190,8 +205,7 @@ base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *
 	Base	   *base = link;
 
 	if (base->backend->increment != NULL)
-		return answer(base, base->backend->increment(base->connection, name, delta, ttl_ms,
-													 result, error), error);
+		CALL_BACKEND(increment, name, delta, ttl_ms, result);
 	for (int i = 0; i < MAX_ATTEMPTS; i++)
 	{
 		DogpileBackendStatus status = try_increment(link, name, delta, ttl_ms, result, error);
@@ -240,7 +254,7 @@ base_renew(void *link, const DogpileBackendLock *lock, DogpileBackendError *erro
 	DogpileBytes token = {lock->token, DOGPILE_LOCK_TOKEN_LEN};
 
 	if (base->backend->renew != NULL)
-		return answer(base, base->backend->renew(base->connection, lock, error), error);
+		CALL_BACKEND(renew, lock);
 	return replace_token(link, lock, token, lock->lease_ms, error);
 }
 
@@ -254,7 +268,7 @@ base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *err
 	Base	   *base = link;
 
 	if (base->backend->unlock != NULL)
-		return answer(base, base->backend->unlock(base->connection, lock, error), error);
+		CALL_BACKEND(unlock, lock);
 	return replace_token(link, lock, nobody, 1, error);
 }
 
@@ -299,7 +313,7 @@ base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
 	DogpileBackendStatus status;
 
 	if (base->backend->lock != NULL)
-		return answer(base, base->backend->lock(base->connection, lock, error), error);
+		CALL_BACKEND(lock, lock);
 	status = place_token(link, lock, error);
 	if (status != DOGPILE_BACKEND_OK)
 		return status;
@@ -341,7 +355,7 @@ set_if_unchanged(void *link, const DogpileBackendItem *found, DogpileBackendItem
 	if (found->status == DOGPILE_BACKEND_OK)
 	{
 		item->expected.len = found->value.len;
-		old = malloc(Max(item->expected.len, 1));
+		old = dogpile_memory_alloc(Max(item->expected.len, 1));
 		if (old == NULL)
 		{
 			snprintf(error->message, sizeof(error->message), "out of memory");
@@ -351,7 +365,7 @@ set_if_unchanged(void *link, const DogpileBackendItem *found, DogpileBackendItem
 		item->mode = DOGPILE_BACKEND_IF_EQUAL;
 	}
 	(void) set_one(link, item, error);
-	free(old);
+	dogpile_memory_free(old);
 	return item->status == DOGPILE_BACKEND_MISS ? DOGPILE_BACKEND_KEPT : item->status;
 }
 
@@ -369,7 +383,7 @@ base_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
 	DogpileBackendStatus status = DOGPILE_BACKEND_KEPT;
 
 	if (base->backend->put != NULL)
-		return answer(base, base->backend->put(base->connection, lock, item, error), error);
+		CALL_BACKEND(put, lock, item);
 	if (base_get(link, found, lengthof(found), error) != DOGPILE_BACKEND_OK)
 		return DOGPILE_BACKEND_ERROR;
 	if (!is_own(lock, &found[0]))
@@ -394,10 +408,28 @@ base_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
 	Base	   *base = link;
 
 	if (base->backend->flush != NULL)
-		return answer(base, base->backend->flush(base->connection, prefix, error), error);
+		CALL_BACKEND(flush, prefix);
 	snprintf(error->message, sizeof(error->message),
 			 "this backend cannot tell what names there are");
 	return DOGPILE_BACKEND_ERROR;
+}
+
+/* Whom a backend tells its figures, and in which memory context. */
+typedef struct Listener
+{
+	DogpileBackendFigure figure;
+	void	   *arg;
+	MemoryContext memory;
+} Listener;
+
+static void
+pass_figure(const char *server, const char *name, const char *value, void *arg)
+{
+	const Listener *listener = arg;
+	MemoryContext oldcontext = MemoryContextSwitchTo(listener->memory);
+
+	listener->figure(server, name, value, listener->arg);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 /* Without figures there are none, which is no error. */
@@ -406,9 +438,10 @@ base_stats(void *link, DogpileBackendFigure figure, void *arg,
 		   DogpileBackendError *error)
 {
 	Base	   *base = link;
+	Listener	listener = {.figure = figure,.arg = arg,.memory = CurrentMemoryContext};
 
 	if (base->backend->stats != NULL)
-		return answer(base, base->backend->stats(base->connection, figure, arg, error), error);
+		CALL_BACKEND(stats, pass_figure, &listener);
 	return DOGPILE_BACKEND_OK;
 }
 
@@ -600,15 +633,13 @@ dogpile_connection_open(const char *backend, const char *wrap,
 						const DogpileBackendOptions *options,
 						DogpileBackendError *error)
 {
-	Chain	   *chain = calloc(1, sizeof(Chain));
-	Base	   *base;
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "dogpile connection",
+												 ALLOCSET_SMALL_SIZES);
+	Chain	   *chain = MemoryContextAllocZero(memory, sizeof(Chain));
+	Base	   *base = &chain->base;
 
-	if (chain == NULL)
-	{
-		snprintf(error->message, sizeof(error->message), "out of memory");
-		return NULL;
-	}
-	base = &chain->base;
+	MemoryContextCopyAndSetIdentifier(memory, backend);
+	base->memory = memory;
 	chain->connection.functions = &base_functions;
 	chain->connection.link = base;
 	base->password = options->password;
@@ -617,13 +648,21 @@ dogpile_connection_open(const char *backend, const char *wrap,
 		snprintf(error->message, sizeof(error->message),
 				 "there is no such backend, and no preloaded module has registered one");
 	else if (wrap_all(chain, wrap, error))
+	{
+		MemoryContext caller = MemoryContextSwitchTo(memory);
+
 		base->connection = base->backend->open(options, error);
+		MemoryContextSwitchTo(caller);
+	}
 	if (base->connection == NULL)
 	{
 		hide_password(options->password, error);
-		free(chain);
+		MemoryContextDelete(memory);
 		return NULL;
 	}
+
+	/* Until here, an error would have freed it with the caller's. */
+	MemoryContextSetParent(memory, TopMemoryContext);
 	return &chain->connection;
 }
 
@@ -638,5 +677,5 @@ dogpile_connection_close(DogpileConnection *connection)
 	Chain	   *chain = (Chain *) connection;
 
 	chain->base.backend->close(chain->base.connection);
-	free(chain);
+	MemoryContextDelete(chain->base.memory);
 }

@@ -63,6 +63,15 @@ sub count_sockets
 	return scalar grep { (readlink($_) // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
 }
 
+# Memory contexts of connections in the session, by name of their backends.
+sub memory_of
+{
+	my ($session) = @_;
+
+	return $session->query_safe(
+		"SELECT string_agg(ident, ',') FROM pg_backend_memory_contexts WHERE name = 'dogpile connection'");
+}
+
 # Clients of a Redis server, except the one that asks.
 sub count_clients
 {
@@ -125,6 +134,7 @@ foreach my $settings (
 	is(count_sockets($pid), $with, "$name: the session has no socket more");
 	is(count_sockets($worker), $worker_with, "$name: nor has the worker");
 	is(count_clients($first), 2, "$name: the server has two clients");
+	is(memory_of($session), 'redis', "$name: one connection has memory");
 }
 
 # Another server: what was there is not found, what is stored goes there.

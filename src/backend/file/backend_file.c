@@ -13,7 +13,7 @@
  * total size is kept up to date under that, once in a call for many items.  The lock
  * is a flock(), which goes with its process.
  *
- * Memory comes from malloc() and errors are answers; see backend.h.  No file
+ * Errors are answers; see backend.h.  No file
  * stays open while something may be raised, but those in the Connection.
  *
  * Copyright (c) 2026, dogpile contributors
@@ -38,6 +38,7 @@
 #include "backend/file/file_io.h"
 #include "backend/file/file_origin.h"
 #include "backend/file/file_total.h"
+#include "backend/memory.h"
 #include "lib/clock.h"
 
 /* How long to sleep between two tries to get the lock. */
@@ -102,8 +103,8 @@ static void
 free_contents(Connection *connection)
 {
 	for (int i = 0; i < connection->ncontents; i++)
-		free(connection->contents[i]);
-	free(connection->contents);
+		dogpile_memory_free(connection->contents[i]);
+	dogpile_memory_free(connection->contents);
 	connection->contents = NULL;
 	connection->ncontents = 0;
 }
@@ -378,7 +379,7 @@ check_condition(Connection *connection, const DogpileBackendItem *item,
 			 (content.value.len != item->expected.len ||
 			  memcmp(content.value.data, item->expected.data, item->expected.len) != 0))
 		status = DOGPILE_BACKEND_KEPT;
-	free(content.data);
+	dogpile_memory_free(content.data);
 	return status;
 }
 
@@ -404,7 +405,7 @@ backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 static void *
 backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
-	Connection *connection = calloc(1, sizeof(Connection));
+	Connection *connection = dogpile_memory_alloc0(sizeof(Connection));
 
 	if (connection == NULL)
 	{
@@ -426,7 +427,7 @@ backend_close(void *arg)
 
 	end(connection, DOGPILE_BACKEND_OK);
 	free_contents(connection);
-	free(connection);
+	dogpile_memory_free(connection);
 }
 
 /*
@@ -479,7 +480,7 @@ backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 
 	if (status == DOGPILE_BACKEND_OK)
 	{
-		connection->contents = calloc(Max(nitems, 1), sizeof(char *));
+		connection->contents = dogpile_memory_alloc0(Max(nitems, 1) * sizeof(char *));
 		if (connection->contents == NULL)
 			status = fail(connection, error, "read a file in");
 		else

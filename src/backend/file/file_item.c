@@ -11,7 +11,7 @@
  * it over another one takes a hundred times as long.  A reader without the lock may
  * find such a file half written, so it has to look again with the lock.
  *
- * Memory comes from malloc() and errors are in errno.  Nothing is raised, so no
+ * Memory is the connection's (memory.c) and errors are in errno.  Nothing is raised, so no
  * file stays open.
  *
  * Copyright (c) 2026, dogpile contributors
@@ -36,6 +36,7 @@
 #include "backend/file/file_io.h"
 #include "backend/file/file_item.h"
 #include "backend/file/file_start.h"
+#include "backend/memory.h"
 
 #define FILE_MAGIC		0x44504631	/* "DPF1", the version of the format, too */
 
@@ -137,7 +138,7 @@ read_file(int fd, DogpileBytes name)
 
 	if (fstat(fd, &st) != 0)
 		return content;
-	content.data = malloc(Max(st.st_size, sizeof(FileHeader)));
+	content.data = dogpile_memory_alloc(Max(st.st_size, sizeof(FileHeader)));
 	if (content.data == NULL)
 		return content;
 	header = (const FileHeader *) content.data;
@@ -162,7 +163,7 @@ read_file(int fd, DogpileBytes name)
 			return content;
 		}
 	}
-	free(content.data);
+	dogpile_memory_free(content.data);
 	content.data = NULL;
 	return content;
 }

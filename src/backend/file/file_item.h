@@ -32,7 +32,7 @@ typedef struct DogpileFileContent
 {
 	DogpileBackendStatus status;	/* OK, MISS, or ERROR; see errno */
 	bool		is_rubbish;		/* MISS: expired or damaged, to be removed */
-	char	   *data;			/* OK: the whole file, from malloc() */
+	char	   *data;			/* OK: the whole file, to be freed */
 	DogpileBytes value;			/* in there */
 } DogpileFileContent;
 

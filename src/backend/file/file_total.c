@@ -31,6 +31,7 @@
 
 #include "backend/file/file_io.h"
 #include "backend/file/file_total.h"
+#include "backend/memory.h"
 
 #define SIZE_MAGIC		0x44505331
 
@@ -155,7 +156,9 @@ collect(int folder_fd, const char *folder, const char *name, const struct stat *
 	if (candidates->n == candidates->room)
 	{
 		size_t		room = Max(candidates->room * 2, 1024);
-		Candidate  *list = realloc(candidates->list, room * sizeof(Candidate));
+		Candidate  *list = dogpile_memory_enlarge(candidates->list,
+													   candidates->room * sizeof(Candidate),
+													   room * sizeof(Candidate));
 
 		if (list == NULL)
 			return;
@@ -208,7 +211,7 @@ count_and_evict(int root_fd, int64 limit, const DogpileFilePlace *kept)
 				candidates.total -= c->size;
 		}
 	}
-	free(candidates.list);
+	dogpile_memory_free(candidates.list);
 	return candidates.total;
 }
 

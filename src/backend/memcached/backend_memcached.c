@@ -23,6 +23,7 @@
 
 #include "backend/backends.h"
 #include "backend/memcached/memcached_servers.h"
+#include "backend/memory.h"
 
 #define DEFAULT_PORT	11211
 
@@ -121,7 +122,7 @@ backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 	int			n;
 	bool		is_right = read_options(options, &addresses, &n, error);
 
-	free(addresses);
+	dogpile_memory_free(addresses);
 	return is_right;
 }
 
@@ -140,7 +141,7 @@ backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 
 	if (read_options(options, &addresses, &n, error))
 		memcached = dogpile_memcached_open(options, is_placed, addresses, n, error);
-	free(addresses);
+	dogpile_memory_free(addresses);
 	return memcached;
 }
 

@@ -25,8 +25,8 @@
  * connects to it, and the beginning of an answer is looked at before libmemcached
  * reads it.  Who can change the answers of a memcached can still do harm.
  *
- * This is the only file that knows libmemcached.  Memory comes from malloc() and
- * errors are answers; see backend.h.
+ * Only this file and memcached_ring.c know libmemcached.  Errors are answers; see
+ * backend.h.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -47,6 +47,7 @@
 
 #include "backend/memcached/guard.h"
 #include "backend/memcached/memcached_link.h"
+#include "backend/memory.h"
 #include "backend/socket.h"
 
 /* A server that answered so recently is not asked whether it is there. */
@@ -117,7 +118,7 @@ DogpileMemcachedLink *
 dogpile_memcached_link_create(const DogpileBackendOptions *options,
 							  const DogpileMemcachedRing *ring, int i)
 {
-	DogpileMemcachedLink *link = calloc(1, sizeof(DogpileMemcachedLink));
+	DogpileMemcachedLink *link = dogpile_memory_alloc0(sizeof(DogpileMemcachedLink));
 
 	if (link == NULL)
 		return NULL;
@@ -137,7 +138,7 @@ dogpile_memcached_link_destroy(DogpileMemcachedLink *link)
 	if (link == NULL)
 		return;
 	dogpile_memcached_link_disconnect(link);
-	free(link);
+	dogpile_memory_free(link);
 }
 
 /* A call begins: a link that has failed in the last one may be tried again. */
@@ -635,8 +636,8 @@ dogpile_memcached_link_wait(DogpileMemcachedLink *link, DogpileBackendError *err
 /*
  * Read the next item of an answer.
  *
- * Returns OK; MISS if that was all; or ERROR.  value.data comes from malloc() and
- * is the caller's; an empty value has NULL.  The name is valid until the next
+ * Returns OK; MISS if that was all; or ERROR.  value.data comes from malloc() of
+ * libmemcached and is the caller's; an empty value has NULL.  The name is valid until the next
  * one is read.
  */
 DogpileBackendStatus

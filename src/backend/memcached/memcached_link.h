@@ -32,7 +32,7 @@ typedef enum DogpileMemcachedVerb
 typedef struct DogpileMemcachedFound
 {
 	DogpileBytes name;
-	char	   *value;			/* from malloc(); NULL: none, if len is 0 */
+	char	   *value;			/* malloc()'s; NULL: none, if len is 0 */
 	size_t		len;
 	uint64		version;		/* for CAS */
 } DogpileMemcachedFound;

@@ -6,7 +6,7 @@
  * Names are spread by libmemcached's consistent hashing, so that other clients of
  * it find the same servers.  The ring itself never connects; see memcached_link.c.
  *
- * Memory comes from malloc() and errors are answers; see backend.h.
+ * Errors are answers; see backend.h.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -20,6 +20,7 @@
 #include <libmemcached/memcached.h>
 
 #include "backend/memcached/memcached_ring.h"
+#include "backend/memory.h"
 
 /* All servers, and which has what. */
 struct DogpileMemcachedRing
@@ -120,7 +121,7 @@ dogpile_memcached_ring_open(const DogpileBackendOptions *options, bool is_placed
 							const DogpileAddress *addresses, int naddresses,
 							DogpileBackendError *error)
 {
-	DogpileMemcachedRing *ring = calloc(1, sizeof(DogpileMemcachedRing));
+	DogpileMemcachedRing *ring = dogpile_memory_alloc0(sizeof(DogpileMemcachedRing));
 	bool		is_made;
 
 	if (ring == NULL)
@@ -148,7 +149,7 @@ dogpile_memcached_ring_close(DogpileMemcachedRing *ring)
 		memcached_free(ring->ring);
 	if (ring->settings != NULL)
 		memcached_free(ring->settings);
-	free(ring);
+	dogpile_memory_free(ring);
 }
 
 /* The number of the server that a name belongs to. */

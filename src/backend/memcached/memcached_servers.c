@@ -7,7 +7,7 @@
  * libmemcached do it, so a server more or less moves few of them.  A look-up
  * asks all servers before it reads what they answer.
  *
- * Memory comes from malloc() and errors are answers; see backend.h.
+ * Errors are answers; see backend.h.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "backend/memcached/memcached_servers.h"
+#include "backend/memory.h"
 
 /* What is kept for each item of a look-up. */
 typedef struct Found
@@ -71,12 +72,12 @@ dogpile_memcached_close(DogpileMemcached *memcached)
 		dogpile_memcached_link_destroy(memcached->links[i]);
 	if (memcached->ring != NULL)
 		dogpile_memcached_ring_close(memcached->ring);
-	free(memcached->links);
-	free(memcached->is_asked);
-	free(memcached->found);
-	free(memcached->names);
-	free(memcached->lengths);
-	free(memcached);
+	dogpile_memory_free(memcached->links);
+	dogpile_memory_free(memcached->is_asked);
+	dogpile_memory_free(memcached->found);
+	dogpile_memory_free(memcached->names);
+	dogpile_memory_free(memcached->lengths);
+	dogpile_memory_free(memcached);
 }
 
 /* One link for each server. */
@@ -84,8 +85,8 @@ static bool
 make_links(DogpileMemcached *memcached, const DogpileBackendOptions *options, int n,
 		   DogpileBackendError *error)
 {
-	memcached->links = calloc(n, sizeof(DogpileMemcachedLink *));
-	memcached->is_asked = calloc(n, sizeof(bool));
+	memcached->links = dogpile_memory_alloc0(n * sizeof(DogpileMemcachedLink *));
+	memcached->is_asked = dogpile_memory_alloc0(n * sizeof(bool));
 	while (memcached->links != NULL && memcached->is_asked != NULL && memcached->nlinks < n)
 	{
 		DogpileMemcachedLink *link = dogpile_memcached_link_create(options, memcached->ring,
@@ -113,7 +114,7 @@ dogpile_memcached_open(const DogpileBackendOptions *options, bool is_placed,
 					   const DogpileAddress *addresses, int naddresses,
 					   DogpileBackendError *error)
 {
-	DogpileMemcached *memcached = calloc(1, sizeof(DogpileMemcached));
+	DogpileMemcached *memcached = dogpile_memory_alloc0(sizeof(DogpileMemcached));
 
 	if (memcached == NULL)
 	{
@@ -172,13 +173,16 @@ make_room(DogpileMemcached *memcached, int nitems)
 
 	if (nitems <= memcached->room)
 		return true;
-	found = realloc(memcached->found, room * sizeof(Found));
+	found = dogpile_memory_enlarge(memcached->found, memcached->room * sizeof(Found),
+								   room * sizeof(Found));
 	if (found != NULL)
 		memcached->found = found;
-	names = realloc(memcached->names, room * sizeof(char *));
+	names = dogpile_memory_enlarge(memcached->names, memcached->room * sizeof(char *),
+								   room * sizeof(char *));
 	if (names != NULL)
 		memcached->names = names;
-	lengths = realloc(memcached->lengths, room * sizeof(size_t));
+	lengths = dogpile_memory_enlarge(memcached->lengths, memcached->room * sizeof(size_t),
+									 room * sizeof(size_t));
 	if (lengths != NULL)
 		memcached->lengths = lengths;
 	if (found == NULL || names == NULL || lengths == NULL)

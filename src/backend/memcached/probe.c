@@ -15,7 +15,7 @@
  * library that does not tell the number of its socket can be waited for like
  * that; dogpile_probe_knows() makes sure that it is true.
  *
- * Memory comes from malloc() and errors are answers; see backend.h.
+ * Errors are answers; see backend.h.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "backend/backends.h"
+#include "backend/memory.h"
 #include "backend/redis/redis_command.h"
 #include "backend/redis/redis_sentinel.h"
 
@@ -69,7 +70,7 @@ redis_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 							  &addresses, error);
 	if (n <= 0)
 		return false;
-	free(addresses);
+	dogpile_memory_free(addresses);
 	return true;
 }
 

@@ -21,6 +21,7 @@
 
 #include "utils/timestamp.h"
 
+#include "backend/memory.h"
 #include "backend/redis/redis_cluster.h"
 
 #define DEFAULT_PORT		6379
@@ -101,7 +102,9 @@ find_node(DogpileRedisCluster *cluster, const DogpileAddress *address)
 	if (cluster->nnodes == cluster->max_nodes)
 	{
 		int			max_nodes = cluster->max_nodes * 2 + 8;
-		Node	   *nodes = realloc(cluster->nodes, max_nodes * sizeof(Node));
+		Node	   *nodes = dogpile_memory_enlarge(cluster->nodes,
+													   cluster->max_nodes * sizeof(Node),
+													   max_nodes * sizeof(Node));
 
 		if (nodes == NULL)
 			return -1;
@@ -136,7 +139,7 @@ DogpileRedisCluster *
 dogpile_redis_cluster_open(const DogpileBackendOptions *options,
 						   DogpileBackendError *error)
 {
-	DogpileRedisCluster *cluster = calloc(1, sizeof(DogpileRedisCluster));
+	DogpileRedisCluster *cluster = dogpile_memory_alloc0(sizeof(DogpileRedisCluster));
 	DogpileAddress *addresses = NULL;
 	int			naddresses;
 	bool		added = true;
@@ -150,12 +153,12 @@ dogpile_redis_cluster_open(const DogpileBackendOptions *options,
 	naddresses = dogpile_address_parse(options->servers, DEFAULT_PORT, &addresses, error);
 	if (naddresses <= 0)
 	{
-		free(cluster);
+		dogpile_memory_free(cluster);
 		return NULL;
 	}
 	for (int i = 0; i < naddresses && added; i++)
 		added = find_node(cluster, &addresses[i]) >= 0;
-	free(addresses);
+	dogpile_memory_free(addresses);
 	if (!added)
 	{
 		snprintf(error->message, sizeof(error->message), "out of memory");
@@ -173,8 +176,8 @@ dogpile_redis_cluster_close(DogpileRedisCluster *cluster)
 	if (cluster == NULL)
 		return;
 	keep_nodes(cluster, 0);
-	free(cluster->nodes);
-	free(cluster);
+	dogpile_memory_free(cluster->nodes);
+	dogpile_memory_free(cluster);
 }
 
 /* Forget all answers. */

@@ -36,6 +36,7 @@
 #include "storage/latch.h"
 #include "utils/timestamp.h"
 
+#include "backend/memory.h"
 #include "backend/redis/redis_link.h"
 #include "backend/redis/redis_tls.h"
 #include "backend/resolve.h"
@@ -129,7 +130,7 @@ dogpile_redis_link_create(const DogpileBackendOptions *options,
 						  DogpileRedisLinkKind kind,
 						  const DogpileAddress *address)
 {
-	DogpileRedisLink *link = calloc(1, sizeof(DogpileRedisLink));
+	DogpileRedisLink *link = dogpile_memory_alloc0(sizeof(DogpileRedisLink));
 
 	if (link == NULL)
 		return NULL;
@@ -149,8 +150,8 @@ dogpile_redis_link_destroy(DogpileRedisLink *link)
 	dogpile_redis_link_begin(link);
 	dogpile_redis_link_disconnect(link);
 	dogpile_redis_tls_destroy(link->tls);
-	free(link->kept);
-	free(link);
+	dogpile_memory_free(link->kept);
+	dogpile_memory_free(link);
 }
 
 /* Hang up, if it is connected, and go to another server from now on. */
@@ -252,7 +253,8 @@ reserve_kept(DogpileRedisLink *link)
 	if (needed <= link->max_kept)
 		return true;
 	needed = Max(needed, 16);
-	kept = realloc(link->kept, needed * sizeof(redisReply *));
+	kept = dogpile_memory_enlarge(link->kept, link->max_kept * sizeof(redisReply *),
+								  needed * sizeof(redisReply *));
 	if (kept == NULL)
 		return false;
 	link->kept = kept;

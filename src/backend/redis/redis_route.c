@@ -32,6 +32,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "backend/memory.h"
 #include "backend/redis/redis_cluster.h"
 #include "backend/redis/redis_route.h"
 #include "backend/redis/redis_sentinel.h"
@@ -107,7 +108,7 @@ open_servers(DogpileRedisRoute *route, DogpileBackendError *error)
 
 	if (n <= 0)
 		return false;
-	route->links = calloc(n, sizeof(DogpileRedisLink *));
+	route->links = dogpile_memory_alloc0(n * sizeof(DogpileRedisLink *));
 	while (route->links != NULL && route->nlinks < n)
 	{
 		DogpileRedisLink *link =
@@ -119,7 +120,7 @@ open_servers(DogpileRedisRoute *route, DogpileBackendError *error)
 			break;
 		route->links[route->nlinks++] = link;
 	}
-	free(addresses);
+	dogpile_memory_free(addresses);
 	return route->nlinks == n || out_of_memory(error);
 }
 
@@ -130,7 +131,7 @@ open_sentinel(DogpileRedisRoute *route, DogpileBackendError *error)
 	route->sentinel = dogpile_redis_sentinel_open(route->options, error);
 	if (route->sentinel == NULL)
 		return false;
-	route->links = calloc(1, sizeof(DogpileRedisLink *));
+	route->links = dogpile_memory_alloc0(sizeof(DogpileRedisLink *));
 	if (route->links == NULL)
 		return out_of_memory(error);
 	route->links[0] = dogpile_redis_link_create(route->options, DOGPILE_REDIS_MASTER, NULL);
@@ -145,7 +146,7 @@ DogpileRedisRoute *
 dogpile_redis_route_open(const DogpileBackendOptions *options,
 						 DogpileBackendError *error)
 {
-	DogpileRedisRoute *route = calloc(1, sizeof(DogpileRedisRoute));
+	DogpileRedisRoute *route = dogpile_memory_alloc0(sizeof(DogpileRedisRoute));
 	bool		opened;
 
 	error->unreachable = false;
@@ -178,7 +179,7 @@ free_chunks(DogpileRedisRoute *route)
 		Chunk	   *chunk = route->chunks;
 
 		route->chunks = chunk->next;
-		free(chunk);
+		dogpile_memory_free(chunk);
 	}
 	if (route->chunks != NULL)
 		route->chunks->used = 0;
@@ -191,11 +192,11 @@ dogpile_redis_route_close(DogpileRedisRoute *route)
 	dogpile_redis_sentinel_close(route->sentinel);
 	for (int i = 0; i < route->nlinks; i++)
 		dogpile_redis_link_destroy(route->links[i]);
-	free(route->links);
-	free(route->servers);
+	dogpile_memory_free(route->links);
+	dogpile_memory_free(route->servers);
 	free_chunks(route);
-	free(route->chunks);
-	free(route);
+	dogpile_memory_free(route->chunks);
+	dogpile_memory_free(route);
 }
 
 /* A call begins: what the last one returned is no longer valid. */
@@ -239,7 +240,7 @@ dogpile_redis_route_alloc(DogpileRedisRoute *route, size_t size)
 	{
 		size_t		chunk_size = Max(size, CHUNK_SIZE);
 
-		chunk = malloc(offsetof(Chunk, data) + chunk_size);
+		chunk = dogpile_memory_alloc(offsetof(Chunk, data) + chunk_size);
 		if (chunk == NULL)
 			return NULL;
 		chunk->size = chunk_size;
@@ -600,7 +601,9 @@ reserve_servers(DogpileRedisRoute *route, int n)
 
 	if (n <= route->max_servers)
 		return true;
-	servers = realloc(route->servers, n * sizeof(DogpileRedisLink *));
+	servers = dogpile_memory_enlarge(route->servers,
+									 route->max_servers * sizeof(DogpileRedisLink *),
+									 n * sizeof(DogpileRedisLink *));
 	if (servers == NULL)
 		return false;
 	route->servers = servers;

@@ -20,6 +20,7 @@
 
 #include "utils/timestamp.h"
 
+#include "backend/memory.h"
 #include "backend/redis/redis_link.h"
 #include "backend/redis/redis_sentinel.h"
 
@@ -37,7 +38,7 @@ DogpileRedisSentinel *
 dogpile_redis_sentinel_open(const DogpileBackendOptions *options,
 							DogpileBackendError *error)
 {
-	DogpileRedisSentinel *sentinel = calloc(1, sizeof(DogpileRedisSentinel));
+	DogpileRedisSentinel *sentinel = dogpile_memory_alloc0(sizeof(DogpileRedisSentinel));
 
 	if (sentinel == NULL)
 	{
@@ -50,7 +51,7 @@ dogpile_redis_sentinel_open(const DogpileBackendOptions *options,
 												 &sentinel->addresses, error);
 	if (sentinel->naddresses <= 0)
 	{
-		free(sentinel);
+		dogpile_memory_free(sentinel);
 		return NULL;
 	}
 	sentinel->link = dogpile_redis_link_create(options, DOGPILE_REDIS_SENTINEL, NULL);
@@ -69,8 +70,8 @@ dogpile_redis_sentinel_close(DogpileRedisSentinel *sentinel)
 	if (sentinel == NULL)
 		return;
 	dogpile_redis_link_destroy(sentinel->link);
-	free(sentinel->addresses);
-	free(sentinel);
+	dogpile_memory_free(sentinel->addresses);
+	dogpile_memory_free(sentinel);
 }
 
 /* Read the answer, host and port, if it is one. */

@@ -29,6 +29,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "backend/memory.h"
 #include "storage/latch.h"
 
 struct DogpileRedisTls
@@ -60,13 +61,13 @@ fail(const char *step, char *what, size_t what_size)
 static DogpileRedisTls *
 make_tls(const DogpileBackendOptions *options, char *what, size_t what_size)
 {
-	DogpileRedisTls *tls = calloc(1, sizeof(DogpileRedisTls));
+	DogpileRedisTls *tls = dogpile_memory_alloc0(sizeof(DogpileRedisTls));
 	bool		loaded = true;
 
 	if (tls == NULL || (tls->context = SSL_CTX_new(TLS_client_method())) == NULL)
 	{
 		snprintf(what, what_size, "out of memory");
-		free(tls);
+		dogpile_memory_free(tls);
 		return NULL;
 	}
 	SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
@@ -91,7 +92,7 @@ dogpile_redis_tls_destroy(DogpileRedisTls *tls)
 	if (tls == NULL)
 		return;
 	SSL_CTX_free(tls->context);
-	free(tls);
+	dogpile_memory_free(tls);
 }
 
 /* Whom we want to talk to: a name or the number of a host; sockets have none. */

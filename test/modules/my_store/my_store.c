@@ -86,7 +86,7 @@ find_slot(DogpileBytes name)
 
 /*
  * A connection is whatever a session needs.  Here it is room for what get()
- * has found.  It comes from malloc(), as all memory of a backend does.
+ * has found.  It comes from malloc(), which raises nothing.
  */
 typedef struct Connection
 {
