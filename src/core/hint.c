@@ -29,7 +29,7 @@ static ProcessUtility_hook_type prev_process_utility = NULL;
 
 /* Get the name of the setting that a statement sets or shows, or NULL. */
 static const char *
-find_setting_name(Node *statement, bool *is_set)
+name_of_statement(Node *statement, bool *is_set)
 {
 	VariableSetStmt *set = NULL;
 
@@ -100,7 +100,7 @@ hint_process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	ProcessUtility_hook_type process = prev_process_utility ?
 		prev_process_utility : standard_ProcessUtility;
 	bool		is_set;
-	const char *name = find_setting_name(pstmt->utilityStmt, &is_set);
+	const char *name = name_of_statement(pstmt->utilityStmt, &is_set);
 
 	if (name != NULL && dogpile_line_is_ours(name))
 	{

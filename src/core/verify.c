@@ -182,7 +182,7 @@ report_mismatch(const DogpileCall *call, const DogpileLookup *found, const char 
 
 /* Copy what was found, because the query may use the cache itself. */
 static void
-keep(DogpileCall *call, DogpileLookup *found)
+copy_found(DogpileCall *call, DogpileLookup *found)
 {
 	DogpileValue *value = &found->entry.value;
 	DogpileTags *tags = NULL;
@@ -218,7 +218,7 @@ dogpile_verify_hit(DogpileCall *call, DogpileLookup *found, const DogpileCreator
 	/* A value that this transaction is about to store may differ on purpose. */
 	if (dogpile_xact_find_entry(&call->key) != NULL)
 		return;
-	keep(call, found);
+	copy_found(call, found);
 
 	/* Queries that are running now do not depend on what this one reads. */
 	collection = dogpile_depend_suspend();

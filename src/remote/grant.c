@@ -3,11 +3,11 @@
  * grant.c
  *	  The right to store an entry outside, and what the entry will depend on.
  *
- * Before a value is created, or when a user sets one, the tokens of its region, key
- * and tags are noted: the entry carries them.  A creator also takes the lock that all
- * servers respect, an item with a token of its own and a lease.  Both together are a
- * grant.  The functions here are those that store.h names for stores that servers
- * share; store_remote.c stores entries with them.
+ * Before a value is created, or when a user sets one, the tokens of its region, key and
+ * tags are noted; the entry carries them.  A creator also takes the lock that all servers
+ * respect, an item with a token of its own and a lease.  Both together are a grant.  The
+ * functions are those that store.h requires of shared stores; store_remote.c stores
+ * entries by grants.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -24,7 +24,7 @@
 #include "remote/mend.h"
 #include "remote/suspect.h"
 
-/* A token that no other owner of a lock has, on any server. */
+/* Make a token that no other holder of a lock has, on any server. */
 void
 dogpile_grant_make_lock_token(char *token)
 {
@@ -35,7 +35,7 @@ dogpile_grant_make_lock_token(char *token)
 	memset(token + DOGPILE_TOKEN_LEN, '0', DOGPILE_LOCK_TOKEN_LEN - DOGPILE_TOKEN_LEN);
 }
 
-/* Prepare to lock, and name what the entry will depend on. */
+/* Make a grant, with the names of the lock and of what the entry will depend on. */
 static DogpileGrant *
 make_grant(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
 {
@@ -67,7 +67,7 @@ make_grant(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags
 	return grant;
 }
 
-/* The store has failed: leave it to the worker to give the lock up. */
+/* Leave the lock to the worker, because the store has failed. */
 void
 dogpile_grant_leave_lock(DogpileGrant *grant)
 {
@@ -77,8 +77,8 @@ dogpile_grant_leave_lock(DogpileGrant *grant)
 }
 
 /*
- * Give the lock up at once, so that others need not wait.  If the store does not
- * answer, the worker goes on trying; this session has better things to do.
+ * Release the lock at once, so that other servers need not wait.  If the store does not
+ * answer, the worker goes on trying.
  */
 void
 dogpile_grant_release(DogpileGrant *grant)
@@ -95,9 +95,8 @@ dogpile_grant_release(DogpileGrant *grant)
 }
 
 /*
- * Keep what is needed at COMMIT.  The lock is not: who has written before makes nobody
- * wait, and what is stored then is stored on the condition that nothing younger is
- * there.
+ * Keep what is needed at COMMIT, and release the lock: other servers do not wait for the
+ * end of a transaction.  Instead, the entry is stored only if there is no younger one.
  */
 DogpileGrant *
 dogpile_grant_defer(DogpileGrant *grant)
@@ -116,9 +115,9 @@ dogpile_grant_defer(DogpileGrant *grant)
 /*
  * Note the tokens of what an entry will depend on.
  *
- * Returns CHANGING if one of them is about to be replaced.  If the store keeps nothing,
- * or this server is a standby and not as far as the token, whatever is created is
- * not to be stored.
+ * Returns CHANGING if one of them is about to be replaced.  The grant becomes void if the
+ * store keeps nothing, or if this server is a standby that has not replayed WAL as far as
+ * the position of a token.
  */
 static DogpileStatus
 note_tokens(DogpileRegion *region, DogpileGrant *grant)
@@ -137,7 +136,7 @@ note_tokens(DogpileRegion *region, DogpileGrant *grant)
 	return DOGPILE_OK;
 }
 
-/* Ask for the lock, and note what has become of it. */
+/* Try to take the lock, and record the result in the list of leases. */
 static DogpileBackendStatus
 try_lock_outside(DogpileRegion *region, DogpileGrant *grant)
 {
@@ -156,8 +155,8 @@ try_lock_outside(DogpileRegion *region, DogpileGrant *grant)
 }
 
 /*
- * Take the lock that all servers respect.  One that a session of this server
- * has left behind is taken away.
+ * Take the lock that all servers respect.  If a session of this server has abandoned it,
+ * remove it first.
  */
 static DogpileBackendStatus
 take_lock(DogpileRegion *region, DogpileGrant *grant)
@@ -173,11 +172,11 @@ take_lock(DogpileRegion *region, DogpileGrant *grant)
 }
 
 /*
- * Take the lock, then note the tokens, in this order: whoever had it before may just
- * have stored the entry, or a token may have been replaced while we waited.  What is
- * noted here is older than the snapshot that the query will take.
+ * Begin a creation: take the lock, then note the tokens.  The order matters, because a
+ * token may be replaced while the session waits for the lock.  What is noted here is
+ * older than the snapshot that the query will take.
  *
- * On ERROR or cancel anywhere in here the lock is in this session's list, and goes at
+ * After an error or a cancel, the lock is in this session's list of leases, and goes at
  * the end of the (sub)transaction.
  */
 DogpileStatus
@@ -192,7 +191,7 @@ dogpile_grant_begin(DogpileRegion *region, const DogpileKey *key,
 	if (!dogpile_mend_region(region, remote, &result->tokens[DOGPILE_GRANT_REGION].name))
 		return DOGPILE_ERROR;
 
-	/* A transaction that has added the key has the lock until it ends. */
+	/* A transaction that has added the key holds the lock to its end. */
 	if (region->distributed_lock && !dogpile_remote_is_local(remote) &&
 		!dogpile_lease_is_held(&result->lock_name))
 	{
@@ -212,8 +211,8 @@ dogpile_grant_begin(DogpileRegion *region, const DogpileKey *key,
 }
 
 /*
- * Note the tokens for a value that the user sets.  If that is not possible the value is
- * not going to be stored, and the old one has to go; but that is for COMMIT to do.
+ * Note the tokens for a value that the user sets.  If that is not possible, the grant is
+ * void: the value will not be stored, and COMMIT removes the old one.
  */
 DogpileGrant *
 dogpile_grant_note(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags)
@@ -227,7 +226,7 @@ dogpile_grant_note(DogpileRegion *region, const DogpileKey *key, const DogpileTa
 	return grant;
 }
 
-/* The entry goes; if that does not work, so does all that is in the region. */
+/* Remove the entry.  If that fails, the whole region becomes suspect. */
 void
 dogpile_grant_lose(DogpileGrant *grant)
 {
@@ -239,7 +238,7 @@ dogpile_grant_lose(DogpileGrant *grant)
 }
 
 /*
- * The tokens of an entry: those that its creator noted, or what follows them if this
+ * Get the tokens for an entry: those noted in the grant, or their successors if this
  * transaction invalidates them.
  *
  * Returns false if the entry would be invalid.

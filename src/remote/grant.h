@@ -30,7 +30,7 @@ typedef struct DogpileGrant
 	DogpileItemName lock_name;
 	DogpileBackendLock lock;
 	bool		is_locked;
-	bool		is_void;		/* the entry cannot be stored */
+	bool		is_void;		/* must the entry not be stored? */
 	int			ntokens;
 	DogpileToken tokens[FLEXIBLE_ARRAY_MEMBER];
 } DogpileGrant;

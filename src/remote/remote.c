@@ -35,6 +35,7 @@
 #include "backend/connection.h"
 #include "lib/clock.h"
 #include "lib/compat.h"
+#include "lib/lwlock_check.h"
 #include "remote/remote.h"
 #include "remote/server.h"
 
@@ -392,6 +393,7 @@ dogpile_remote_limit(TimestampTz until)
 static bool
 begin_call(DogpileRemote *remote, Timing *timing)
 {
+	DogpileAssertNoneHeld();
 	remote->may_have_acted = remote->is_left_alone = false;
 	if (remote->is_refused)
 	{

@@ -3,23 +3,20 @@
  * store_remote.c
  *	  A store that keeps entries in a backend, where other servers find them.
  *
- * Any backend keeps bytes under names (backend.h).  Here they become entries:
- * encoded so that other servers understand them (wire.c), under names that they
- * find again (item_name.c), and worth something for as long as the tokens that
- * they carry are still those of their key, region and tags (token.c).  So what
- * version.c does for the store in shared memory is done outside by tokens, and
+ * A backend keeps bytes under names (backend.h).  An entry is encoded so that other
+ * servers understand it (wire.c), stored under a name that they can find (item_name.c),
+ * and valid as long as the tokens that it carries are those of its key, region and tags
+ * (token.c).  So tokens do outside what version.c does for the store in shared memory, and
  * the proof is the same: the creator notes them before it takes its snapshot.
  *
- * A lookup fetches an entry together with the tokens of its key and region; only
- * an entry with tags takes another round trip.  Nothing of it is trusted before
- * it is decoded.
+ * A lookup fetches an entry together with the tokens of its key and region; an entry with
+ * tags takes another round trip.  Its bytes are checked before anything is used.
  *
- * A creator has the lock of this server and then takes one that all servers
- * respect, a name with its own token and a lease.  Its value is stored only if
- * it still has that lock, so a creator that was too slow overwrites nothing.
+ * A creator holds the creator lock of this server, and then takes a lock that all servers
+ * respect (grant.c).  Its value is stored only if it still holds that lock, so a creator
+ * that was too slow does not overwrite anything.
  *
- * A failure is a miss, or a value that is not stored; remote.c writes it to the
- * log.
+ * A failure is a miss, or a value that is not stored; remote.c logs it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -50,13 +47,13 @@
 struct DogpileIncoming
 {
 	DogpileRemote *remote;
-	DogpileGrant *grant;		/* with a lock, or NULL */
+	DogpileGrant *grant;		/* if it has a lock; or NULL */
 	DogpileItemName entry_name;
 	DogpileItemName lock_name;
 	const char *secret;			/* of the region */
 	TimestampTz created_at;
 	int64		ttl_ms;
-	int64		lock_ms;		/* a lock's lease; 0: nobody has locks there */
+	int64		lock_ms;		/* a lock's lease; 0 if the store has no locks */
 	StringInfoData bytes;
 };
 
@@ -71,7 +68,7 @@ name_bytes(const DogpileItemName *name)
  * --------------------------------------------------------------------
  */
 
-/* Note what is wrong with bytes from outside; once a minute will do. */
+/* Log what is wrong with bytes from outside, at most once a minute. */
 static void
 log_damage(const DogpileRegion *region, const DogpileItemName *name, const char *reason)
 {
@@ -89,7 +86,7 @@ log_damage(const DogpileRegion *region, const DogpileItemName *name, const char 
 			 errhidestmt(true), errhidecontext(true)));
 }
 
-/* Compare the tokens of an entry with those of now. */
+/* Compare the tokens of an entry with the present ones. */
 static DogpileTokenChange
 compare_tokens(const DogpileWireHead *head, const DogpileToken *tokens, int first,
 			   int ntokens)
@@ -103,10 +100,10 @@ compare_tokens(const DogpileWireHead *head, const DogpileToken *tokens, int firs
 }
 
 /*
- * Compare the tokens of an entry's tags, which takes a round trip of its own,
- * after which what the head points to is gone: it must be a copy.
+ * Compare the tokens of an entry's tags with the present ones.  This takes a round trip,
+ * which overwrites the backend's memory: the head must point to a copy.
  *
- * change: set to what has become of them.
+ * change: set to the result.
  *
  * Returns false if the store does not answer.
  */
@@ -129,7 +126,7 @@ check_tags(DogpileRegion *region, DogpileRemote *remote, const DogpileWireHead *
 	return true;
 }
 
-/* The tags of an entry as they are within this server. */
+/* Encode the tags of an entry as within this server. */
 static DogpileTags *
 encode_tags(const DogpileWireHead *head)
 {
@@ -145,10 +142,10 @@ encode_tags(const DogpileWireHead *head)
 }
 
 /*
- * Read the value of an entry if it is of the shape that is asked for; without one, find
- * out what it is.
+ * Read the value of an entry if it has the given shape.  Without a shape, find out its
+ * row type and the number of rows.
  *
- * Returns false if it cannot be used, which is then in the log.
+ * Returns false if the value cannot be used; this is logged.
  */
 static bool
 read_value(const DogpileRegion *region, const DogpileItemName *name, DogpileBytes rows,
@@ -182,7 +179,7 @@ read_value(const DogpileRegion *region, const DogpileItemName *name, DogpileByte
 	return true;
 }
 
-/* Turn the bytes of an entry into one. */
+/* Decode an entry. */
 static DogpileStatus
 decode_entry(DogpileRegion *region, DogpileRemote *remote,
 			 const DogpileItemName *name, const DogpileBackendItem *item,
@@ -207,7 +204,7 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
 		return DOGPILE_MISS;
 	if (head.ntags > 0)
 	{
-		/* The next call of the backend takes its memory back. */
+		/* The next call of the backend overwrites its memory. */
 		char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, bytes.len);
 
 		bytes.data = memcpy(copy, bytes.data, bytes.len);
@@ -242,8 +239,8 @@ decode_entry(DogpileRegion *region, DogpileRemote *remote,
  * Look an entry up.  One round trip fetches it and the tokens of its region and key; if
  * it has tags, another one fetches theirs.
  *
- * A region that is suspect is settled before: until that has worked, nothing of what is
- * there can be believed.
+ * If the region is suspect, its token is replaced first; until that has worked, no entry
+ * can be used.
  */
 static DogpileStatus
 remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shape,
@@ -254,7 +251,7 @@ remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sha
 	DogpileToken tokens[DOGPILE_GRANT_TAGS];
 	DogpileItemName name;
 
-	/* What this server invalidates from now on, the entry has not seen. */
+	/* The entry does not reflect what this server invalidates from now on. */
 	entry->as_of = dogpile_version_now();
 
 	dogpile_item_name_of_key(region, key, DOGPILE_ITEM_ENTRY, &name);
@@ -281,7 +278,7 @@ remote_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *sha
  * --------------------------------------------------------------------
  */
 
-/* For how long the store should keep an entry: until it is gone by age. */
+/* Compute for how long the store keeps an entry: until it is gone by age. */
 static int64
 compute_ttl_ms(const DogpileRegion *region, const DogpileEntry *entry)
 {
@@ -293,8 +290,8 @@ compute_ttl_ms(const DogpileRegion *region, const DogpileEntry *entry)
 }
 
 /*
- * Count a value that means nothing to other servers, and tell the log why: nothing else
- * does, for the query's caller is given it all the same.
+ * Count a value that has no meaning for other servers, and log the reason.  The caller
+ * gets the value in any case, without a message.
  */
 static void
 report_unstorable_outside(DogpileRegion *region, const DogpileGrant *grant,
@@ -312,8 +309,8 @@ report_unstorable_outside(DogpileRegion *region, const DogpileGrant *grant,
 }
 
 /*
- * Encode an entry while errors can still be raised.  After this, storing it takes a call
- * of the backend and no memory of PostgreSQL's.
+ * Encode an entry while errors can be raised.  After this, storing it takes a call of the
+ * backend, and does not allocate memory by palloc().
  */
 static DogpileStatus
 remote_prepare(DogpileRegion *region, const DogpileKey *key,
@@ -328,7 +325,7 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 	if (grant->is_void || !dogpile_grant_follow_tokens(grant, tokens))
 		return DOGPILE_FULL;
 
-	/* Servers have nothing but the time of day in common. */
+	/* Servers have only the time of day in common. */
 	outside.created_at = dogpile_clock_to_day(entry->created_at);
 
 	result = palloc0(sizeof(DogpileIncoming));
@@ -355,10 +352,10 @@ remote_prepare(DogpileRegion *region, const DogpileKey *key,
 }
 
 /*
- * Store what the user has set where nobody has the lock of the entry.  To take the lock
- * away from its creator is not enough, for another one could take it before the value is
- * stored, look for that before, and store its own later.  So a lock of this session's
- * takes its place, in the same call; items that belong together are stored in their order.
+ * Store a value that the user has set, although another session may hold the lock of the
+ * entry.  It is not enough to remove that lock: another creator could take it before the
+ * value is stored, find the old entry, and store its own value later.  So a lock of this
+ * session replaces it in the same call; items of one call are stored in their order.
  */
 static DogpileBackendStatus
 store_set_under_lock(DogpileIncoming *incoming, DogpileBackendItem *item)
@@ -387,8 +384,8 @@ store_set_under_lock(DogpileIncoming *incoming, DogpileBackendItem *item)
 }
 
 /*
- * Store what the user has set, and let no creator overwrite it.  Our own lock, which keeps
- * others from adding a value, is given up when there is one.
+ * Store a value that the user has set, so that no creator overwrites it.  If this
+ * transaction holds the lock itself, because it has added the key, release it afterwards.
  */
 static DogpileBackendStatus
 store_set(DogpileIncoming *incoming, DogpileBackendItem *item)
@@ -406,8 +403,8 @@ store_set(DogpileIncoming *incoming, DogpileBackendItem *item)
 }
 
 /*
- * Is what is there from a younger snapshot than what is to be stored?  What seems to be
- * from the future is from before the time of day was set back.
+ * Is the stored entry from a younger snapshot than the incoming one?  An entry that seems
+ * to be from the future is older: the time of day was set back.
  */
 static bool
 is_stored_younger(const DogpileBackendItem *old, const DogpileIncoming *incoming)
@@ -415,7 +412,7 @@ is_stored_younger(const DogpileBackendItem *old, const DogpileIncoming *incoming
 	DogpileWireHead head;
 	const char *reason;
 
-	/* Authenticating it allocates memory, which may fail: not at COMMIT. */
+	/* At COMMIT, it cannot be authenticated: that allocates memory, which may fail. */
 	if (incoming->secret[0] != '\0' && InterruptHoldoffCount > 0)
 		return false;
 	return dogpile_wire_open(old->value, name_bytes(&incoming->entry_name),
@@ -425,7 +422,7 @@ is_stored_younger(const DogpileBackendItem *old, const DogpileIncoming *incoming
 }
 
 /*
- * Store what was created without a lock, unless there is an entry from a younger
+ * Store a value that was created without a lock, unless there is an entry from a younger
  * snapshot.
  */
 static DogpileBackendStatus
@@ -444,7 +441,7 @@ store_if_newer(DogpileIncoming *incoming, DogpileBackendItem *item)
 			item->status = DOGPILE_BACKEND_KEPT;
 			return DOGPILE_BACKEND_OK;
 		}
-		/* Not palloc(), which could raise an error at COMMIT. */
+		/* palloc() could raise an error at COMMIT. */
 		expected = malloc(old.value.len);
 		if (expected == NULL)
 			return DOGPILE_BACKEND_ERROR;
@@ -459,10 +456,11 @@ store_if_newer(DogpileIncoming *incoming, DogpileBackendItem *item)
 }
 
 /*
- * Store an entry: what was set, in any case; what was created under a lock, if we still
- * have that; what was created without one, unless there is something younger.
+ * Store an entry.  A value that the user has set is stored in any case; one that was
+ * created under a lock, if this session still holds the lock; one that was created without
+ * a lock, unless there is a younger one.
  *
- * What it was made of must not be lost by a crash that leaves it.
+ * WAL is flushed first, because a crash must not undo changes that the value reflects.
  */
 static DogpileStatus
 remote_publish(DogpileIncoming *incoming, DogpilePublishMode mode, DogpileClock as_of)
@@ -500,8 +498,8 @@ remote_publish(DogpileIncoming *incoming, DogpilePublishMode mode, DogpileClock 
 }
 
 /*
- * An entry is not to be stored after all.  At ABORT, with interrupts held off, the lock
- * is left to the end of the transaction (lease.c).
+ * Drop an entry that is not stored after all.  At ABORT, with interrupts held off, the
+ * lock is left to the end of the transaction (lease.c).
  */
 static void
 remote_abandon(DogpileIncoming *incoming)
@@ -511,8 +509,7 @@ remote_abandon(DogpileIncoming *incoming)
 }
 
 /*
- * Nothing has to be removed: what was invalidated is worth nothing, and the
- * store forgets it in time.
+ * Nothing is removed: invalidated entries are never used, and expire in the store.
  */
 static DogpileStatus
 remote_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
@@ -520,7 +517,7 @@ remote_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
 	return DOGPILE_MISS;
 }
 
-/* Numbers are added to by the backend itself. */
+/* Add to a number, which the backend does by itself. */
 static DogpileStatus
 remote_increment(DogpileRegion *region, const DogpileKey *key, int64 delta,
 				 double lifetime_s, int64 *result)
@@ -546,8 +543,8 @@ remote_increment(DogpileRegion *region, const DogpileKey *key, int64 delta,
 }
 
 /*
- * The backend and its wrappers.  Settings are checked before all modules that bring
- * backends are loaded, so this is looked at once more when a region is used.
+ * Check the backend and its wrappers.  Settings are checked before all modules that
+ * provide backends are loaded, so this is checked again when a region is used.
  */
 static void
 remote_check(const DogpileRegion *region)

@@ -334,7 +334,7 @@ sub check_deadlock
 			"$region yours by me",
 			"$store: who has a lock does not wait for that of another server for ever");
 		$mine->query("SELECT dogpile_add('$region', 'yours', 2)");
-		like($mine->{stderr}, qr/timed out.*two servers may have been waiting for each other/s,
+		like($mine->{stderr}, qr/timed out.*two servers might be waiting for each other/s,
 			"$store: ... nor to add a value");
 		$mine->query('ROLLBACK');
 		$yours->query_safe('COMMIT');
