@@ -26,6 +26,7 @@
 #include "remote/remote.h"
 #include "remote/server.h"
 #include "sql/sql_args.h"
+#include "store/store_check.h"
 
 /* Columns of dogpile_servers(). */
 enum
@@ -172,5 +173,6 @@ dogpile_flush(PG_FUNCTION_ARGS)
 			DOGPILE_BACKEND_OK)
 			raise_failure(region, remote);
 	}
+	dogpile_store_check();
 	PG_RETURN_VOID();
 }

@@ -251,8 +251,15 @@ dogpile_stats_read(DogpileRegion *region, DogpileStatsRow *row)
 			row->counters[i] +=
 				pg_atomic_read_u64(&shared_stats->shards[number][shard].counters[i]);
 	}
-	row->entries = pg_atomic_read_u64(&shared_stats->gauges[number].entries);
-	row->bytes = pg_atomic_read_u64(&shared_stats->gauges[number].bytes);
+	dogpile_stats_read_gauges(number, &row->entries, &row->bytes);
+}
+
+/* What the store holds of the region of a number.  May be called under any lock. */
+void
+dogpile_stats_read_gauges(int number, uint64 *entries, uint64 *bytes)
+{
+	*entries = pg_atomic_read_u64(&shared_stats->gauges[number].entries);
+	*bytes = pg_atomic_read_u64(&shared_stats->gauges[number].bytes);
 }
 
 /* Does this counter hold microseconds? */

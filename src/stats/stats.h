@@ -70,6 +70,7 @@ extern void dogpile_stats_entry_added(int number, Size bytes);
 extern void dogpile_stats_entry_removed(int number, Size bytes);
 extern void dogpile_stats_flush(void);
 extern void dogpile_stats_read(DogpileRegion *region, DogpileStatsRow *row);
+extern void dogpile_stats_read_gauges(int number, uint64 *entries, uint64 *bytes);
 extern bool dogpile_stats_is_time(DogpileCounter counter);
 extern void dogpile_stats_reset(void);
 extern TimestampTz dogpile_stats_reset_time(void);

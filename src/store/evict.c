@@ -474,3 +474,72 @@ dogpile_evict_pick_locked(uint32 now_s, uint64 clock)
 		dogpile_evict_leave_locked(number);
 	return number;
 }
+
+#ifdef USE_ASSERT_CHECKING
+
+/* --------------------------------------------------------------------
+ * Checks; see store_check.c
+ * --------------------------------------------------------------------
+ */
+
+/* Check a queue, from its newest entry on.  Is the walker in it? */
+static bool
+check_queue(DogpileQueueId id, const DogpileBlockSet *seen)
+{
+	const Queue *queue = &control->queues[id];
+	DogpileBlockNo newer = DOGPILE_NO_BLOCK;
+	uint32		nentries = 0;
+	uint32		nblocks = 0;
+	bool		has_walker = false;
+
+	for (DogpileBlockNo number = queue->newest; number != DOGPILE_NO_BLOCK;
+		 number = dogpile_stored_entry(number)->older)
+	{
+		const DogpileStoredEntry *entry = dogpile_stored_entry(number);
+
+		Assert(seen->has[number]);
+		Assert(entry->queue == id);
+		Assert(entry->newer == newer);
+		newer = number;
+		nentries++;
+		nblocks += dogpile_stored_entry_blocks(entry);
+		has_walker |= number == control->walker;
+	}
+	Assert(queue->oldest == newer);
+	Assert(queue->nentries == nentries);
+	Assert(queue->nblocks == nblocks);
+	return has_walker;
+}
+
+/*
+ * Check the queues, and when entries are gone.
+ *
+ * seen: the blocks of entries that are in the index.
+ * nqueued: how many of these entries say that they are in a queue.
+ *
+ * Locks: that of the pool and those of all partitions are held.
+ */
+void
+dogpile_evict_check_locked(const DogpileBlockSet *seen, uint32 nqueued)
+{
+	bool		has_walker;
+
+	DogpileAssertHeld(dogpile_pool_lock, LW_SHARED);
+	(void) check_queue(DOGPILE_QUEUE_SMALL, seen);
+	has_walker = check_queue(DOGPILE_QUEUE_MAIN, seen);
+	Assert(has_walker || control->walker == DOGPILE_NO_BLOCK);
+	Assert(control->queues[DOGPILE_QUEUE_SMALL].nentries +
+		   control->queues[DOGPILE_QUEUE_MAIN].nentries == nqueued);
+
+	for (uint32 number = 0; number < control->nblocks; number++)
+	{
+		Assert(gone_at_s[number] >= control->earliest_gone_s);
+		if (number < control->hand)
+			Assert(gone_at_s[number] >= control->earliest_seen_s);
+		if (gone_at_s[number] != DOGPILE_NEVER_GONE)
+			Assert(seen->has[number] &&
+				   dogpile_evict_is_queued(dogpile_stored_entry(number)));
+	}
+}
+
+#endif							/* USE_ASSERT_CHECKING */

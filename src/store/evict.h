@@ -39,6 +39,17 @@ extern void dogpile_evict_expire_locked(DogpileBlockNo entry, uint32 gone_at_s);
 extern void dogpile_evict_leave_locked(DogpileBlockNo entry);
 extern DogpileBlockNo dogpile_evict_pick_locked(uint32 now_s, uint64 clock);
 
+#ifdef USE_ASSERT_CHECKING
+extern void dogpile_evict_check_locked(const DogpileBlockSet *seen, uint32 nqueued);
+#endif
+
+/* Is an entry in a queue?  The pool lock is held. */
+static inline bool
+dogpile_evict_is_queued(const DogpileStoredEntry *entry)
+{
+	return entry->queue != DOGPILE_QUEUE_NONE;
+}
+
 /* Let an entry begin that is not published yet. */
 static inline void
 dogpile_evict_begin(DogpileStoredEntry *entry)

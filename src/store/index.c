@@ -123,6 +123,7 @@ dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
 	if (*place != DOGPILE_NO_BLOCK)
 		dogpile_stored_entry(*place)->previous_of_key = number;
 	*place = number;
+	dogpile_pool_count_held(-(int32) dogpile_stored_entry_blocks(entry));
 }
 
 /*
@@ -143,6 +144,7 @@ dogpile_index_unlink_locked(DogpileBlockNo *link)
 		dogpile_stored_entry(entry->previous_of_key)->next_of_key = entry->next_of_key;
 	if (entry->next_of_key != DOGPILE_NO_BLOCK)
 		dogpile_stored_entry(entry->next_of_key)->previous_of_key = entry->previous_of_key;
+	dogpile_pool_count_held(dogpile_stored_entry_blocks(entry));
 	dogpile_stats_entry_removed(entry->region, dogpile_stored_entry_memory(entry));
 }
 
@@ -315,3 +317,86 @@ dogpile_index_has_variant(const DogpileKey *key)
 		found = find_living(key, INT_MAX, &ndead);
 	return found;
 }
+
+#ifdef USE_ASSERT_CHECKING
+
+/* --------------------------------------------------------------------
+ * Checks; see store_check.c
+ * --------------------------------------------------------------------
+ */
+
+/* Check an entry of a bucket, and count it. */
+static void
+check_entry(DogpileBlockNo number, DogpileBlockSet *seen, DogpileIndexContents *contents)
+{
+	const DogpileStoredEntry *entry = dogpile_stored_entry(number);
+
+	(void) dogpile_pool_check_chain(seen, number, dogpile_stored_entry_blocks(entry));
+	contents->entries[entry->region]++;
+	contents->bytes[entry->region] += dogpile_stored_entry_memory(entry);
+	if (dogpile_evict_is_queued(entry))
+		contents->nqueued++;
+}
+
+/* Check the entries of a bucket.  Returns how many there are. */
+static uint32
+check_bucket(const DogpileBlockNo *bucket, DogpileBlockSet *seen,
+			 DogpileIndexContents *contents)
+{
+	uint32		count = 0;
+
+	for (DogpileBlockNo number = *bucket; number != DOGPILE_NO_BLOCK;
+		 number = dogpile_stored_entry(number)->next_in_bucket)
+	{
+		Assert(dogpile_index_bucket(dogpile_stored_entry(number)->hash) == bucket);
+		check_entry(number, seen, contents);
+		count++;
+	}
+	return count;
+}
+
+/* Check the entries of a place, which are in buckets.  Returns how many there are. */
+static uint32
+check_place(const DogpileBlockNo *place, const DogpileBlockSet *seen)
+{
+	DogpileBlockNo previous = DOGPILE_NO_BLOCK;
+	uint32		count = 0;
+
+	for (DogpileBlockNo number = *place; number != DOGPILE_NO_BLOCK;
+		 number = dogpile_stored_entry(number)->next_of_key)
+	{
+		Assert(seen->has[number]);
+		Assert(place_of(dogpile_stored_entry(number)->hash) == place);
+		Assert(dogpile_stored_entry(number)->previous_of_key == previous);
+		previous = number;
+		count++;
+	}
+	return count;
+}
+
+/*
+ * Check the index.
+ *
+ * seen: blocks of entries are added.
+ * contents: filled in; zeroed before.
+ *
+ * Locks: those of all partitions are held.
+ */
+void
+dogpile_index_check_locked(DogpileBlockSet *seen, DogpileIndexContents *contents)
+{
+	Size		nbuckets = (Size) dogpile_index_buckets_per_partition * DOGPILE_INDEX_PARTITIONS;
+	Size		nplaces = (Size) places_per_partition * DOGPILE_INDEX_PARTITIONS;
+	uint32		nfound = 0;
+	uint32		nplaced = 0;
+
+	for (int i = 0; i < DOGPILE_INDEX_PARTITIONS; i++)
+		DogpileAssertHeld(&dogpile_index_locks[i].lock, LW_SHARED);
+	for (Size i = 0; i < nbuckets; i++)
+		nfound += check_bucket(&dogpile_index_buckets[i], seen, contents);
+	for (Size i = 0; i < nplaces; i++)
+		nplaced += check_place(&places[i], seen);
+	Assert(nfound == nplaced);
+}
+
+#endif							/* USE_ASSERT_CHECKING */

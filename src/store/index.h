@@ -14,6 +14,7 @@
 #ifndef DOGPILE_INDEX_H
 #define DOGPILE_INDEX_H
 
+#include "config/region_number.h"
 #include "entry/key.h"
 #include "store/stored_entry.h"
 
@@ -44,6 +45,20 @@ extern DogpileBlockNo *dogpile_index_find_link_locked(DogpileBlockNo number,
 extern bool dogpile_index_has_variant(const DogpileKey *key);
 extern int	dogpile_index_remove_variants(const DogpileKey *key, DogpileRemoval what,
 										  DogpileClock before);
+
+#ifdef USE_ASSERT_CHECKING
+
+/* What the index has: see store_check.c. */
+typedef struct DogpileIndexContents
+{
+	uint64		entries[DOGPILE_REGION_NUMBERS];
+	uint64		bytes[DOGPILE_REGION_NUMBERS];
+	uint32		nqueued;		/* entries that say that they are in a queue */
+} DogpileIndexContents;
+
+extern void dogpile_index_check_locked(DogpileBlockSet *seen,
+									   DogpileIndexContents *contents);
+#endif
 
 static inline uint32
 dogpile_index_partition(uint64 hash)

@@ -27,6 +27,7 @@
  */
 #include "postgres.h"
 
+#include "port/atomics.h"
 #include "storage/shmem.h"
 
 #include "lib/lwlock_check.h"
@@ -53,6 +54,10 @@ typedef struct PoolControl
 {
 	uint32		nblocks;
 	DogpileBlockNo first_chain; /* of the free ones */
+#ifdef USE_ASSERT_CHECKING
+	pg_atomic_uint32 nheld;		/* blocks that are neither free nor in the index; changed
+								 * under the pool lock or that of a partition */
+#endif
 } PoolControl;
 
 static PoolControl *pool = NULL;
@@ -76,6 +81,7 @@ push_locked(const DogpileChain *chain)
 	free->tail = chain->tail;
 	free->count = chain->count;
 	pool->first_chain = chain->head;
+	dogpile_pool_count_held(-(int32) chain->count);
 }
 
 /* Link blocks that lie side by side into a chain. */
@@ -119,6 +125,9 @@ dogpile_pool_shmem_init(uint32 nblocks)
 
 	pool->nblocks = nblocks;
 	pool->first_chain = DOGPILE_NO_BLOCK;
+#ifdef USE_ASSERT_CHECKING
+	pg_atomic_init_u32(&pool->nheld, nblocks);
+#endif
 	LWLockAcquire(dogpile_pool_lock, LW_EXCLUSIVE);
 	for (uint32 first = 0; first < nblocks; first += INITIAL_CHAIN)
 	{
@@ -179,6 +188,7 @@ dogpile_pool_take_locked(DogpileChain *chain, uint32 count)
 		uint32		missing = count - chain->count;
 
 		pool->first_chain = free->next_chain;
+		dogpile_pool_count_held(taken.count);
 		if (taken.count > missing && missing <= MAX_CUT_LOCKED)
 		{
 			DogpileChain rest;
@@ -321,3 +331,82 @@ dogpile_pool_equals(DogpileCursor *cursor, const void *data, Size size)
 	}
 	return true;
 }
+
+#ifdef USE_ASSERT_CHECKING
+
+/* --------------------------------------------------------------------
+ * Checks; see store_check.c
+ * --------------------------------------------------------------------
+ */
+
+/*
+ * So many blocks more, or less, are in the hands of a session: they are neither free nor
+ * in the index.
+ *
+ * Errors: none.  Locks: that of the pool or of a partition is held exclusively.
+ */
+void
+dogpile_pool_count_held(int32 count)
+{
+	pg_atomic_fetch_add_u32(&pool->nheld, count);
+}
+
+Size
+dogpile_pool_block_set_size(void)
+{
+	return offsetof(DogpileBlockSet, has) + pool->nblocks * sizeof(bool);
+}
+
+/*
+ * Check that a chain has so many blocks, and none that was seen before.
+ *
+ * Returns its last block.
+ */
+DogpileBlockNo
+dogpile_pool_check_chain(DogpileBlockSet *seen, DogpileBlockNo head, uint32 count)
+{
+	DogpileBlockNo next = head;
+	DogpileBlockNo last = DOGPILE_NO_BLOCK;
+
+	for (; count > 0; count--)
+	{
+		last = next;
+		Assert(last < pool->nblocks);
+		Assert(!seen->has[last]);
+		seen->has[last] = true;
+		seen->count++;
+		next = dogpile_pool_block(last)->next;
+	}
+	Assert(next == DOGPILE_NO_BLOCK);
+	return last;
+}
+
+/*
+ * Check the free blocks, and that there are no others but those of sessions.
+ *
+ * seen: the blocks that are in the index.
+ *
+ * Returns how many blocks sessions hold.
+ *
+ * Locks: that of the pool and those of all partitions are held.
+ */
+uint32
+dogpile_pool_check_locked(DogpileBlockSet *seen)
+{
+	DogpileBlockNo number;
+	uint32		nheld;
+
+	DogpileAssertHeld(dogpile_pool_lock, LW_SHARED);
+	for (number = pool->first_chain; number != DOGPILE_NO_BLOCK;
+		 number = free_chain(number)->next_chain)
+	{
+		const FreeChain *free = free_chain(number);
+
+		Assert(dogpile_pool_check_chain(seen, number, free->count) == free->tail);
+	}
+	nheld = pg_atomic_read_u32(&pool->nheld);
+	Assert(seen->count + nheld == pool->nblocks);
+	return nheld;
+}
+
+#endif							/* USE_ASSERT_CHECKING */

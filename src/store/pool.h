@@ -65,6 +65,24 @@ extern void dogpile_pool_read(DogpileCursor *cursor, void *data, Size size);
 extern void dogpile_pool_skip(DogpileCursor *cursor, Size size);
 extern bool dogpile_pool_equals(DogpileCursor *cursor, const void *data, Size size);
 
+#ifdef USE_ASSERT_CHECKING
+
+/* A set of blocks; see store_check.c. */
+typedef struct DogpileBlockSet
+{
+	uint32		count;
+	bool		has[FLEXIBLE_ARRAY_MEMBER]; /* by the numbers of blocks */
+} DogpileBlockSet;
+
+extern Size dogpile_pool_block_set_size(void);
+extern DogpileBlockNo dogpile_pool_check_chain(DogpileBlockSet *seen,
+											   DogpileBlockNo head, uint32 count);
+extern uint32 dogpile_pool_check_locked(DogpileBlockSet *seen);
+extern void dogpile_pool_count_held(int32 count);
+#else
+#define dogpile_pool_count_held(count)	((void) 0)
+#endif
+
 /* The address of a block. */
 static inline DogpileBlock *
 dogpile_pool_block(DogpileBlockNo number)

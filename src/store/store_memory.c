@@ -45,6 +45,7 @@
 #include "store/index.h"
 #include "store/pool.h"
 #include "store/store.h"
+#include "store/store_check.h"
 #include "store/store_memory.h"
 #include "store/stored_entry.h"
 #include "version/version.h"
@@ -122,6 +123,7 @@ dogpile_store_shmem_init(Size budget)
 	dogpile_pool_shmem_init(nblocks);
 	dogpile_evict_shmem_init(nblocks);
 	dogpile_index_shmem_init(nblocks);
+	dogpile_store_check_init();
 }
 
 /* Ask for the memory of a key's bucket and version while there is other work. */

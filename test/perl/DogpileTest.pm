@@ -118,6 +118,16 @@ BEGIN
 		END IF;
 	END LOOP;
 END $$;
+
+-- In builds with assertions: check the whole store in shared memory, and tell how
+-- many of its blocks are held by sessions.
+DO $$
+BEGIN
+	IF current_setting('dogpile.stops', true) IS NOT NULL THEN
+		CREATE FUNCTION check_store() RETURNS int
+		LANGUAGE c AS '$libdir/dogpile', 'dogpile_check_store';
+	END IF;
+END $$;
 EOT
 	return;
 }
@@ -270,6 +280,10 @@ sub check_nothing_is_left
 		$node->safe_psql(
 			'postgres', 'SELECT sum(entries), sum(bytes) FROM dogpile_stats'),
 		"$name: entries and bytes are those that the statistics tell");
+	is($node->safe_psql('postgres', 'SELECT check_store()'),
+		0, "$name: no block of the store is lost")
+	  if $node->safe_psql('postgres', "SELECT to_regproc('check_store') IS NOT NULL") eq
+	  't';
 	return;
 }
 
