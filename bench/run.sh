@@ -9,7 +9,7 @@
 #	BENCH_ROUNDS	rounds of which medians are taken (5)
 #	BENCH_SECONDS	of each case in each round (2)
 #	BENCH_ENTRIES	of loop ("1000 10000 100000 1000000")
-#	BENCH_USER		who runs the server, if called by root (postgres)
+#	BENCH_USER		the user that runs the server, if called by root (postgres)
 
 BENCH=$(cd "$(dirname "$0")" && pwd)
 . "$BENCH/lib.sh"

@@ -63,7 +63,7 @@ BEGIN
   END LOOP;
 END $$;
 SELECT * FROM try_cases('auto');
--- a region that only expires is told to tell them apart, or does not
+-- a region that only expires tells them apart if "vary" names them
 SELECT DISTINCT right_value FROM try_cases('formats');
 SELECT DISTINCT right_value FROM try_cases('reports') WHERE name NOT IN ('backslash_quote');
 
@@ -125,7 +125,7 @@ SELECT cached('auto', 'SELECT at::text FROM moments');
 CREATE FUNCTION cached_in_tokyo(query text) RETURNS text LANGUAGE sql SET TimeZone = 'Asia/Tokyo' AS
 $$ SELECT dogpile_get_or_create('auto', query, query) $$;
 SELECT cached_in_tokyo('SELECT at::text FROM moments'), cached('auto', 'SELECT at::text FROM moments');
--- within the query, it is the function's matter
+-- within the query, the function decides
 CREATE FUNCTION in_tokyo() RETURNS text LANGUAGE sql STABLE SET TimeZone = 'Asia/Tokyo' AS
 $$ SELECT at::text FROM moments $$;
 SELECT cached('auto', 'SELECT in_tokyo() || at FROM moments');

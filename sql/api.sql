@@ -1,7 +1,7 @@
 --
 -- Each function: which call finds which form, arguments, NULLs, errors.
--- Where a value is cached, an empty string does for the query: it is not even
--- looked at.
+-- Where a value is cached, an empty string is enough for the query: it is not even
+-- parsed.
 --
 
 -- Says when a query runs, which it must not on a hit.
@@ -63,7 +63,7 @@ DEALLOCATE unambiguous;
 SELECT dogpile_get_or_create('reports', 'api row', 'SELECT * FROM items WHERE id = 1',
                              result_type => NULL::items);
 SELECT (dogpile_get_or_create('reports', 'api row', '', result_type => NULL::items)).price;
--- As text it is one value too many.
+-- The text form refuses several columns.
 SELECT dogpile_get_or_create('reports', 'api row', '');
 
 -- Parameters.
@@ -84,7 +84,7 @@ ALTER TABLE api_dropped DROP COLUMN gone;
 SELECT dogpile_get_or_create('reports', 'api params 8', 'SELECT $1 || $2',
                              params => row(1, 'x')::api_dropped);
 DROP TABLE api_dropped;
--- One that the query does not use.
+-- A parameter that the query does not use.
 SELECT dogpile_get_or_create('reports', 'api params 6', 'SELECT $1', row(1, 2));
 -- One too few, none at all, one whose type does not fit, no record.
 SELECT dogpile_get_or_create('reports', 'api params 7', 'SELECT $1 + $2', row(1));
@@ -101,7 +101,7 @@ SELECT dogpile_get_or_create('reports', 'api none', 'SELECT compute(1)') IS NULL
 SELECT dogpile_exists('reports', 'api null'), dogpile_exists('reports', 'api none'),
        dogpile_exists('reports', 'api nothing');
 
--- Queries that give something else than one value, or are none.  They leave
+-- Queries that return something else than one value, or are not queries.  They leave
 -- nothing behind, so the next call runs its own.
 SELECT dogpile_get_or_create('reports', 'api rows', 'SELECT id FROM items');
 SELECT dogpile_get_or_create('reports', 'api rows', 'SELECT * FROM items',
@@ -211,7 +211,7 @@ SELECT t, expires_at - created_at AS expires_in, gone_at - created_at AS gone_in
 SELECT t, expires_at, gone_at
   FROM unnest('{-1,1000000 years}'::text[]) AS t,
        dogpile_metadata('reports', 'api life ' || t);
--- What has none of its own follows the region's setting as it is when read.
+-- An entry without a lifetime of its own follows the region's setting as it is when read.
 SELECT dogpile_set('reports', 'api life', 'x');
 SET dogpile_reports.expiration_time = -1;
 SELECT expires_at, gone_at, fresh FROM dogpile_metadata('reports', 'api life');
@@ -219,12 +219,12 @@ SET dogpile_reports.expiration_time = '10 min';
 SELECT expires_at - created_at AS expires_in, gone_at - created_at AS gone_in, fresh
   FROM dogpile_metadata('reports', 'api life');
 RESET dogpile_reports.expiration_time;
--- With a lifetime of 0, a value is given to its creator and to those who wait.
+-- With a lifetime of 0, only the creator and its waiters get the value.
 SELECT dogpile_get_or_create('reports', 'api life 0', 'SELECT compute(1)',
                              expiration_time => '0');
 SELECT dogpile_get_or_create('reports', 'api life 0', 'SELECT compute(2)',
                              expiration_time => '0');
--- Negative ones are mistakes, apart from -1.
+-- Negative ones are errors, apart from -1.
 SELECT dogpile_set('reports', 'api life', 'x', '-1 s');
 SELECT expires_at FROM dogpile_metadata('reports', 'api life');
 SELECT dogpile_set('reports', 'api life', 'x', '-5 min');
@@ -421,12 +421,12 @@ SELECT dogpile_delete(NULL, 'k');
 SELECT dogpile_delete('reports', NULL);
 SELECT dogpile_delete('nosuch', 'k');
 
--- Hard: nobody is given the value any more.
+-- Hard: no session gets the value any more.
 SELECT dogpile_set('reports', 'api hard', 'x');
 SELECT dogpile_invalidate('reports', 'api hard');
 SELECT dogpile_exists('reports', 'api hard');
 SELECT dogpile_invalidate('reports', 'api hard');
--- Soft: it is stale, and the next one who could do so creates it anew.
+-- Soft: it is stale, and the next session that can create it does so.
 SELECT dogpile_set('reports', 'api soft', 'old');
 SELECT dogpile_invalidate('reports', 'api soft', false);
 SELECT fresh FROM dogpile_metadata('reports', 'api soft');
@@ -593,7 +593,7 @@ SELECT created_at <= now() AS created, created_at > now() - interval '1 minute' 
 SELECT dogpile_set('reports', 'api metadata', 12.34);
 SELECT type, rows, bytes > 0 AS bytes, creation_time, tags
   FROM dogpile_metadata('reports', 'api metadata');
--- One's own lock is none that one could wait for; test/isolation has others'.
+-- The session's own lock does not count; test/isolation has those of others.
 SELECT dogpile_get_or_create('reports', 'api locked',
   $$ SELECT key_is_locked FROM dogpile_metadata('reports', 'api locked') $$);
 
@@ -628,7 +628,7 @@ SELECT attrelid::regclass AS view, string_agg(attname || ' ' || format_type(attt
   WHERE attrelid IN ('dogpile_stats'::regclass, 'dogpile_entries'::regclass) AND attnum > 0
   GROUP BY attrelid ORDER BY attrelid::regclass::text COLLATE "C";
 \pset format aligned
--- Who may read them.
+-- Which roles may read them.
 SELECT view, role, has_table_privilege(role, view, 'SELECT') AS may_select,
        has_table_privilege(role, view, 'INSERT, UPDATE, DELETE, TRUNCATE') AS may_write
   FROM unnest('{dogpile_entries,dogpile_stats}'::text[]) AS view,

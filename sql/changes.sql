@@ -7,8 +7,8 @@
 \pset tuples_only on
 \pset format unaligned
 
--- look() asks the cache for the answer to a query, and computes it as well: the
--- two must be the same.  "computed" tells that the cache has run the query.
+-- look() gets the result of a query from the cache, and computes it as well: the two
+-- must be the same.  "computed" says that the cache has run the query.
 CREATE FUNCTION computed(name text) RETURNS void STABLE LANGUAGE plpgsql
 AS $$ BEGIN RAISE NOTICE 'computed: %', name; END $$;
 CREATE FUNCTION ask(name text, query text) RETURNS text LANGUAGE sql VOLATILE AS $$
@@ -545,8 +545,8 @@ SELECT logs(), kinds();
 -- Transactions
 --
 
--- Own writes are seen, and by nobody else: nothing is served from the cache, and
--- nothing published.
+-- A transaction sees its own writes, and no other does: nothing is served from the cache,
+-- and nothing is published.
 SELECT fruit();
 BEGIN;
 SELECT fruit();
@@ -663,7 +663,7 @@ COMMIT AND CHAIN;
 SELECT fruit();
 COMMIT;
 RESET default_transaction_isolation;
--- A hit would not register what was read, so everybody computes.
+-- A hit would not register what was read, so each transaction computes.
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT fruit();
 SELECT fruit();
@@ -672,7 +672,7 @@ BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;
 SELECT fruit();
 COMMIT;
 SELECT fruit();
--- What was set comes from no query, so there is nothing to register.
+-- A value that was set comes from no query, so there is nothing to register.
 SELECT dogpile_set('auto', 'set', 'by hand');
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT dogpile_get('auto', 'set'), dogpile_get('auto', 'fruit') IS NULL AS computed_only;
@@ -681,7 +681,7 @@ SET row_security = off;
 SELECT dogpile_get('auto', 'set'), dogpile_get('auto', 'fruit') IS NULL AS computed_only;
 RESET row_security;
 
--- A session that does not count what it changes is known by its locks.
+-- The changes of a session with track_counts off are known by its locks.
 SET track_counts = off;
 UPDATE fruit SET price = 2005 WHERE id = 1;
 SELECT fruit(), kinds();
@@ -757,7 +757,7 @@ PREPARE TRANSACTION 'dogpile';
 COMMIT PREPARED 'dogpile';
 SELECT kinds();
 SELECT fruit();
--- Whoever may end one need not be allowed to look at locks.
+-- The role that ends one need not be allowed to read locks.
 CREATE ROLE regress_dogpile_plain;
 GRANT SELECT, UPDATE ON fruit TO regress_dogpile_plain;
 REVOKE SELECT ON pg_locks, pg_prepared_xacts FROM PUBLIC;
@@ -769,7 +769,7 @@ COMMIT PREPARED 'dogpile';
 RESET SESSION AUTHORIZATION;
 GRANT SELECT ON pg_locks, pg_prepared_xacts TO PUBLIC;
 SELECT fruit();
--- Nor does looking at them run anything of his with the rights of others.
+-- Nor does reading them run that role's functions with the rights of others.
 CREATE SCHEMA regress_dogpile_trap;
 CREATE FUNCTION regress_dogpile_trap.equals(text, text) RETURNS boolean LANGUAGE plpgsql AS
 $$BEGIN

@@ -4,7 +4,7 @@
 SELECT dogpile_increment('reports', 'c');
 SELECT dogpile_increment('reports', 'c', 9), dogpile_increment('reports', 'c', -20);
 
--- Others see it at once, and ROLLBACK takes nothing back.
+-- Others see it at once, and ROLLBACK undoes nothing.
 BEGIN;
 SELECT dogpile_increment('reports', 'c', 100);
 ROLLBACK;
@@ -16,7 +16,7 @@ SELECT dogpile_set('reports', 'c', 'a value'::text);
 SELECT dogpile_invalidate('reports', 'c');
 SELECT dogpile_increment('reports', 'c', 0);
 
--- It goes when it has not changed for its expiration time.
+-- It is gone when it has not changed for its expiration time.
 SELECT dogpile_increment('reports', 'short', 7, '300ms'),
        dogpile_increment('reports', 'short', 7, '300ms');
 SELECT pg_sleep(0.4);

@@ -1,7 +1,7 @@
 --
--- depends = 'auto': what a query has read is found in whatever way it was read,
--- and what cannot be known is refused.  sql/changes.sql tells what then
--- invalidates an entry, and what does not.
+-- depends = 'auto': all that a query reads is found, in whatever way it was read, and
+-- what cannot be known is refused.  sql/changes.sql has what then invalidates an
+-- entry, and what does not.
 --
 -- Regions: "auto" varies by role and search_path and refuses, "auto_bypass" and
 -- "auto_ignore" do otherwise; "auto_tenants" varies by app.tenant in addition,
@@ -17,9 +17,9 @@ SELECT name, setting, boot_val, enumvals, context FROM pg_settings
   WHERE name ~ '^dogpile_(auto|reports)\.(depends|nondeterministic|verify_fraction)$'
   ORDER BY name COLLATE "C";
 
--- A question is a query of one value.  look() asks the cache for the answer, and
--- computes it as well: the two must be the same.  "computed" tells that the
--- cache has run the query.
+-- A question is a query of one value.  look() gets the result from the cache, and
+-- computes it as well: the two must be the same.  "computed" says that the cache has
+-- run the query.
 CREATE TABLE questions (name text PRIMARY KEY, query text);
 CREATE FUNCTION computed(name text) RETURNS void STABLE LANGUAGE plpgsql
 AS $$ BEGIN RAISE NOTICE 'computed: %', name; END $$;
@@ -144,7 +144,7 @@ INSERT INTO questions VALUES
 -- Each is computed once.
 SELECT look_all();
 SELECT look_all();
--- A change of a table concerns those who have read it, and nobody else.
+-- A change of a table concerns entries whose query has read it, and no others.
 UPDATE fruit SET price = price + 1;
 SELECT look_all();
 INSERT INTO other VALUES (2);
@@ -325,7 +325,7 @@ SELECT tags FROM dogpile_metadata('auto', 'tagged');
 SELECT dogpile_set('auto', 'set', 'value');
 INSERT INTO other VALUES (5);
 SELECT dogpile_get('auto', 'set'), fresh FROM dogpile_metadata('auto', 'set');
--- Nor is anything lost for those who only look.
+-- Nor is anything lost for those that only read.
 SELECT look('only look', 'SELECT count(*) FROM other');
 SELECT dogpile_get('auto', 'only look') = count(*)::text FROM other;
 INSERT INTO other VALUES (6);
@@ -384,13 +384,13 @@ SELECT dogpile_get_or_create('auto', 'refused', 'SELECT $1 FROM roll()', params 
 SELECT dogpile_get_or_create('auto', 'refused', 'SELECT count_of(''mine'')');
 SELECT dogpile_get_or_create('auto', 'refused', 'SELECT count_of(''pg_class'')');
 SELECT dogpile_get_or_create('auto', 'refused', 'SELECT count_of(''numbers'')');
--- A value of which nobody knows what it depends on.
+-- A value whose dependencies are not known.
 CREATE FUNCTION inner_none() RETURNS text STABLE LANGUAGE sql
 AS $$ SELECT dogpile_get_or_create('reports', 'inner none', 'SELECT count(*) FROM other') $$;
 SELECT dogpile_get_or_create('auto', 'refused', 'SELECT inner_none()');
 SELECT dogpile_get_or_create('auto', 'refused', 'SELECT inner_none()');
 DROP FUNCTION inner_none;
--- Nothing was stored, and nobody is in the way of those who come with better.
+-- Nothing was stored, and no lock is left that would stop other queries.
 SELECT dogpile_exists('auto', 'refused');
 SELECT dogpile_get_or_create('auto', 'refused', 'SELECT 1');
 SELECT refused, failed_creations > 0 FROM dogpile_stats WHERE region = 'auto';
@@ -404,7 +404,7 @@ SELECT dogpile_get_or_create('auto_tenants', 'allowed 4', 'SELECT current_settin
 SELECT dogpile_get_or_create('auto_tenants', 'allowed 5', 'SELECT current_setting(''APP.Tenant'', true) IS NULL');
 SELECT dogpile_get_or_create('auto', 'allowed 6', 'SELECT count(*) FROM fruit TABLESAMPLE SYSTEM (100) REPEATABLE (1)');
 SELECT dogpile_get_or_create('auto', 'allowed 7', 'SELECT to_char(sum(price), ''FM999'') IS NOT NULL FROM fruit');
--- A function that is declared STABLE is taken at its word.
+-- The declaration of a function as STABLE is trusted.
 CREATE FUNCTION says_stable() RETURNS boolean STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN true; END $$;
 SELECT dogpile_get_or_create('auto', 'allowed 8', 'SELECT says_stable()');
 -- It is checked again when the query has become another one.
@@ -413,7 +413,7 @@ CREATE OR REPLACE FUNCTION says_stable() RETURNS boolean VOLATILE LANGUAGE plpgs
 SELECT dogpile_get_or_create('auto', 'turned', 'SELECT says_stable() FROM computed(''turned'')');
 DROP FUNCTION says_stable();
 
--- "bypass": everybody computes, and nothing is stored.
+-- "bypass": each session computes, and nothing is stored.
 SELECT ask('bypassed', 'SELECT random() < 2', 'auto_bypass');
 SELECT ask('bypassed', 'SELECT random() < 2', 'auto_bypass');
 SELECT ask('bypassed', 'SELECT count(*) > 0 FROM pg_class', 'auto_bypass');
@@ -433,7 +433,7 @@ SELECT ask('ignored 2', 'SELECT count(*) FROM other WHERE now() IS NOT NULL', 'a
 SELECT ask('ignored 2', 'SELECT count(*) FROM other WHERE now() IS NOT NULL', 'auto_ignore');
 INSERT INTO other VALUES (8);
 SELECT ask('ignored 2', 'SELECT count(*) FROM other WHERE now() IS NOT NULL', 'auto_ignore');
--- What is in temporary tables is nobody else's business, even so.
+-- What is in temporary tables is not stored even then.
 SELECT ask('ignored 3', 'SELECT id FROM mine', 'auto_ignore');
 SELECT ask('ignored 3', 'SELECT id FROM mine', 'auto_ignore');
 
@@ -471,7 +471,7 @@ SELECT * FROM verified;
 UPDATE fruit SET price = price + 1;
 SELECT dogpile_get_or_create('auto', 'verified', 'SELECT sum(price) FROM fruit, computed(''verified'')') > '0';
 SELECT * FROM verified;
--- A value that is not what the query gives is found out, and told in the log.
+-- A value that is not what the query returns is detected, and logged.
 SET dogpile_auto_ignore.verify_fraction = 1;
 SET app.aside = 'one';
 SELECT dogpile_get_or_create('auto_ignore', 'aside', 'SELECT current_setting(''app.aside'')');

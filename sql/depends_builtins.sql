@@ -1,6 +1,6 @@
 --
 -- depends = 'auto': what built-in functions read by themselves.  Each of them that is
--- not volatile is asked about, so that none is forgotten, also of later versions.
+-- not volatile is checked, so that none is forgotten, also in later versions.
 --
 
 \set SHOW_CONTEXT never

@@ -140,7 +140,7 @@ RELEASE b;
 RELEASE a;
 COMMIT;
 SELECT dogpile_get_or_create('auto', 'calls truncated', 'SELECT count(*) FROM calls_other');
--- By whoever has a row by row account of it.
+-- With row tags.
 SELECT dogpile_watch('calls_other', 'calls:{id}', 'auto');
 INSERT INTO calls_other VALUES (1);
 SELECT dogpile_get_or_create('auto', 'calls tagged', 'SELECT count(*) FROM calls_other WHERE id = 1', tags => '{calls:1}');

@@ -21,7 +21,7 @@ INSERT INTO queries VALUES
   (3, 'SELECT (''named''::regclass = o)::text FROM holds'),
   (4, 'SELECT number_of()::text'),
   (5, 'SELECT (x = o)::text FROM holds, jsonb_to_record(''{"x": "named"}'') AS j(x regclass)');
--- Tells what is given, and whether that is right; what is stored, is given twice.
+-- Shows the value, and whether it is right; a stored value is returned twice.
 CREATE FUNCTION compare() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
   q record; truth text; given text;

@@ -66,7 +66,7 @@ INSERT INTO queries VALUES
   (5, 'SELECT (o = ANY(''{regress_dogpile_named}''::regrole[]))::text FROM owners'),
   (6, 'SELECT format(''%s'', o::regrole) FROM owners'),
   (7, 'SELECT (a = ''regress_dogpile_named=r/regress_dogpile_named''::aclitem)::text FROM owners');
--- Tells whether it is right; what is stored, is given twice.
+-- Shows whether it is right; a stored value is returned twice.
 CREATE FUNCTION compare() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   q record; truth text; given text; result text := '';
@@ -95,7 +95,7 @@ SELECT compare();
 DROP TABLE queries, owners;
 DROP ROLE regress_dogpile_named, regress_dogpile_renamed;
 
--- A schema for temporary objects is the session's own.
+-- A schema for temporary objects belongs to the session.
 SELECT * FROM verdicts('SELECT current_schemas(false)::text', 'SELECT current_schemas(true)::text',
                        'SELECT current_schemas(o > 0)::text FROM holds', 'SELECT current_schema()::text');
 SET search_path = pg_temp, rows, public;

@@ -7,9 +7,9 @@
 \pset tuples_only on
 \pset format unaligned
 
--- look() asks the cache for the answer to a query, and computes it as well: the
--- two must be the same, even if it is an error.  "computed" tells that the cache has run
--- the query, which it has to do only after a change of what the query uses.
+-- look() gets the result of a query from the cache, and computes it as well: the two must
+-- be the same, even if it is an error.  "computed" says that the cache has run the
+-- query, which it has to do only after a change of what the query uses.
 CREATE FUNCTION computed(name text) RETURNS void STABLE LANGUAGE plpgsql
 AS $$ BEGIN RAISE NOTICE 'computed: %', name; END $$;
 CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -44,7 +44,7 @@ INSERT INTO t VALUES (1.6), (2.7);
 -- Types
 --
 
--- Domains: dropped and made anew, shadowed, renamed; their constraints and defaults.
+-- Domains: dropped and created again, shadowed, renamed; their constraints and defaults.
 CREATE DOMAIN num AS int;
 SELECT look('domain', 'SELECT sum(v::num) FROM t'), look('none', 'SELECT sum(v) FROM t');
 SELECT look('domain', 'SELECT sum(v::num) FROM t');
@@ -341,7 +341,7 @@ ALTER FUNCTION factor(smallint) RENAME TO factorial;
 SELECT look('built in', 'SELECT factorial(3::smallint)');
 DROP FUNCTION factorial(smallint);
 SELECT look('built in', 'SELECT factorial(3::smallint)');
--- One of another name changes nothing for those who call only built-in ones.
+-- One of another name changes nothing for entries that call only built-in ones.
 SELECT look('none', 'SELECT sum(v) FROM t');
 CREATE FUNCTION of_another_name(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 0';
 DROP FUNCTION of_another_name, plain_abs;
@@ -510,7 +510,7 @@ DROP TABLE made;
 ROLLBACK TO a;
 COMMIT;
 SELECT steady();
--- That one is dropped concerns those who use row types.
+-- Dropping one concerns entries that use row types.
 DROP TABLE made;
 SELECT steady();
 

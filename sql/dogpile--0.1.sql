@@ -11,10 +11,10 @@
 -- silently be taken as that instead of as a result type.
 --
 -- dogpile_set() and dogpile_add() have a form for literals and parameters of unknown
--- type besides the polymorphic one, which alone would refuse them.  Its type must be
--- a string's, or PostgreSQL would not choose it for these, and must not be text:
--- that it prefers for strings of every other type, which would lose their type.  So
--- it is one of our own, to which nothing else can be cast.
+-- type besides the polymorphic one, which alone would refuse them.  Its type must be in
+-- the string category, or PostgreSQL would not choose it for these, and must not be text,
+-- which PostgreSQL prefers for strings of every other type, so that they would lose their
+-- type.  So it is a type of our own, to which nothing else can be cast.
 --
 -- dogpile_invalidate(text, text) is for a key, dogpile_invalidate(text, boolean)
 -- for a region.  A second argument of unknown type is a key, whatever it looks
@@ -287,8 +287,8 @@ IS 'invalidate all values that carry one of the tags (hard) or declare them stal
 -- What values depend on
 --
 
--- Called by nobody but plans of queries that are run for regions with depends =
--- 'auto'; RESTRICTED, because a parallel worker could not tell what it sees.
+-- Called only by plans of queries that are run for regions with depends = 'auto';
+-- RESTRICTED, because a parallel worker could not report what it finds.
 CREATE FUNCTION dogpile_note_time(value anyelement, type oid)
 RETURNS anyelement
 AS 'MODULE_PATHNAME'
@@ -481,7 +481,7 @@ CREATE VIEW dogpile_entries AS
 COMMENT ON VIEW dogpile_entries
 IS 'all entries in shared memory, of all databases and roles';
 
--- Keys and variants tell what other roles do.
+-- Keys and variants show what other roles do.
 REVOKE ALL ON FUNCTION dogpile_entries() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dogpile_entries() TO pg_read_all_stats;
 GRANT SELECT ON dogpile_entries TO pg_read_all_stats;
@@ -542,7 +542,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dogpile_server_stats(text)
 IS 'what the servers of a cache region tell of themselves';
 
--- Addresses are shown to nobody else either.
+-- Addresses are not shown to other roles either.
 REVOKE ALL ON FUNCTION dogpile_servers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dogpile_server_stats(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dogpile_servers() TO pg_read_all_stats;

@@ -1,8 +1,8 @@
 --
--- Names that are no settings: what SET and its like say of them.
+-- Names that are no settings: the messages of SET and similar commands.
 --
 
--- A region that does not exist may be misspelt; PostgreSQL takes the name.
+-- A region that does not exist may be misspelled; PostgreSQL accepts the name.
 SET dogpile_nosuch.vary = 'role';
 SHOW dogpile_nosuch.vary;
 SET LOCAL Dogpile_Nosuch.Vary TO DEFAULT;
@@ -29,6 +29,6 @@ RESET dogpile.reports.expiration_time;
 ALTER SYSTEM SET dogpile.reports.expiration_time = '5min';
 ALTER DATABASE contrib_regression SET dogpile.reports.expiration_time = '5min';
 
--- Names of others are none of our business.
+-- Names of other modules do not concern this one.
 SET app.tenant.id = 1;
 SHOW app.tenant.id;

@@ -1,10 +1,10 @@
 --
--- Nobody's code runs as somebody else because a stored value is read, looked at,
--- listed, verified or refreshed.
+-- No role's code runs as another role because a stored value is read, inspected, listed,
+-- verified or refreshed.
 --
--- Region "outside" keeps values in files and varies by nothing, so a superuser is
--- given what a guest has stored.  The guest's functions count, in a sequence, how often
--- anybody else runs them.
+-- Region "outside" keeps values in files and varies by nothing, so a superuser gets what
+-- a guest has stored.  The guest's functions count, in a sequence, how often other roles
+-- run them.
 --
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_hostile_guest;
@@ -14,7 +14,7 @@ RESET client_min_messages;
 
 SET ROLE regress_hostile_guest;
 CREATE SEQUENCE hostile.runs;
--- Does what it can to become more than it is, and counts.
+-- Tries to gain privileges, and counts.
 CREATE FUNCTION hostile.spy() RETURNS bool LANGUAGE plpgsql AS $$
 BEGIN
   IF current_user <> 'regress_hostile_guest' THEN
@@ -26,7 +26,7 @@ END $$;
 CREATE FUNCTION hostile.checks(int) RETURNS bool LANGUAGE plpgsql VOLATILE AS $$
 BEGIN RETURN hostile.spy(); END $$;
 CREATE FUNCTION hostile.checks(text) RETURNS bool LANGUAGE sql STABLE AS $$ SELECT hostile.spy() $$;
--- Of one that is immutable, calls with constants are made when an expression is planned.
+-- An immutable one is called with constants when an expression is planned.
 CREATE FUNCTION hostile.folds(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN RETURN hostile.spy(); END $$;
 CREATE FUNCTION hostile.equals(int, int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$
@@ -78,7 +78,7 @@ ALTER DOMAIN hostile.t ADD CHECK (VALUE <> '' AND hostile.checks(VALUE));
 ALTER DOMAIN hostile.folded ADD CHECK (hostile.folds(1) AND VALUE > 0);
 ALTER DOMAIN hostile.compared ADD CHECK (VALUE OPERATOR(hostile.===) 1);
 ALTER DOMAIN hostile.cast_away ADD CHECK (VALUE::hostile.box::int > 0);
--- A session that knows nothing yet of these types, in its caches.
+-- A session that has not cached these types yet.
 \c -
 
 -- Read a value in every way but by its type, which is code that the reader has asked for.
@@ -148,7 +148,7 @@ SELECT type FROM dogpile_metadata('shared_all', 'row from table');
 SELECT * FROM dogpile_query('shared_all', 'rows of table', 'SELECT * FROM hostile.tab', result_type => NULL::hostile.tab);
 SELECT is_called AS hostile_code_ran FROM hostile.runs;
 
--- Nor to find out on what a query depends that reads the guest's tables.
+-- Nor to find out what a query depends on that reads the guest's tables.
 SET ROLE regress_hostile_guest;
 CREATE TABLE hostile.judged (f hostile.folded, c hostile.compared, p hostile.pair, dp hostile.dpair, r hostile.r, ds hostile.d[], ca hostile.cast_away);
 INSERT INTO hostile.judged VALUES (1, 1, ROW(1, 'x'), ROW(1, 'x')::hostile.pair, hostile.r(1, 5), '{1}', ROW(1)::hostile.box);
@@ -161,7 +161,7 @@ SELECT * FROM dogpile_query('auto', 'judged', 'SELECT * FROM hostile.judged', re
 SELECT dogpile_get('auto', 'judged f'), dogpile_exists('auto', 'judged row');
 SELECT is_called AS hostile_code_ran FROM hostile.runs;
 
--- Who asks for a domain has its constraints checked as in any other statement.
+-- A call that asks for a domain checks its constraints, as any other statement does.
 SET ROLE regress_hostile_guest;
 SELECT dogpile_set('outside', 'asked for', 42::hostile.d);
 SELECT dogpile_get('outside', 'asked for', NULL::hostile.d), dogpile_get('outside', 'asked for') IS NULL AS missed;

@@ -9,7 +9,7 @@ CREATE TABLE ev (id int, at timestamptz, day date, note text);
 INSERT INTO ev VALUES (1, '2026-03-01 12:00+00', '2026-03-01', 'now');
 CREATE TYPE span AS (begins timestamptz, note text);
 CREATE DOMAIN moment AS timestamptz;
--- Tells what the region says of a query: why it is refused, or whether it is cached.
+-- Shows why the region refuses a query, or whether it is cached.
 CREATE FUNCTION verdict(query text, params record DEFAULT NULL, region text DEFAULT 'auto')
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE detail text;
@@ -32,7 +32,7 @@ END $$;
 CREATE FUNCTION verdicts(VARIADIC queries text[]) RETURNS TABLE (query text, verdict text) LANGUAGE sql AS
 $$ SELECT q, inside.verdict(q) FROM unnest(queries) WITH ORDINALITY AS u(q, n) ORDER BY n $$;
 
--- Literals that stand for the time
+-- Literals that depend on the time
 SELECT * FROM verdicts(
   'SELECT ''now''::timestamptz::text FROM ev',
   'SELECT timestamp ''NOW'' > at FROM ev',
@@ -93,7 +93,7 @@ SELECT verdict('SELECT ''now''::date > day FROM ev', NULL, 'auto_bypass'), verdi
 CREATE VIEW since AS SELECT at > '2020-01-01' AS late, 'now'::timestamptz > at AS past FROM ev;
 SELECT verdict('SELECT past FROM since');
 
--- Within functions, which are not what they say
+-- Within functions, which are not as stable as declared
 CREATE SEQUENCE numbers;
 CREATE FUNCTION f_random() RETURNS float LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN random(); END $$;
 CREATE FUNCTION f_random_sql() RETURNS float LANGUAGE sql IMMUTABLE AS $$ SELECT random() $$;
@@ -156,7 +156,7 @@ SELECT * FROM verdicts(
   'SELECT f_any(f_date()) FROM ev WHERE false',
   'SELECT f_recursive(id) FROM ev',
   'SELECT f_good(id) FROM ev');
--- What they say of themselves is the same the second time, with plans that are kept.
+-- The result is the same the second time, with plans that are kept.
 SELECT verdict('SELECT f_random() > 3 FROM ev'), verdict('SELECT f_memory() || 1 FROM ev'),
        verdict('SELECT f_now_assigned() < at FROM ev'), verdict('SELECT f_as_time(note) < at FROM ev');
 SELECT f_as_time('now') > now() - interval '1 day' AS ordinary, f_now_cast();

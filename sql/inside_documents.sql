@@ -1,6 +1,6 @@
 --
--- depends = 'auto': texts that stand for the time within documents, and literals that
--- PL/pgSQL itself turns into times.  Region "auto" has depends = 'auto'.
+-- depends = 'auto': texts that depend on the time within documents, and literals that
+-- PL/pgSQL itself converts to times.  Region "auto" has depends = 'auto'.
 --
 
 \set SHOW_CONTEXT never

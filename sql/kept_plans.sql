@@ -1,5 +1,5 @@
--- What a function uses is found although it has been prepared before: by another
--- query of the transaction, or while nobody took notes.
+-- What a function uses is found although it has been prepared before: by another query
+-- of the transaction, or while dependencies were not collected.
 \set VERBOSITY terse
 CREATE TABLE facts (value int);
 INSERT INTO facts VALUES (1);

@@ -1,6 +1,6 @@
 --
--- dogpile_set() and dogpile_add() keep the type that they were given, and say which
--- values cannot be kept outside this server.
+-- dogpile_set() and dogpile_add() keep the type of their argument, and report values that
+-- cannot be stored outside this server.
 --
 SET client_min_messages = warning;
 -- A type like citext.
@@ -72,7 +72,7 @@ SELECT dogpile_set('outside', 'kept row', ROW('x', NULL, 'y'::name, 'pg_class'::
 SELECT dogpile_get('outside', 'kept row'), dogpile_get('outside', 'kept row', NULL::record), dogpile_get('outside', 'kept cstring');
 SELECT dogpile_get_or_create('outside', 'kept void', 'SELECT pg_sleep(0)') = '' AS empty, dogpile_exists('outside', 'kept void');
 
--- What can never be stored outside is counted, and a set says why.
+-- Values that can never be stored outside are counted, and a set says why.
 SELECT unstorable AS before FROM dogpile_stats WHERE region = 'outside' \gset
 SELECT dogpile_set('outside', 'kept no', (SELECT conbin FROM pg_constraint WHERE conname = 'kept_mail_check'));
 CREATE TEMP TABLE kept_temp (a int);

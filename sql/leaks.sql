@@ -1,6 +1,6 @@
 --
--- Rights that were taken away: what a role has cached while it had them is not
--- served to it any more, nor ever to anybody else.
+-- Rights that were revoked: what a role has cached while it had them is not served to it
+-- any more, and never to another role.
 --
 -- Regions: "auto" varies by role and search_path, "auto_tenants" by app.tenant
 -- in addition.
@@ -25,7 +25,7 @@ CREATE SCHEMA leak;
 GRANT USAGE ON SCHEMA leak TO PUBLIC;
 CREATE FUNCTION leak.computed() RETURNS void STABLE LANGUAGE plpgsql
 AS $$ BEGIN RAISE NOTICE 'computed'; END $$;
--- Computes as the caller; "computed" tells that the query was run.
+-- Computes as the caller; "computed" says that the query was run.
 CREATE FUNCTION leak.ask(query text, region text DEFAULT 'auto') RETURNS text LANGUAGE sql VOLATILE AS $$
   SELECT dogpile_get_or_create(region, 'leak ' || query,
            format('SELECT (%s)::text FROM leak.computed()', query))
@@ -143,7 +143,7 @@ REVOKE SELECT ON leak.pay FROM regress_dogpile_owner;
 SET ROLE regress_dogpile_ben;
 SELECT leak.ask('SELECT total FROM leak.totals');
 RESET ROLE;
--- ... which becomes the view of somebody else.
+-- ... which gets another owner.
 GRANT SELECT ON leak.pay TO regress_dogpile_owner;
 SET ROLE regress_dogpile_ben;
 SELECT leak.ask('SELECT total FROM leak.totals');
@@ -161,7 +161,7 @@ ALTER VIEW leak.totals SET (security_invoker = true);
 SET ROLE regress_dogpile_ben;
 SELECT leak.ask('SELECT total FROM leak.totals');
 RESET ROLE;
--- A superuser's view, who is none any more.
+-- The view of a role that is no longer a superuser.
 CREATE VIEW leak.of_super AS SELECT sum(salary) + 5 AS total FROM leak.pay;
 ALTER VIEW leak.of_super OWNER TO regress_dogpile_super;
 GRANT SELECT ON leak.of_super TO regress_dogpile_ben;
@@ -199,8 +199,7 @@ GRANT regress_dogpile_parent TO regress_dogpile_group;
 SET ROLE regress_dogpile_ann;
 :total;
 RESET ROLE;
--- Membership without its rights is told by the role, or since PostgreSQL 16 with
--- the membership.
+-- NOINHERIT is an attribute of the role, or since PostgreSQL 16 of the membership.
 \set noinherit 'ALTER ROLE regress_dogpile_ann NOINHERIT'
 \set inherit 'ALTER ROLE regress_dogpile_ann INHERIT'
 SELECT :SERVER_VERSION_NUM >= 160000 AS by_membership \gset
@@ -220,7 +219,7 @@ ALTER TABLE leak.pay OWNER TO regress_dogpile_ben;
 REVOKE SELECT ON leak.pay FROM regress_dogpile_parent;
 SET ROLE regress_dogpile_ann;
 :total;
--- An owner has rights without any grant, until he is not the owner any more.
+-- An owner has rights without any grant, until the table gets another owner.
 SET ROLE regress_dogpile_ben;
 :total;
 RESET ROLE;
@@ -229,7 +228,7 @@ SET ROLE regress_dogpile_ben;
 :total;
 RESET ROLE;
 REVOKE regress_dogpile_group FROM regress_dogpile_ann;
--- A superuser who is none any more.
+-- A role that is no longer a superuser.
 SET ROLE regress_dogpile_super;
 :total;
 :total;
@@ -253,8 +252,7 @@ CREATE ROLE regress_dogpile_ann;
 SET ROLE regress_dogpile_ann;
 :total;
 RESET ROLE;
--- Rights that everybody has, by way of PUBLIC and of a role that the server
--- brings.
+-- Rights that all roles have, through PUBLIC and a predefined role.
 GRANT SELECT ON leak.pay TO PUBLIC;
 SET ROLE regress_dogpile_ann;
 :total;
@@ -321,8 +319,8 @@ RESET ROLE;
 RESET plan_cache_mode;
 DEALLOCATE total;
 
--- SECURITY DEFINER: with the rights of the owner and of nobody else, until the
--- function is the owner's no more.
+-- SECURITY DEFINER: with the rights of the owner and of no other role, until the function
+-- gets another owner.
 GRANT SELECT ON leak.pay TO regress_dogpile_owner;
 CREATE FUNCTION leak.definer() RETURNS text LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -418,7 +416,7 @@ CREATE OR REPLACE FUNCTION leak.may_see(int) RETURNS boolean STABLE LANGUAGE plp
 SELECT leak.each();
 ALTER POLICY own ON leak.rows USING (owner = current_user);
 SELECT leak.each();
--- Those who are above it, for a time.
+-- Roles that bypass it, for a time.
 ALTER ROLE regress_dogpile_ann BYPASSRLS;
 SELECT leak.each();
 SELECT leak.each();
@@ -437,7 +435,7 @@ SELECT leak.each();
 ALTER TABLE leak.rows OWNER TO CURRENT_USER;
 GRANT SELECT ON leak.rows TO regress_dogpile_ben;
 SELECT leak.each();
--- By way of a view: the rows are those that its owner may see.
+-- Through a view: the rows are those that its owner may see.
 CREATE VIEW leak.view AS SELECT * FROM leak.rows;
 GRANT SELECT ON leak.view TO regress_dogpile_ann;
 ALTER VIEW leak.view OWNER TO regress_dogpile_owner;
@@ -474,7 +472,7 @@ RESET ROLE;
 ALTER TABLE leak.rows DISABLE ROW LEVEL SECURITY;
 SELECT leak.each();
 
--- A policy that asks for a setting which the region does not tell apart.
+-- A policy that reads a setting which the region's "vary" does not name.
 ALTER TABLE leak.rows ENABLE ROW LEVEL SECURITY;
 ALTER POLICY own ON leak.rows USING (v = current_setting('app.tenant')::int);
 SET app.tenant = 1;
@@ -514,7 +512,7 @@ SELECT leak.ask('SELECT sum(v) FROM leak.rows', 'auto_tenants');
 SET app.tenant = 1;
 SELECT leak.ask('SELECT sum(v) FROM leak.rows', 'auto_tenants');
 RESET ROLE;
--- current_user told by a function of another owner is another user.
+-- current_user in a function of another owner is another user.
 CREATE FUNCTION leak.who() RETURNS text STABLE LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text';
 ALTER FUNCTION leak.who() OWNER TO regress_dogpile_owner;
 SET ROLE regress_dogpile_ann;
@@ -532,7 +530,7 @@ SELECT leak.ask('SELECT current_user || '' '' || leak.who()');
 RESET ROLE;
 ALTER ROLE regress_dogpile_anna RENAME TO regress_dogpile_ann;
 
--- A prepared transaction that takes a right away.
+-- A prepared transaction that revokes a right.
 CREATE TABLE leak.prepared AS SELECT 1 AS v;
 GRANT SELECT ON leak.prepared TO regress_dogpile_ann;
 SET ROLE regress_dogpile_ann;

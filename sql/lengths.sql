@@ -15,8 +15,8 @@ SELECT * FROM dogpile_query('reports', 'lengths', '1/0') AS t(a varchar(2), b nu
 SELECT * FROM dogpile_query('reports', 'lengths', '1/0') AS t(a varchar(3), b numeric(5,1), c char(3));
 SELECT * FROM dogpile_query('reports', 'lengths', '1/0') AS t(a varchar, b numeric, c bpchar);
 SELECT * FROM dogpile_query('reports', 'lengths', '1/0') AS t(a text, b numeric, c char(2));
--- A table's rows: an error if the query gives something else, and what is stored is created
--- anew if the table is another now.
+-- A table's rows: an error if the query returns something else, and what is stored is
+-- created again if the table has changed.
 SELECT * FROM dogpile_query('reports', 'lengths of', 'SELECT ''abcd''::varchar(4), 1.2::numeric(5,1), ''wx''::char(2)', result_type => NULL::lengths);
 SELECT dogpile_get_or_create('reports', 'lengths of', 'SELECT ''abcd''::varchar(4), 1.2::numeric(5,1), ''wx''::char(2)', result_type => NULL::lengths);
 SELECT * FROM dogpile_query('reports', 'lengths of', 'SELECT * FROM lengths', result_type => NULL::lengths);
@@ -33,7 +33,7 @@ SELECT dogpile_get('reports', 'lengths one', NULL::varchar(3)), dogpile_get('rep
 SELECT * FROM dogpile_query('reports', 'lengths set', 'SELECT 1.25::numeric(4,2)', NULL::numeric(4,1));
 SELECT * FROM dogpile_query('reports', 'lengths set', 'SELECT 1.25::numeric(4,2)', NULL::numeric(4,2));
 SELECT * FROM dogpile_query('reports', 'lengths set', '1/0', NULL::numeric(3,2));
--- A domain has the length of what it is over; the same number means something else for another type.
+-- A domain has the length of its base type; the same typmod means something else for another type.
 CREATE DOMAIN lengths_three AS varchar(3);
 SELECT * FROM dogpile_query('reports', 'lengths domain', 'SELECT ''abc''::lengths_three') AS t(v varchar(3));
 SELECT * FROM dogpile_query('reports', 'lengths domain', '1/0') AS t(v varchar(4));

@@ -110,7 +110,7 @@ SELECT no, statement FROM statements
 WHERE least(growth(statement, 400, 'rollback'), growth(statement, 400, 'rollback')) > 16 ORDER BY no;
 ROLLBACK;
 
--- Errors that are caught; what is undone leaves nothing, whatever it was.
+-- Errors that are caught; whatever is rolled back leaves nothing.
 BEGIN;
 SELECT growth('SELECT failing($1)', 400, 'release') < 1000 AS ok;
 SELECT growth($$SELECT dogpile_get_or_create('reports', 'failing', 'SELECT failing($1)', params => ROW($1))$$,
@@ -119,8 +119,8 @@ SELECT growth($$SELECT dogpile_set('reports', 'set' || $1, repeat('x', 1000)), d
 			  dogpile_invalidate_tags(ARRAY['tag' || $1])$$, 400, 'rollback') <= 16 AS ok;
 ROLLBACK;
 
--- Where nobody can know what a function uses, what PL/pgSQL has looked up is looked up
--- anew for each query, but not without end.
+-- If it cannot be known what a function uses, PL/pgSQL looks everything up again for each
+-- query, but a limited number of times.
 CREATE FUNCTION by_chance() RETURNS int STABLE LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN 1 + 0 * random();
@@ -137,8 +137,8 @@ BEGIN;
 SELECT growth('UPDATE watched SET id = 1 WHERE $1 > 0', 400) < 1000 AS ok;
 ROLLBACK;
 
--- In a session with temporary relations, plans are made anew for each creation that calls
--- functions, but not without end; after that their values are not stored.
+-- In a session with temporary relations, plans are invalidated for each creation that calls
+-- functions, but a limited number of times; after that their values are not stored.
 CREATE TEMP TABLE mine (id int);
 BEGIN;
 SELECT growth($$ SELECT dogpile_get_or_create('auto', 'mine' || $1, 'SELECT plus_one($1)', ROW($1)) $$, 400) < 1000 AS ok;
@@ -196,7 +196,7 @@ COMMIT;
 SELECT i, left(dogpile_get('reports', 'p' || i), 1), length(dogpile_get('reports', 'p' || i))
 FROM generate_series(1, 5) AS i;
 SELECT sets, too_large FROM dogpile_stats WHERE region = 'reports';
--- the limit is of a transaction: the next one begins anew, and the warning, too
+-- the limit is one of each transaction: the next one begins with nothing, and warns again
 BEGIN;
 SET LOCAL dogpile.max_pending_size = '64kB';
 SELECT dogpile_set('reports', 'p1', repeat('x', 100000));

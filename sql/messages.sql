@@ -1,5 +1,5 @@
 --
--- What a newcomer is told.
+-- Messages that a new user gets.
 --
 -- Several columns, or rows, where one value is expected.
 SELECT dogpile_get_or_create('reports', 'messages', 'SELECT 1, 2');
@@ -19,7 +19,7 @@ SELECT dogpile_get_or_create('reports', 'messages inner', 'SELECT messages_execu
 SELECT dogpile_get('REPORTS', 'messages');
 SELECT dogpile_get('"reports"', 'messages');
 SELECT dogpile_get('reprots', 'messages');
--- What is known of the session, and not of the query.
+-- What depends on the session, and not on the query.
 SET row_security = off;
 SELECT dogpile_get_or_create('auto', 'messages', 'SELECT 1');
 RESET row_security;

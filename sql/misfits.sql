@@ -1,6 +1,6 @@
 --
 -- A stored value that does not fit the type that is asked for, because the type was
--- altered since, is created anew.
+-- altered since, is created again.
 --
 CREATE TABLE misfits (a int, b text, c numeric);
 INSERT INTO misfits VALUES (1, 'x', 1.5);

@@ -1,10 +1,10 @@
--- What a transaction has pending, in all orders; and what becomes of it.
+-- What a transaction has pending, in all orders, and its effects.
 CREATE FUNCTION stored(key text) RETURNS bigint LANGUAGE sql AS $$
 	SELECT count(*) FROM dogpile_entries WHERE region = 'reports' AND dogpile_entries.key = $1
 $$;
 
--- Set after an invalidation and declared stale after that: it must be behind the one
--- and before the other, which cannot be, so it is not stored.
+-- Set after an invalidation and softly invalidated after that: it must be after the one
+-- and before the other, which is impossible, so it is not stored.
 BEGIN;
 SELECT dogpile_invalidate('reports', 'between'),
 	   dogpile_set('reports', 'between', 'value'),
@@ -43,8 +43,8 @@ SELECT dogpile_get('reports', 'between');
 COMMIT;
 SELECT dogpile_get('reports', 'between');
 
--- What is made of what is not yet committed is for nobody else, be it a value or that
--- there is none any more.
+-- What is computed from uncommitted data is for no other session, whether it is a value
+-- or the removal of one.
 SELECT dogpile_set('reports', 'inner', 'committed', tags => ARRAY['inner']);
 BEGIN;
 SELECT dogpile_set('reports', 'inner', 'pending');
@@ -75,11 +75,11 @@ SELECT dogpile_get_or_create('reports', 'outer7', $$SELECT dogpile_get('reports'
 ROLLBACK;
 SELECT dogpile_get('reports', 'outer7');
 
--- Those who were woken for a value may find it for a moment, though it was invalidated;
--- so its memory is not given back at once.
+-- Waiters that were woken for a value may find it for a moment, although it was
+-- invalidated; so its memory is not freed at once.
 CREATE PROCEDURE count_kept(OUT kept bigint) LANGUAGE plpgsql AS $$
 BEGIN
-	-- Should this session be held up for a second, there is another try.
+	-- If this session is held up for a second, it tries again.
 	FOR i IN 1 .. 20 LOOP
 		PERFORM dogpile_get_or_create('reports', 'awaited', 'SELECT 1');
 		COMMIT;
@@ -91,7 +91,7 @@ BEGIN
 END $$;
 CALL count_kept(NULL);
 SELECT dogpile_exists('reports', 'awaited');
--- What was set is awaited by nobody.
+-- No session waits for a value that was set.
 SELECT dogpile_set('reports', 'awaited', 1);
 SELECT dogpile_delete('reports', 'awaited');
 SELECT stored('awaited');

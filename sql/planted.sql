@@ -1,5 +1,5 @@
 --
--- What a single slip in the sources would let through
+-- What a single mistake in the sources would let pass
 --
 SET client_min_messages = warning;
 
@@ -28,14 +28,14 @@ RESET ROLE;
 RESET search_path;
 SELECT key, variant FROM dogpile_entries WHERE region = 'paths' ORDER BY key, variant COLLATE "C";
 
--- A value made of one that was never committed is for this transaction alone.
+-- A value computed from one that was never committed is for this transaction only.
 BEGIN;
 SELECT dogpile_set('sessions', 'inner', 'never committed');
 SELECT dogpile_get_or_create('sessions', 'outer', 'SELECT dogpile_get(''sessions'', ''inner'')');
 SELECT pg_current_xact_id_if_assigned() IS NULL AS has_not_written;
 ROLLBACK;
 SELECT dogpile_get('sessions', 'outer') AS outer;
--- ... whatever way it was given
+-- ... in whatever way it was returned
 BEGIN;
 SELECT dogpile_set('sessions', 'inner', 'never committed');
 SELECT dogpile_get_or_create('sessions', 'outer', 'SELECT dogpile_get_or_create(''sessions'', ''inner'', ''SELECT 1'')');

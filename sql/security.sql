@@ -1,5 +1,5 @@
 --
--- Nobody is given what he could not have computed himself.
+-- No role gets a value that it could not have computed itself.
 --
 -- Regions: "reports" varies by role and search_path, as is the default;
 -- "tenants" by app.tenant_id in addition; "shared_all" by nothing.
@@ -29,15 +29,15 @@ GRANT SELECT ON sec.salaries TO regress_dogpile_alice;
 -- Alice may read the table.
 SET ROLE regress_dogpile_alice;
 SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
--- Bob may not, and is not given what Alice has cached, by whatever function.
+-- Bob may not, and no function returns what Alice has cached.
 SET ROLE regress_dogpile_bob;
 SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
 SELECT * FROM dogpile_query('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries', NULL::bigint);
 SELECT dogpile_get('reports', 'sec sum') IS NULL AS nothing,
        dogpile_get('reports', 'sec sum', NULL::bigint) IS NULL AS nothing,
        dogpile_exists('reports', 'sec sum'), dogpile_metadata('reports', 'sec sum');
--- Each role has an entry of its own.  That goes for values that are set, too:
--- nobody can plant one on somebody else.
+-- Each role has an entry of its own.  That applies to values that are set, too: no role
+-- can set one for another.
 SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT 0');
 SELECT dogpile_set('reports', 'sec sum', 'planted');
 SET ROLE regress_dogpile_alice;
@@ -57,7 +57,7 @@ SET ROLE regress_dogpile_alice;
 SELECT dogpile_exists('reports', 'sec sum');
 RESET ROLE;
 
--- A permission that was revoked: what the role has computed while it had it
+-- A privilege that was revoked: what the role has computed while it had the privilege
 -- stays until it is invalidated or expires.
 SET ROLE regress_dogpile_alice;
 SELECT dogpile_get_or_create('reports', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
@@ -91,7 +91,7 @@ SELECT dogpile_exists('reports', 'sec definer'), dogpile_exists('reports', 'sec 
 SELECT sec.total_invoker();
 SELECT dogpile_get_or_create('reports', 'sec definer', 'SELECT current_user');
 SELECT sec.total();
--- A function that belongs to Bob does not get at what is Alice's.
+-- A function that belongs to Bob cannot read what belongs to Alice.
 RESET ROLE;
 GRANT CREATE ON SCHEMA sec TO regress_dogpile_bob;
 SET ROLE regress_dogpile_bob;
@@ -101,7 +101,7 @@ SET ROLE regress_dogpile_alice;
 SELECT dogpile_get('reports', 'sec total') AS own, sec.peek() AS of_bob;
 RESET ROLE;
 
--- What a query finds out about who has logged in needs a region that varies by it.
+-- A query that depends on session_user needs a region that varies by it.
 SHOW dogpile_logins.vary;
 SET ROLE regress_dogpile_alice;
 CREATE FUNCTION sec.who() RETURNS text SECURITY DEFINER LANGUAGE sql VOLATILE
@@ -227,13 +227,13 @@ SET ROLE regress_dogpile_bob;
 SET search_path = sec;
 SELECT public.dogpile_get_or_create('shared_all', 'sec sum', 'SELECT sum(salary) FROM sec.salaries');
 RESET search_path;
--- That is not for a role to decide.
+-- A role cannot decide that.
 SET dogpile_reports.vary = '';
 SELECT set_config('dogpile_reports.vary', '', false);
 ALTER ROLE regress_dogpile_bob SET dogpile_reports.vary = '';
 
 --
--- What is not for everybody
+-- What not every role may do
 --
 
 SELECT count(*) FROM dogpile_entries;

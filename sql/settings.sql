@@ -27,7 +27,7 @@ SHOW dogpile_reports.expiration_time;
 SHOW dogpile_reports.vary;
 SHOW dogpile_default.expiration_time;
 
--- All say what they are for.
+-- All have a description.
 SELECT name FROM pg_settings
   WHERE name LIKE 'dogpile%' AND short_desc !~ '^(Sets|Makes) .*\.$';
 
@@ -97,7 +97,7 @@ SET dogpile_reports.max_value_size = '1MB';
 SET dogpile_reports.vary = '';
 ALTER ROLE CURRENT_USER SET dogpile_reports.vary = '';
 
--- Misspelt settings.
+-- Misspelled settings.
 SET dogpile.regoins = 'users';
 SET dogpile_reports.expiration = '1h';
 ALTER ROLE CURRENT_USER SET dogpile_default.expiration = '1h';

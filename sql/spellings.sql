@@ -1,5 +1,5 @@
 --
--- Tags that rows cannot have made, because of how they are written
+-- Tags that cannot be made from rows, because of how they are written
 --
 CREATE SCHEMA spellings;
 SET search_path = spellings, public;

@@ -51,8 +51,8 @@ SELECT dogpile_get_or_create('sessions', 'stats failing', 'SELECT 1, 2');
 SELECT dogpile_get_or_create('sessions', 'stats failing', '1/0');
 SELECT * FROM stats_counts;
 
--- Changes.  A stale value is a stale hit for who gets it; its creator has
--- nothing of it.
+-- Changes.  A stale value is a stale hit for a session that gets it, but not for its
+-- creator.
 SELECT dogpile_reset_stats();
 SELECT dogpile_set('sessions', 'stats set', 1), dogpile_set('sessions', 'stats set', 2),
        dogpile_add('sessions', 'stats set', 3), dogpile_add('sessions', 'stats add', 4);
@@ -62,7 +62,7 @@ SELECT dogpile_get_or_create('sessions', 'stats set', 'SELECT 5');
 SELECT dogpile_delete('sessions', 'stats add'), dogpile_invalidate('sessions', false);
 SELECT * FROM stats_counts;
 
--- What was rolled back has happened all the same.
+-- What was rolled back counts nevertheless.
 SELECT dogpile_reset_stats();
 BEGIN;
 SELECT dogpile_get_or_create('sessions', 'stats rollback', 'SELECT 1');
@@ -107,8 +107,8 @@ SELECT count(*) = sum(s.entries) / count(*) AS same_entries,
   FROM dogpile_entries JOIN dogpile_stats AS s USING (region) WHERE region = 'sessions';
 SELECT dogpile_delete('sessions', 'stats entry 1'), dogpile_delete('sessions', 'stats entry 2');
 SELECT key FROM dogpile_entries WHERE key LIKE 'stats entry%';
--- One that somebody may still be waiting for is kept for a while, but not given
--- to anybody else.
+-- One that a session may still wait for is kept for a while, but no other session gets
+-- it.
 SELECT dogpile_delete('sessions', 'stats entry 3'), dogpile_exists('sessions', 'stats entry 3');
 SELECT bool_or(fresh) IS NOT TRUE AS not_fresh FROM dogpile_entries WHERE key = 'stats entry 3';
 

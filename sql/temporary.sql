@@ -1,6 +1,6 @@
 --
--- What is made with the help of anything in pg_temp is for one session only, in any region;
--- and what temporary objects hide is not what their session is given.
+-- What is computed with any object in pg_temp is for one session only, in any region; and
+-- that session does not get values of objects that its temporary objects hide.
 --
 
 \set SHOW_CONTEXT never
@@ -13,7 +13,7 @@ CREATE VIEW tmp_v AS SELECT x FROM tmp_t;
 CREATE DOMAIN tmp_num AS numeric;
 CREATE TABLE tmp_pair (a int, b text);
 CREATE TABLE queries (name text PRIMARY KEY, query text);
--- Asks all queries, in all regions, and tells which values were stored.
+-- Runs all queries, in all regions, and returns which values were stored.
 CREATE FUNCTION ask_all() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
   q record;
@@ -69,7 +69,7 @@ SELECT ask_all();
 CREATE TEMP TABLE tmp_unrelated (y int);
 SELECT ask_all();
 
--- A table of the same name: what others have stored is not given, nor replaced.
+-- A table of the same name: what others have stored is neither returned nor replaced.
 CREATE TEMP TABLE tmp_t AS SELECT 10 AS x;
 SELECT ask_all();
 SELECT ask_all();

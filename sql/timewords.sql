@@ -1,5 +1,5 @@
 --
--- 'now' and its like where no expression of the query turns them into times
+-- 'now' and similar words where no expression of the query converts them to times
 --
 CREATE SCHEMA timewords;
 SET search_path = timewords, public;
@@ -15,8 +15,8 @@ BEGIN
     EXECUTE format('CREATE FUNCTION timewords.f%s() RETURNS text LANGUAGE plpgsql STABLE AS %L', r.id, r.body);
   END LOOP;
 END $$;
--- Tells whether what calls a function is cached, or why it is not: in a first creation, and in
--- one that finds what another has prepared, perhaps before an error.
+-- Shows whether a query that calls a function is cached, or why not: in a first creation, and
+-- in one that finds what another has prepared, perhaps before an error.
 CREATE FUNCTION judge(id int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE answers text[]; detail text;
 BEGIN

@@ -1,6 +1,6 @@
 --
 -- What a transaction sees of its own changes, and what is left of them.
--- What others see meanwhile is the matter of test/isolation.
+-- test/isolation has what others see meanwhile.
 --
 
 CREATE FUNCTION compute(value anyelement) RETURNS anyelement
@@ -102,13 +102,13 @@ SELECT dogpile_set('reports', 'tx order', i), dogpile_delete('reports', 'tx orde
 SELECT dogpile_set('reports', 'tx order', 4);
 COMMIT;
 SELECT dogpile_get('reports', 'tx order');
--- Set, declared stale, set again: fresh.
+-- Set, softly invalidated, set again: fresh.
 BEGIN;
 SELECT dogpile_set('reports', 'tx order', 5), dogpile_invalidate('reports', 'tx order', false);
 SELECT dogpile_set('reports', 'tx order', 6);
 COMMIT;
 SELECT dogpile_get('reports', 'tx order'), fresh FROM dogpile_metadata('reports', 'tx order');
--- Invalidated, set, declared stale: what was there must not come back.
+-- Invalidated, set, softly invalidated: the old value must not come back.
 BEGIN;
 SELECT dogpile_invalidate('reports', 'tx order'), dogpile_set('reports', 'tx order', 7),
        dogpile_invalidate('reports', 'tx order', false);
@@ -146,7 +146,7 @@ SELECT dogpile_get('reports', 'tx save');
 RELEASE b;
 ROLLBACK TO a;
 SELECT dogpile_get('reports', 'tx save');
--- What a released savepoint has done shares the fate of what it lies in.
+-- What was done in a released savepoint belongs to the outer transaction.
 SAVEPOINT c;
 SAVEPOINT d;
 SELECT dogpile_set('reports', 'tx save', 'three');
@@ -158,7 +158,7 @@ SELECT dogpile_set('reports', 'tx save 2', 'released');
 RELEASE e;
 COMMIT;
 SELECT dogpile_get('reports', 'tx save'), dogpile_get('reports', 'tx save 2');
--- An invalidation that was rolled back lets the value live.
+-- An invalidation that was rolled back has no effect.
 BEGIN;
 SAVEPOINT a;
 SELECT dogpile_invalidate('reports', 'tx save'), dogpile_invalidate('reports'),
@@ -218,7 +218,7 @@ INSERT INTO tx_items VALUES (2, 20);
 SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
 -- The transaction itself computes it once.
 SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
--- Nobody has to wait for it.
+-- No session has to wait for it.
 SELECT * FROM tx_creator_locks;
 ROLLBACK;
 SELECT dogpile_exists('reports', 'tx sum');
@@ -247,8 +247,8 @@ SELECT dogpile_invalidate('reports', 'tx before'), dogpile_invalidate('reports',
 SELECT dogpile_get_or_create('reports', 'tx sum', 'SELECT compute(sum(price)) FROM tx_items', 0::bigint);
 COMMIT;
 SELECT dogpile_exists('reports', 'tx before'), dogpile_get('reports', 'tx sum');
--- A query that writes itself: its effects are those of one creation, and
--- nobody else repeats them before it is known whether they last.
+-- A query that writes itself: its effects are those of one creation, and no other session
+-- repeats them before it is known whether they last.
 CREATE TABLE tx_log (message text);
 CREATE FUNCTION tx_logged(value int) RETURNS int LANGUAGE plpgsql AS $$
 BEGIN
@@ -275,8 +275,8 @@ SELECT dogpile_get_or_create('reports', 'tx nextval', 'SELECT nextval(''tx_seque
 SELECT * FROM tx_creator_locks;
 COMMIT;
 SELECT dogpile_get_or_create('reports', 'tx nextval', 'SELECT nextval(''tx_sequence'')');
--- One that invalidates what it is about to create: the value is of before that,
--- so it is returned, but not stored.
+-- One that invalidates what it is about to create: the value is older than that, so it is
+-- returned, but not stored.
 CREATE TABLE tx_own (v int);
 INSERT INTO tx_own VALUES (1);
 CREATE FUNCTION tx_own_write(hard boolean) RETURNS int LANGUAGE plpgsql AS $$

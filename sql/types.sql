@@ -217,7 +217,7 @@ SELECT dogpile_get('reports', 'types dropped') IS NULL AS missed;
 SELECT dogpile_metadata('reports', 'types dropped');
 CREATE TYPE types_color AS ENUM ('cyan', 'magenta');
 SELECT dogpile_get('reports', 'types dropped', NULL::types_color) IS NULL AS missed;
--- Rows of a table with a column more: who can create them does, others are told.
+-- Rows of a table with an additional column: calls that can create them do so, others fail.
 SELECT * FROM dogpile_query('reports', 'types rows', '1/0', result_type => NULL::types_table);
 SELECT dogpile_get_or_create('reports', 'types row', '1/0', result_type => NULL::types_table);
 ALTER TABLE types_table ADD COLUMN more int DEFAULT 7;
@@ -227,7 +227,7 @@ SELECT * FROM dogpile_query('reports', 'types rows', 'SELECT * FROM types_table'
 SELECT * FROM dogpile_query('reports', 'types rows', '1/0', result_type => NULL::types_table);
 SELECT dogpile_get_or_create('reports', 'types row', 'SELECT * FROM types_table WHERE id = 1',
                              result_type => NULL::types_table);
--- A list of columns is the caller's own, so he is told.
+-- A list of columns is written by the caller, so it is an error.
 SELECT * FROM dogpile_query('reports', 'types rows', 'SELECT 1')
   AS t(id int, name text, at timestamptz);
 -- A column that is a row of it carries its type, so it is a miss.

@@ -193,7 +193,7 @@ BEGIN
 END $$;
 SELECT dogpile_get_or_create('reports', 'usage outer', 'SELECT usage_try()');
 SELECT dogpile_get('reports', 'usage outer'), dogpile_get('reports', 'usage inner');
--- So does the refusal to wait for itself.
+-- So does the error about waiting for itself.
 CREATE FUNCTION usage_self() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   RETURN dogpile_get_or_create('reports', 'usage self', 'SELECT 1');

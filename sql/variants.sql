@@ -28,7 +28,7 @@ SELECT dogpile_delete('tenants', 'many');
 SELECT * FROM stored('many');
 SELECT * FROM stored('other');
 
--- But not at a ROLLBACK, nor if they are only declared stale.
+-- But not at a ROLLBACK, nor after a soft invalidation.
 CALL set_as_tenants('many', 100);
 BEGIN;
 SELECT dogpile_delete('tenants', 'many'), dogpile_delete('tenants', 'many');
@@ -36,8 +36,8 @@ ROLLBACK;
 SELECT dogpile_invalidate('tenants', 'many', hard => false);
 SELECT * FROM stored('many');
 
--- What has died with its region or its tags is nothing to invalidate any more, and
--- whoever has to pass many of them takes them away.
+-- Variants that are gone by their region or tags are not invalidated again, and a session
+-- that passes many of them removes them.
 SELECT dogpile_invalidate('tenants', true);
 SELECT * FROM stored('many');
 BEGIN;

@@ -1,8 +1,8 @@
 --
--- Tags made of the rows that change: dogpile_watch() and its trigger.
+-- Row tags, made from the rows that change: dogpile_watch() and its trigger.
 --
 
--- Who is who: an entry for each user, without an automatic dependency.
+-- An entry for each user, without an automatic dependency.
 CREATE FUNCTION watch_fill() RETURNS void LANGUAGE sql AS $$
   SELECT dogpile_set('reports', 'watch ' || i, 'x', tags => ARRAY['user:' || i])
     FROM generate_series(1, 4) AS i
@@ -134,7 +134,7 @@ SELECT count(dogpile_watch('watch_types', repeat('x', i) || '{j}')) FROM generat
 SELECT count(*) FROM dogpile_watched;
 SELECT dogpile_watch('watch_types', 'one more {j}');
 SELECT dogpile_unwatch('watch_types');
--- Somebody else's
+-- Another owner's
 CREATE ROLE regress_watch_owner;
 CREATE ROLE regress_watch_other;
 CREATE TABLE watch_own (user_id int);
@@ -315,7 +315,7 @@ SELECT watch_try('y', 'UPDATE watch_orders SET state = ''y'' WHERE id = 1');
 SELECT dogpile_unwatch('watch_orders');
 
 --
--- Columns that change their name or type, or go: the statement is none the worse.
+-- Columns that are renamed, altered or dropped: the statement succeeds.
 --
 
 SELECT dogpile_watch('watch_orders', 'user:{user_id}');
@@ -512,7 +512,7 @@ ALTER TABLE watch_orders DROP CONSTRAINT watch_orders_user_id_fkey;
 SELECT watch_left();
 
 --
--- What the trigger does not see drops all.
+-- Changes that the trigger does not see invalidate all.
 --
 
 -- Not a row that another trigger has kept from being changed: none was.

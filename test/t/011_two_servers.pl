@@ -309,7 +309,7 @@ sub check_renewal
 			my ($value, $error) = finish_psql($sessions{$store}{$who});
 
 			is("$value$error", "${store}_short lasting by one\n",
-				"$store: a creation that lasts is given to the $who");
+				"$store: the $who gets the value of a long creation");
 		}
 		is(count_all_runs("${store}_short lasting", @nodes),
 			1, "$store: a creation that lasts is the only one");
@@ -332,7 +332,7 @@ sub check_deadlock
 		$yours->query_safe("BEGIN; SELECT dogpile_add('$region', 'yours', 1)");
 		is( $mine->query_safe(get($region, 'yours', 'me')),
 			"$region yours by me",
-			"$store: who has a lock does not wait for that of another server for ever");
+			"$store: the holder of a lock does not wait without end for that of another server");
 		$mine->query("SELECT dogpile_add('$region', 'yours', 2)");
 		like($mine->{stderr}, qr/timed out.*two servers might be waiting for each other/s,
 			"$store: ... nor to add a value");
@@ -416,7 +416,7 @@ sub check_fencing
 		my ($value, $error) = finish_psql($sessions{$store}{creator});
 
 		is("$value$error", "${store}_short $key by one\n",
-			"$store, $key: who was stopped is given what it has computed");
+			"$store, $key: the stopped session gets what it has computed");
 	}
 
 	# They have stored nothing, and not released a lock that is not theirs.
@@ -427,7 +427,7 @@ sub check_fencing
 
 		next if $has_ended;
 		is(ask($one, "SELECT dogpile_exists('$region', '$key')"),
-			'f', "$store, $key: who was stopped has stored nothing");
+			'f', "$store, $key: the stopped session has stored nothing");
 		$late{$store} = start_psql($one, get($region, $key, 'late') . ';');
 	}
 	if (!$has_ended)

@@ -180,7 +180,7 @@ ask($two, 'SET ROLE guest; CREATE TABLE app.none (a app.d)');
 
 # Callers that ask for a domain check it, and no caller gets a copy that is not checked.
 is( ask($two, "SET ROLE guest; SELECT dogpile_set('copies', 'own', 42::app.d); SELECT dogpile_get('copies', 'own', NULL::app.d)"),
-	"\n42", 'who asks for a domain is given it');
+	"\n42", 'a call that asks for a domain gets it');
 is( ask($two, "SELECT dogpile_get('copies', 'own'), (SELECT count(*) FROM dogpile_query('copies', 'own', 'SELECT a FROM app.none') AS t(v app.d))"),
 	'|0', 'others are not');
 check_guest('a copy that nobody has checked');

@@ -162,7 +162,7 @@ like(error_of("SET ROLE ordinary; SELECT dogpile_get('tls', 'k')"),
 	qr/cannot be used\nDETAIL:  Its settings do not go together: "backend" $in_file/, 'others: told which settings');
 unlike(error_of("SET ROLE ordinary; SELECT dogpile_get('tls', 'k')"), qr/hidden/, '... but not their values');
 like(error_of("SET ROLE reader; SELECT dogpile_get('tls', 'k')"), qr/"hidden-server:99999" is not the address/,
-	'who may see settings is told');
+	'roles that may see settings get it');
 
 # ---------------------------------------------------------------------------
 # A reload of valid lines makes the region usable, in running sessions, too; and after a

@@ -82,7 +82,7 @@ check_crash(
 			"$async BEGIN; INSERT INTO data VALUES (1); SELECT dogpile_set('$_[0]', 'count', (SELECT count(*) FROM data)); COMMIT");
 	});
 check_crash(
-	'created by who has written',
+	'created by a transaction that has written',
 	sub {
 		ask($node,
 			"$async BEGIN; INSERT INTO data VALUES (1); SELECT dogpile_get_or_create('$_[0]', 'count', 'SELECT count(*) FROM data'); COMMIT");
