@@ -212,7 +212,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 
 	/* The clock before the snapshot: see version.c. */
 	entry->as_of = dogpile_version_now();
-	attempt->log_position = dogpile_xact_position;
+	attempt->log_position = dogpile_xact_get_position();
 	dogpile_stop(DOGPILE_STOP_NOTED);
 
 	dogpile_underway_begin(&underway, &attempt->call.key);

@@ -383,7 +383,7 @@ find_hidden_types(Oid relid)
 static struct
 {
 	bool		is_known;
-	uint64		count;			/* of definitions, when it was computed */
+	uint64		generation;		/* of definitions, when it was computed */
 	bool		has_any;		/* temporary relations, or others */
 	int			types;			/* kinds of types that are hidden */
 }			hidden;
@@ -400,14 +400,14 @@ find_hidden(Oid schema)
 	Contents	contents;
 	ListCell   *lc;
 	int			types = 0;
-	uint64		count = dogpile_definition_count;
+	uint64		generation = dogpile_definition_get_generation();
 
-	if (hidden.is_known && hidden.count == count)
+	if (hidden.is_known && hidden.generation == generation)
 		return;
 
 	/* Messages that arrive meanwhile make it unknown; so does an error. */
 	hidden.is_known = true;
-	hidden.count = count - 1;
+	hidden.generation = generation - 1;
 	find_contents(schema, &contents);
 	foreach(lc, contents.relations)
 		types |= find_hidden_types(lfirst_oid(lc));
@@ -415,7 +415,7 @@ find_hidden(Oid schema)
 		types = DOGPILE_TYPES | DOGPILE_ROW_TYPES;
 	hidden.types = types;
 	hidden.has_any = contents.has_others || contents.relations != NIL;
-	hidden.count = count;
+	hidden.generation = generation;
 	list_free(contents.relations);
 }
 

@@ -646,11 +646,11 @@ invalidate_row(Watcher *watcher, Template *template, TupleTableSlot *old,
 static void
 invalidate_all(Watcher *watcher, TupleTableSlot *old, TupleTableSlot *new)
 {
-	if (watcher->position != dogpile_xact_position)
+	if (watcher->position != dogpile_xact_get_position())
 		watcher->round++;
 	for (int i = 0; i < watcher->ntemplates; i++)
 		invalidate_row(watcher, watcher->templates[i], old, new);
-	watcher->position = dogpile_xact_position;
+	watcher->position = dogpile_xact_get_position();
 }
 
 /*

@@ -101,7 +101,8 @@ static bool own_is_known = true;
 static uint32 *builtins = NULL;
 static int	nbuiltins = 0;
 
-uint64		dogpile_definition_count = 0;
+/* See dogpile_definition_get_generation(). */
+static uint64 generation = 0;
 
 static object_access_hook_type prev_object_access = NULL;
 
@@ -234,7 +235,7 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 	if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP) &&
 		IsTransactionState())
 	{
-		dogpile_definition_count++;
+		generation++;
 		note_object(access, class, object, sub);
 	}
 	if (prev_object_access)
@@ -506,6 +507,18 @@ dogpile_definition_own(void)
 	return own_bits;
 }
 
+/*
+ * A number that changes with whatever this session defines, drops or rolls back, so that
+ * what was found out at the same number still holds.
+ *
+ * Errors: none.
+ */
+uint64
+dogpile_definition_get_generation(void)
+{
+	return generation;
+}
+
 /* Has it changed what changes so rarely that everything counts as changed? */
 bool
 dogpile_definition_has_rare(void)
@@ -518,7 +531,7 @@ static void
 end_definitions(bool is_commit)
 {
 	if (notes != NULL || has_rare)
-		dogpile_definition_count++;
+		generation++;
 	notes = NULL;
 	explained = NULL;
 	nexplained = 0;
@@ -531,7 +544,7 @@ end_definitions(bool is_commit)
 static void
 count_undone(SubTransactionId subid)
 {
-	dogpile_definition_count++;
+	generation++;
 }
 
 const DogpileParticipant dogpile_definition_participant = {

@@ -16,9 +16,7 @@
 #include "version/object.h"
 #include "xact/participant.h"
 
-/* Counts whatever this session defines, drops or rolls back. */
-extern uint64 dogpile_definition_count;
-
+extern uint64 dogpile_definition_get_generation(void);
 extern void dogpile_definition_init(void);
 extern void dogpile_definition_resolve(void);
 extern int	dogpile_definition_judge_type(uint32 hash);

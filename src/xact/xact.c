@@ -41,8 +41,8 @@ dlist_head	dogpile_xact_log = DLIST_STATIC_INIT(dogpile_xact_log);
 int			dogpile_xact_npending = 0;
 int			dogpile_xact_nstores = 0;
 
-/* Changes with every change, and when some are undone. */
-DogpileLogPosition dogpile_xact_position = 0;
+/* Grows with every change, and when some are undone. */
+static DogpileLogPosition last_position = 0;
 
 /* Bytes of what is to be stored or removed, and whether it was too much. */
 static Size pending_bytes = 0;
@@ -84,12 +84,23 @@ append_change(DogpileChangeKind kind)
 
 	change->kind = kind;
 	change->subid = GetCurrentSubTransactionId();
-	change->position = ++dogpile_xact_position;
+	change->position = ++last_position;
 	dlist_push_tail(&dogpile_xact_log, &change->node);
 	dogpile_xact_npending++;
 	if (kind == DOGPILE_CHANGE_STORE)
 		dogpile_xact_nstores++;
 	return change;
+}
+
+/*
+ * Where the log is now.  If it is elsewhere later, something was added or undone.
+ *
+ * Errors: none.
+ */
+DogpileLogPosition
+dogpile_xact_get_position(void)
+{
+	return last_position;
 }
 
 /*
@@ -109,7 +120,7 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 	/* Once more at this level: only the last one counts. */
 	if (last != NULL && last->subid == GetCurrentSubTransactionId())
 	{
-		last->position = ++dogpile_xact_position;
+		last->position = ++last_position;
 		dlist_delete(&last->node);
 		dlist_push_tail(&dogpile_xact_log, &last->node);
 		return;
@@ -438,7 +449,7 @@ undo_subtransaction(SubTransactionId subid)
 	DogpileChange *change;
 
 	/* It is not the log any more that it was at any position before. */
-	dogpile_xact_position++;
+	last_position++;
 	while ((change = last_change_of(subid)) != NULL)
 		pop_change(change);
 }

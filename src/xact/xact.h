@@ -80,13 +80,16 @@ typedef struct DogpileChange
 	}			u;
 } DogpileChange;
 
-/* All changes, the earliest first; those of a subtransaction are the last ones. */
+/*
+ * All changes, the earliest first; those of a subtransaction are the last ones.  Only
+ * xact.c changes these variables; only it, commit.c and this header read them.
+ */
 extern PGDLLIMPORT dlist_head dogpile_xact_log;
 
 extern PGDLLIMPORT int dogpile_xact_npending;
 extern PGDLLIMPORT int dogpile_xact_nstores;	/* of these, to be stored */
-extern PGDLLIMPORT DogpileLogPosition dogpile_xact_position;
 
+extern DogpileLogPosition dogpile_xact_get_position(void);
 extern void dogpile_xact_invalidate(DogpileSlot slot, bool hard);
 extern void dogpile_xact_announce_key(DogpileRegion *region, const DogpileKey *key,
 									  bool hard);
