@@ -38,6 +38,7 @@
 #include "config/config.h"
 #include "lib/alarm.h"
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "remote/announce.h"
 #include "remote/lease.h"
 #include "remote/mend.h"
@@ -71,6 +72,7 @@ tend(DogpileRegion *region, const DogpileLeaseFacts *facts)
 		.lease_ms = facts->lease_ms
 	};
 
+	DogpileAssertNoneHeld();
 	if (facts->is_mark)
 		return dogpile_mend_mark(region, &facts->name, facts->token,
 								 !facts->is_abandoned ? DOGPILE_MARK_RENEW :
@@ -155,6 +157,7 @@ settle_all(void)
 	TimestampTz next = DT_NOEND;
 	uint64		last = dogpile_suspect_last();
 
+	DogpileAssertNoneHeld();
 	while (dogpile_suspect_next(facts.number, &facts) && facts.number <= last)
 	{
 		DogpileRegion *region = dogpile_config_find_region(facts.region,
@@ -190,6 +193,7 @@ handle_termination(SIGNAL_ARGS)
 static void
 sleep_until(TimestampTz until)
 {
+	DogpileAssertNoneHeld();
 	long		sleep_ms = -1;
 
 	if (until != DT_NOEND)

@@ -34,6 +34,7 @@
 #include "utils/syscache.h"
 
 #include "lib/compat.h"
+#include "lib/lwlock_check.h"
 #include "version/object.h"
 #include "xact/catalog.h"
 #include "xact/definition.h"
@@ -340,6 +341,7 @@ dogpile_catalog_collect(void (*add) (DogpileSlot slot))
 	int			count = get_messages(&messages);
 	bool		may_be_found = false;
 
+	DogpileAssertNoneHeld();
 	if (count > 0)
 	{
 		dogpile_definition_resolve();
@@ -394,6 +396,7 @@ affects_types(const DogpileDeps *deps)
 bool
 dogpile_catalog_affects(const DogpileDeps *deps)
 {
+	DogpileAssertNoneHeld();
 	if (forgot_more || dogpile_definition_has_rare() || affects_types(deps))
 		return true;
 	for (int i = 0; i < nforgotten; i++)

@@ -135,7 +135,7 @@ tell_counted(RelationCallback callback, void *arg)
 
 /* Tell of the relations that are locked so that they could have been changed. */
 static void
-tell_locked(RelationCallback callback, void *arg)
+tell_changeable(RelationCallback callback, void *arg)
 {
 	DogpileHeldLocks locks;
 	const LockInstanceData *lock;
@@ -161,7 +161,7 @@ tell_changed(RelationCallback callback, void *arg)
 {
 	tell_counted(callback, arg);
 	if (is_uncounted || !pgstat_track_counts)
-		tell_locked(callback, arg);
+		tell_changeable(callback, arg);
 }
 
 /*
@@ -396,6 +396,7 @@ dogpile_change_is_wanted(DogpileMoment when)
 static void
 bump_relation_locked(Oid relid, bool whole, void *arg)
 {
+	DogpileAssertHeld(dogpile_version_lock, LW_EXCLUSIVE);
 	dogpile_invalidate_bump_locked(arg, dogpile_object_rows(relid), true);
 	if (whole)
 		dogpile_invalidate_bump_locked(arg, dogpile_object_relation(relid), true);

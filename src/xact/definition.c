@@ -59,6 +59,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "lib/lwlock_check.h"
 #include "xact/definition.h"
 
 /* An object that the hook has told of. */
@@ -314,6 +315,7 @@ dogpile_definition_resolve(void)
 	HASH_SEQ_STATUS scan;
 	Note	   *note;
 
+	DogpileAssertNoneHeld();
 	nexplained = 0;
 	if (notes == NULL)
 		return;
@@ -431,6 +433,7 @@ find_builtins(void)
 bool
 dogpile_definition_concerns_builtins(uint32 hash)
 {
+	DogpileAssertNoneHeld();
 	if (builtins == NULL)
 		find_builtins();
 	return bsearch(&hash, builtins, nbuiltins, sizeof(uint32), compare_hashes) != NULL ||
@@ -473,6 +476,7 @@ dogpile_definition_reshaped(void)
 	Note	   *note;
 	int			bits = 0;
 
+	DogpileAssertNoneHeld();
 	if (notes == NULL)
 		return 0;
 	hash_seq_init(&scan, notes);
@@ -496,6 +500,7 @@ dogpile_definition_own(void)
 	HASH_SEQ_STATUS scan;
 	Note	   *note;
 
+	DogpileAssertNoneHeld();
 	if (own_is_known || !IsTransactionState())
 		return own_bits;
 	own_bits = dogpile_definition_reshaped();

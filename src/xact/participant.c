@@ -47,6 +47,7 @@ void
 dogpile_participant_note_invalidation(DogpileRegion *region, const DogpileKey *key,
 									  const DogpileTags *tags, bool hard)
 {
+	DogpileAssertNoneHeld();
 	CALL_ALL(before_commit, note_invalidation, region, key, tags, hard);
 }
 

@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "lib/lwlock_check.h"
 #include "version/object.h"
 #include "xact/catalog.h"
 #include "xact/held_lock.h"
@@ -53,6 +54,7 @@ mark_catalogs(void)
 {
 	LOCKTAG		tag;
 
+	DogpileAssertNoneHeld();
 	if (!dogpile_catalog_has_changed())
 		return;
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, CATALOGS_LOCK_CLASS);
@@ -196,6 +198,7 @@ dogpile_prepared_begin_commit(const char *gid)
 	MemoryContext oldcontext = MemoryContextSwitchTo(context);
 	TransactionId xid;
 
+	DogpileAssertNoneHeld();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	xid = note_changes(gid);
 	PopActiveSnapshot();
