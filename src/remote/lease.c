@@ -429,7 +429,7 @@ abandon_all(void)
 
 /* What a subtransaction has that is over belongs to its parent. */
 static void
-pass_to_parent(SubTransactionId subxact, SubTransactionId parent)
+pass_leases_to_parent(SubTransactionId subxact, SubTransactionId parent)
 {
 	for (Held *h = held; h != NULL; h = h->next)
 		if (h->subxact == subxact)
@@ -439,7 +439,7 @@ pass_to_parent(SubTransactionId subxact, SubTransactionId parent)
 const DogpileParticipant dogpile_lease_participant = {
 	.commit = abandon_all,
 	.abort = abandon_all,
-	.subcommit = pass_to_parent,
+	.subcommit = pass_leases_to_parent,
 	.subabort = abandon_all_of
 };
 

@@ -90,7 +90,7 @@ find_ended(const Node *statement)
  * The statement has its own transaction, or it is rolled back with what was noted here.
  */
 static void
-process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+see_database_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
@@ -112,7 +112,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
  * pg_database_owner.  REASSIGN OWNED does that, too, so no statement is looked for.
  */
 static void
-object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+see_database_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
 {
 	if (access == OAT_POST_ALTER && class == DatabaseRelationId)
 	{
@@ -131,7 +131,7 @@ void
 dogpile_database_init(void)
 {
 	prev_process_utility = ProcessUtility_hook;
-	ProcessUtility_hook = process_utility;
+	ProcessUtility_hook = see_database_utility;
 	prev_object_access = object_access_hook;
-	object_access_hook = object_access;
+	object_access_hook = see_database_access;
 }

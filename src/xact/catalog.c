@@ -230,7 +230,7 @@ add_types(int bits, void (*add) (DogpileSlot slot))
  * Returns whether it is one that a query of others might look for.
  */
 static bool
-add_relation(Oid relid, void (*add) (DogpileSlot slot))
+add_cached_relation(Oid relid, void (*add) (DogpileSlot slot))
 {
 	switch (get_rel_relkind(relid))
 	{
@@ -301,7 +301,7 @@ add_message(const SharedInvalidationMessage *message, void (*add) (DogpileSlot s
 		return true;
 	}
 	return dogpile_catalog_is_of_interest(message->rc.relId) &&
-		add_relation(message->rc.relId, add);
+		add_cached_relation(message->rc.relId, add);
 }
 
 /* Has this transaction done nothing but VACUUM or ANALYZE? */

@@ -298,7 +298,7 @@ dogpile_change_affects(const DogpileDeps *deps)
  */
 
 static void
-add_relation(Oid relid, bool whole, void *arg)
+add_changed_relation(Oid relid, bool whole, void *arg)
 {
 	dogpile_invalidate_add(dogpile_object_rows(relid), true, moment);
 	if (whole)
@@ -327,7 +327,7 @@ dogpile_change_mark(void)
 	may_have_changed = true;
 	if (dogpile_catalog_collect(add_definition))
 		moment = DOGPILE_WHEN_TOLD;
-	tell_changed(add_relation, NULL);
+	tell_changed(add_changed_relation, NULL);
 	dogpile_invalidate_make_unique();
 	dogpile_invalidate_mark(moment == DOGPILE_WHEN_TOLD ? InvalidTransactionId :
 							GetTopTransactionIdIfAny());

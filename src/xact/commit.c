@@ -374,7 +374,7 @@ refuse_affected(void)
 
 /* COMMIT: free the memory of what was invalidated before our tick. */
 static void
-remove_entries(void)
+remove_pending_keys(void)
 {
 	dlist_iter	iter;
 
@@ -478,7 +478,7 @@ finish_entries(void)
 	DogpilePendingEntry *pending;
 	dlist_node *next = NULL;
 
-	remove_entries();
+	remove_pending_keys();
 	while ((pending = next_entry(&next)) != NULL)
 		finish_entry(pending);
 }

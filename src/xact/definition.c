@@ -231,7 +231,7 @@ note_object(ObjectAccessType access, Oid class, Oid object, int sub)
 }
 
 static void
-object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+note_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
 {
 	if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP) &&
 		IsTransactionState())
@@ -562,5 +562,5 @@ void
 dogpile_definition_init(void)
 {
 	prev_object_access = object_access_hook;
-	object_access_hook = object_access;
+	object_access_hook = note_object_access;
 }

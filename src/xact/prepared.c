@@ -139,7 +139,7 @@ marks_catalogs(const LockInstanceData *lock)
 
 /* When the statement ends, others have been told of the transaction's changes. */
 static void
-add_slot(DogpileSlot slot)
+add_prepared_slot(DogpileSlot slot)
 {
 	dogpile_invalidate_add(slot, true, DOGPILE_AT_COMMIT);
 }
@@ -168,13 +168,13 @@ note_changes(const char *gid)
 
 		if (OidIsValid(relid))
 		{
-			add_slot(dogpile_object_rows(relid));
-			add_slot(dogpile_object_relation(relid));
+			add_prepared_slot(dogpile_object_rows(relid));
+			add_prepared_slot(dogpile_object_relation(relid));
 		}
 		else if (marks_catalogs(lock))
 		{
-			add_slot(dogpile_object_database());
-			add_slot(dogpile_object_cluster());
+			add_prepared_slot(dogpile_object_database());
+			add_prepared_slot(dogpile_object_cluster());
 			xid = InvalidTransactionId;
 		}
 	}

@@ -85,7 +85,7 @@ imports_snapshot(const Node *statement)
 }
 
 static void
-process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+see_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
@@ -114,5 +114,5 @@ void
 dogpile_utility_init(void)
 {
 	prev_process_utility = ProcessUtility_hook;
-	ProcessUtility_hook = process_utility;
+	ProcessUtility_hook = see_utility;
 }

@@ -221,7 +221,7 @@ entry_size(const DogpileKey *key, const DogpileEntry *entry)
 
 /* Copy an entry with all that belongs to it into TopTransactionContext. */
 static DogpilePendingEntry *
-copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *entry)
+copy_pending(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *entry)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 	DogpilePendingEntry *copy = palloc0(sizeof(DogpilePendingEntry));
@@ -242,9 +242,9 @@ copy_entry(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *ent
 	return copy;
 }
 
-/* Free what copy_entry() has made. */
+/* Free what copy_pending() has made. */
 static void
-free_entry(DogpilePendingEntry *pending)
+free_pending(DogpilePendingEntry *pending)
 {
 	pending_bytes -= entry_size(pending->key, &pending->entry);
 	pfree(unconstify(char *, pending->entry.value.data));
@@ -282,7 +282,7 @@ drop_superseded(DogpileChange *by, DogpileChange *dropped)
 	if (dropped->kind == DOGPILE_CHANGE_STORE)
 	{
 		dogpile_xact_nstores--;
-		free_entry(dropped->u.entry);
+		free_pending(dropped->u.entry);
 	}
 	pfree(dropped);
 }
@@ -316,7 +316,7 @@ dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
 	if (is_too_much(size))
 		return false;
 
-	pending = copy_entry(region, key, entry);
+	pending = copy_pending(region, key, entry);
 	change = append_change(DOGPILE_CHANGE_STORE);
 	pending_bytes += entry_size(key, &pending->entry);
 	pending->xmin = xmin;
@@ -421,7 +421,7 @@ pop_change(DogpileChange *change)
 		case DOGPILE_CHANGE_STORE:
 			dogpile_position_set(&key_positions, change->u.entry->key->hash, STORED,
 								 change->superseded);
-			free_entry(change->u.entry);
+			free_pending(change->u.entry);
 			dogpile_xact_nstores--;
 			break;
 	}
@@ -470,7 +470,7 @@ replace_same(DogpileChange *change)
 
 /* A subtransaction is released: what it has done is its parent's. */
 static void
-pass_to_parent(SubTransactionId subid, SubTransactionId parent)
+pass_log_to_parent(SubTransactionId subid, SubTransactionId parent)
 {
 	DogpileChange *change = last_change_of(subid);
 
@@ -515,6 +515,6 @@ forget_log(bool is_commit)
 const DogpileParticipant dogpile_xact_participant = {
 	.pre_prepare = refuse_prepare,
 	.end = forget_log,
-	.subcommit = pass_to_parent,
+	.subcommit = pass_log_to_parent,
 	.subabort = undo_subtransaction
 };
