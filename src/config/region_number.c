@@ -27,9 +27,12 @@
 /* The number that regions share once all others are taken. */
 #define OVERFLOW_NUMBER	(DOGPILE_REGION_NUMBERS - 1)
 
+#define NUMBERS_MAGIC	0x44504E42
+
 /* In shared memory. */
 typedef struct RegionNumbers
 {
+	uint32		magic;
 	LWLock	   *lock;			/* protects the following */
 	int			count;
 	char		names[OVERFLOW_NUMBER][DOGPILE_MAX_REGION_NAME + 1];
@@ -56,8 +59,12 @@ dogpile_region_number_shmem_init(void)
 	numbers = ShmemInitStruct("dogpile region numbers",
 							  dogpile_region_number_shmem_size(), &found);
 	if (found)
+	{
+		Assert(numbers->magic == NUMBERS_MAGIC);
 		return;
+	}
 	memset(numbers, 0, sizeof(RegionNumbers));
+	numbers->magic = NUMBERS_MAGIC;
 	numbers->lock = &GetNamedLWLockTranche("dogpile_region_number")->lock;
 }
 
@@ -65,6 +72,7 @@ dogpile_region_number_shmem_init(void)
 static int
 assign_number_locked(const char *name)
 {
+	Assert(numbers->magic == NUMBERS_MAGIC);
 	DogpileAssertHeld(numbers->lock, LW_EXCLUSIVE);
 	for (int number = 0; number < numbers->count; number++)
 		if (strcmp(numbers->names[number], name) == 0)

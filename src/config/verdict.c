@@ -56,8 +56,12 @@ typedef struct Row
 	pg_atomic_uint64 good_hash;
 } Row;
 
+#define TABLE_MAGIC		0x44505654
+
+/* In shared memory. */
 typedef struct Table
 {
+	uint32		magic;
 	pg_atomic_uint32 count;
 	Row			rows[MAX_ROWS];
 } Table;
@@ -247,6 +251,7 @@ find_row(const char *region)
 {
 	uint32		count = table != NULL ? pg_atomic_read_u32(&table->count) : 0;
 
+	Assert(table == NULL || table->magic == TABLE_MAGIC);
 	pg_read_barrier();
 	for (uint32 i = 0; i < count; i++)
 		if (strcmp(table->rows[i].region, region) == 0)
@@ -629,8 +634,12 @@ dogpile_verdict_shmem_init(void)
 
 	table = ShmemInitStruct("dogpile settings", dogpile_verdict_shmem_size(), &found);
 	if (found)
+	{
+		Assert(table->magic == TABLE_MAGIC);
 		return;
+	}
 	memset(table, 0, dogpile_verdict_shmem_size());
+	table->magic = TABLE_MAGIC;
 	pg_atomic_init_u32(&table->count, 0);
 }
 

@@ -30,8 +30,12 @@
 
 #include "lib/alarm.h"
 
+#define ALARM_MAGIC		0x4450414C
+
+/* In shared memory. */
 typedef struct Alarm
 {
+	uint32		magic;
 	pg_atomic_uint64 added;		/* counts what sessions have added */
 	pg_atomic_uint64 asleep_until;	/* 0: awake */
 	slock_t		lock;			/* protects the following */
@@ -58,7 +62,11 @@ dogpile_alarm_shmem_init(void)
 
 	alarm_clock = ShmemInitStruct("dogpile alarm", sizeof(Alarm), &found);
 	if (found)
+	{
+		Assert(alarm_clock->magic == ALARM_MAGIC);
 		return;
+	}
+	alarm_clock->magic = ALARM_MAGIC;
 	pg_atomic_init_u64(&alarm_clock->added, 0);
 	pg_atomic_init_u64(&alarm_clock->asleep_until, 0);
 	SpinLockInit(&alarm_clock->lock);
@@ -74,6 +82,8 @@ void
 dogpile_alarm_set(TimestampTz due)
 {
 	Latch	   *worker;
+
+	Assert(alarm_clock->magic == ALARM_MAGIC);
 
 	/* Both are full barriers. */
 	pg_atomic_fetch_add_u64(&alarm_clock->added, 1);

@@ -59,7 +59,11 @@ dogpile_clock_shmem_init(void)
 	dogpile_clock_state = ShmemInitStruct("dogpile clock", dogpile_clock_shmem_size(),
 										  &found);
 	if (found)
+	{
+		Assert(dogpile_clock_state->magic == DOGPILE_CLOCK_MAGIC);
 		return;
+	}
+	dogpile_clock_state->magic = DOGPILE_CLOCK_MAGIC;
 	pg_atomic_init_u64(&dogpile_clock_state->lead, (uint64) PG_INT64_MIN);
 	pg_atomic_init_u64(&dogpile_clock_state->lag, 0);
 	pg_atomic_init_u64(&dogpile_clock_state->set_back_at, 0);

@@ -18,6 +18,8 @@
 #include "port/atomics.h"
 #include "utils/timestamp.h"
 
+#define DOGPILE_CLOCK_MAGIC		0x4450434C
+
 /* What all processes of the server know of its clocks; see clock.c. */
 typedef struct DogpileClockState
 {
@@ -28,6 +30,7 @@ typedef struct DogpileClockState
 	pg_atomic_uint64 set_back_at;	/* when the time of day was last found set back;
 									 * 0: never */
 	TimestampTz started_at;
+	uint32		magic;			/* DOGPILE_CLOCK_MAGIC */
 } DogpileClockState;
 
 extern PGDLLIMPORT DogpileClockState *dogpile_clock_state;
@@ -54,6 +57,7 @@ dogpile_clock_combine(TimestampTz day, int64 since_boot)
 	int64		lead = day - since_boot;
 	int64		known = (int64) pg_atomic_read_u64(&dogpile_clock_state->lead);
 
+	Assert(dogpile_clock_state->magic == DOGPILE_CLOCK_MAGIC);
 	if (unlikely(lead > known))
 		known = dogpile_clock_add_lead(lead);
 	return since_boot + known;

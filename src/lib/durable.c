@@ -34,9 +34,12 @@
 
 #include "lib/durable.h"
 
+#define DURABLE_MAGIC	0x44504452
+
 /* In shared memory. */
 typedef struct Durable
 {
+	uint32		magic;
 	pg_atomic_uint32 ncommitting;	/* without waiting for WAL */
 	pg_atomic_uint64 last;		/* the end of their last commit record */
 } Durable;
@@ -64,7 +67,11 @@ dogpile_durable_shmem_init(void)
 
 	durable = ShmemInitStruct("dogpile durable", sizeof(Durable), &found);
 	if (found)
+	{
+		Assert(durable->magic == DURABLE_MAGIC);
 		return;
+	}
+	durable->magic = DURABLE_MAGIC;
 	pg_atomic_init_u32(&durable->ncommitting, 0);
 	pg_atomic_init_u64(&durable->last, 0);
 }
@@ -80,6 +87,7 @@ dogpile_durable_begin_commit(void)
 	if (synchronous_commit != SYNCHRONOUS_COMMIT_OFF || durable == NULL ||
 		!TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return;
+	Assert(durable->magic == DURABLE_MAGIC);
 	is_committing = true;
 	pg_atomic_fetch_add_u32(&durable->ncommitting, 1);
 }

@@ -72,9 +72,12 @@ typedef struct Row
 	DogpileLeaseFacts facts;
 } Row;
 
+#define TABLE_MAGIC		0x44504C45
+
 /* In shared memory; under the lock. */
 typedef struct Table
 {
+	uint32		magic;
 	pg_atomic_uint32 count;		/* rows in use; read without the lock, too */
 	Row			rows[MAX_LEASES];
 } Table;
@@ -114,8 +117,12 @@ dogpile_lease_shmem_init(void)
 	lease_lock = &GetNamedLWLockTranche("dogpile_lease")->lock;
 	table = ShmemInitStruct("dogpile leases", dogpile_lease_shmem_size(), &found);
 	if (found)
+	{
+		Assert(table->magic == TABLE_MAGIC);
 		return;
+	}
 	memset(table, 0, sizeof(Table));
+	table->magic = TABLE_MAGIC;
 	pg_atomic_init_u32(&table->count, 0);
 }
 
@@ -129,6 +136,7 @@ static bool
 is_in_row_locked(const Row *row, const char *token)
 {
 	Assert(LWLockHeldByMe(lease_lock));
+	Assert(table->magic == TABLE_MAGIC);
 	return row->used && memcmp(row->facts.token, token, DOGPILE_LOCK_TOKEN_LEN) == 0;
 }
 

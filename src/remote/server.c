@@ -48,9 +48,12 @@
 /* One line in the log for each server and so long a time. */
 #define LOG_INTERVAL_MS		60000
 
+#define SERVER_MAGIC	0x44505352
+
 /* A row, under the lock but for the atomics; its names and login never change. */
 typedef struct Server
 {
+	uint32		magic;
 	bool		used;
 	uint32		login;			/* see dogpile_server_find() */
 	pg_atomic_uint32 is_troubled;	/* 0: UP, and the last call was answered */
@@ -85,10 +88,14 @@ dogpile_server_shmem_init(void)
 	server_lock = &GetNamedLWLockTranche("dogpile_server")->lock;
 	servers = ShmemInitStruct("dogpile servers", dogpile_server_shmem_size(), &found);
 	if (found)
+	{
+		Assert(servers->magic == SERVER_MAGIC);
 		return;
+	}
 	memset(servers, 0, dogpile_server_shmem_size());
 	for (int i = 0; i < MAX_SERVERS; i++)
 	{
+		servers[i].magic = SERVER_MAGIC;
 		pg_atomic_init_u32(&servers[i].is_troubled, 0);
 		pg_atomic_init_u64(&servers[i].operations, 0);
 		pg_atomic_init_u64(&servers[i].time_us, 0);
@@ -116,6 +123,7 @@ is_same_server_locked(const Server *server, const char *backend, const char *nam
 				 uint32 login)
 {
 	Assert(LWLockHeldByMe(server_lock));
+	Assert(server->magic == SERVER_MAGIC);
 	return server->login == login &&
 		strncmp(server->facts.name, name, DOGPILE_SERVER_NAME_LEN - 1) == 0 &&
 		strncmp(server->facts.backend, backend, sizeof(server->facts.backend) - 1) == 0;

@@ -67,9 +67,12 @@
 #define HASH_DIGITS		16		/* that follow these */
 #define MAX_SUSPECTS	256
 
+#define SUSPECTS_MAGIC	0x44505355
+
 /* In shared memory; under the lock. */
 typedef struct Suspects
 {
+	uint32		magic;
 	pg_atomic_uint32 count;		/* read without the lock to see that it is 0 */
 	bool		is_full;		/* likewise; never reset */
 	uint64		last_number;
@@ -172,6 +175,7 @@ find_locked(const DogpileItemName *name)
 	int			count = pg_atomic_read_u32(&suspects->count);
 
 	Assert(LWLockHeldByMe(suspect_lock));
+	Assert(suspects->magic == SUSPECTS_MAGIC);
 	for (int i = 0; i < count; i++)
 		if (suspects->list[i].name.len == name->len &&
 			memcmp(suspects->list[i].name.text, name->text, name->len) == 0)
@@ -372,8 +376,12 @@ dogpile_suspect_shmem_init(void)
 	suspect_lock = &GetNamedLWLockTranche("dogpile_suspect")->lock;
 	suspects = ShmemInitStruct("dogpile suspects", sizeof(Suspects), &found);
 	if (found)
+	{
+		Assert(suspects->magic == SUSPECTS_MAGIC);
 		return;
+	}
 	memset(suspects, 0, sizeof(Suspects));
+	suspects->magic = SUSPECTS_MAGIC;
 	pg_atomic_init_u32(&suspects->count, 0);
 	load_suspicions();
 }

@@ -31,6 +31,8 @@
 #include "lib/compat.h"
 #include "stats/stats.h"
 
+#define STATS_MAGIC		0x44505354
+
 #define NSHARDS			8
 
 /*
@@ -59,6 +61,7 @@ typedef struct SharedGauges
 /* In shared memory; arrays are indexed by the numbers of regions. */
 typedef struct SharedStats
 {
+	uint32		magic;
 	pg_atomic_uint64 reset_time;	/* TimestampTz */
 	SharedGauges gauges[DOGPILE_REGION_NUMBERS];
 	pg_atomic_uint64 told[DOGPILE_REGION_NUMBERS][TOLD_REASONS];	/* see below */
@@ -93,8 +96,12 @@ dogpile_stats_shmem_init(void)
 
 	shared_stats = ShmemInitStruct("dogpile statistics", sizeof(SharedStats), &found);
 	if (found)
+	{
+		Assert(shared_stats->magic == STATS_MAGIC);
 		return;
+	}
 
+	shared_stats->magic = STATS_MAGIC;
 	for (int number = 0; number < DOGPILE_REGION_NUMBERS; number++)
 	{
 		pg_atomic_init_u64(&shared_stats->gauges[number].entries, 0);
@@ -218,6 +225,7 @@ dogpile_stats_flush(void)
 {
 	uint32		shard = (uint32) dogpile_proc_number_compat() % NSHARDS;
 
+	Assert(shared_stats == NULL || shared_stats->magic == STATS_MAGIC);
 	while (ndirty > 0)
 	{
 		int			number = dirty_numbers[--ndirty];

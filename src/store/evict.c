@@ -71,9 +71,12 @@ typedef struct Ghost
 	uint32		stamp;			/* number of ghosts made before; 0: none */
 } Ghost;
 
+#define EVICT_MAGIC		0x44504556
+
 /* In shared memory, under the pool lock. */
 typedef struct EvictControl
 {
+	uint32		magic;
 	uint32		nblocks;
 	Queue		queues[DOGPILE_NUM_QUEUES];
 
@@ -132,9 +135,13 @@ dogpile_evict_shmem_init(uint32 nblocks)
 	ghosts = (Ghost (*)[GHOST_WAYS]) ((char *) control + MAXALIGN(sizeof(EvictControl)));
 	gone_at_s = (uint32 *) (ghosts + nsets);
 	if (found)
+	{
+		Assert(control->magic == EVICT_MAGIC);
 		return;
+	}
 
 	memset(control, 0, sizeof(EvictControl));
+	control->magic = EVICT_MAGIC;
 	control->nblocks = nblocks;
 	control->nghost_sets = nsets;
 	for (int i = 0; i < DOGPILE_NUM_QUEUES; i++)
@@ -262,6 +269,7 @@ set_gone_at(DogpileBlockNo entry, uint32 at_s)
 void
 dogpile_evict_enter_locked(DogpileBlockNo entry, uint32 gone_at)
 {
+	Assert(control->magic == EVICT_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	push_newest(take_ghost(dogpile_stored_entry(entry)->hash) ?
 				DOGPILE_QUEUE_MAIN : DOGPILE_QUEUE_SMALL, entry);
@@ -283,6 +291,7 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 	DogpileStoredEntry *to = dogpile_stored_entry(entry);
 	Queue	   *queue = &control->queues[from->queue];
 
+	Assert(control->magic == EVICT_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	to->uses = from->uses;
 	if (from->queue == DOGPILE_QUEUE_NONE)
@@ -310,6 +319,7 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 void
 dogpile_evict_leave_locked(DogpileBlockNo entry)
 {
+	Assert(control->magic == EVICT_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	if (dogpile_stored_entry(entry)->queue != DOGPILE_QUEUE_NONE)
 		unlink_entry(dogpile_stored_entry(entry));
@@ -324,6 +334,7 @@ dogpile_evict_leave_locked(DogpileBlockNo entry)
 void
 dogpile_evict_expire_locked(DogpileBlockNo entry, uint32 gone_at)
 {
+	Assert(control->magic == EVICT_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 
 	/* One that was just chosen to go may no longer be an entry at that second. */
@@ -464,6 +475,7 @@ dogpile_evict_pick_locked(uint32 now_s, uint64 clock)
 {
 	DogpileBlockNo number;
 
+	Assert(control->magic == EVICT_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	number = find_gone(now_s);
 	if (number == DOGPILE_NO_BLOCK)

@@ -51,6 +51,16 @@
 /* So many dead variants are looked at before they are removed. */
 #define MANY_DEAD			64
 
+#define INDEX_MAGIC		0x44504958
+
+/* In shared memory: the head of both arrays. */
+typedef struct IndexControl
+{
+	uint32		magic;
+} IndexControl;
+
+static IndexControl *index_control = NULL;
+
 DogpileBlockNo *dogpile_index_buckets = NULL;
 uint32		dogpile_index_buckets_per_partition;
 LWLockPadded *dogpile_index_locks = NULL;
@@ -66,13 +76,19 @@ count_per_partition(uint32 nblocks, uint32 blocks_per_item)
 }
 
 /* Both arrays together. */
-Size
-dogpile_index_shmem_size(uint32 nblocks)
+static Size
+arrays_size(uint32 nblocks)
 {
 	Size		count = add_size(count_per_partition(nblocks, BLOCKS_PER_BUCKET),
 								 count_per_partition(nblocks, BLOCKS_PER_PLACE));
 
 	return mul_size(mul_size(count, DOGPILE_INDEX_PARTITIONS), sizeof(DogpileBlockNo));
+}
+
+Size
+dogpile_index_shmem_size(uint32 nblocks)
+{
+	return add_size(CACHELINEALIGN(sizeof(IndexControl)), arrays_size(nblocks));
 }
 
 /*
@@ -85,15 +101,22 @@ dogpile_index_shmem_init(uint32 nblocks)
 {
 	bool		found;
 
-	dogpile_index_buckets = ShmemInitStruct("dogpile index",
-											dogpile_index_shmem_size(nblocks), &found);
+	index_control = ShmemInitStruct("dogpile index", dogpile_index_shmem_size(nblocks),
+									&found);
+	dogpile_index_buckets = (DogpileBlockNo *)
+		((char *) index_control + CACHELINEALIGN(sizeof(IndexControl)));
 	dogpile_index_buckets_per_partition = count_per_partition(nblocks, BLOCKS_PER_BUCKET);
 	places_per_partition = count_per_partition(nblocks, BLOCKS_PER_PLACE);
 	places = dogpile_index_buckets +
 		(Size) dogpile_index_buckets_per_partition * DOGPILE_INDEX_PARTITIONS;
 	dogpile_index_locks = GetNamedLWLockTranche("dogpile_partition");
-	if (!found)					/* DOGPILE_NO_BLOCK */
-		memset(dogpile_index_buckets, 0xFF, dogpile_index_shmem_size(nblocks));
+	if (found)
+	{
+		Assert(index_control->magic == INDEX_MAGIC);
+		return;
+	}
+	index_control->magic = INDEX_MAGIC;
+	memset(dogpile_index_buckets, 0xFF, arrays_size(nblocks));	/* DOGPILE_NO_BLOCK */
 }
 
 /* What points to the first entry of a key's place. */
@@ -115,6 +138,7 @@ dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
 	DogpileStoredEntry *entry = dogpile_stored_entry(number);
 	DogpileBlockNo *place = place_of(entry->hash);
 
+	Assert(index_control->magic == INDEX_MAGIC);
 	DogpileAssertHeld(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	entry->next_in_bucket = *link;
 	*link = number;
@@ -136,6 +160,7 @@ dogpile_index_unlink_locked(DogpileBlockNo *link)
 {
 	DogpileStoredEntry *entry = dogpile_stored_entry(*link);
 
+	Assert(index_control->magic == INDEX_MAGIC);
 	DogpileAssertHeld(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	*link = entry->next_in_bucket;
 	if (entry->previous_of_key == DOGPILE_NO_BLOCK)

@@ -49,9 +49,12 @@ typedef struct FreeChain
 	uint32		count;
 } FreeChain;
 
-/* In shared memory; all but nblocks under the pool lock. */
+#define POOL_MAGIC		0x4450504F
+
+/* In shared memory; magic and nblocks never change, the rest is under the pool lock. */
 typedef struct PoolControl
 {
+	uint32		magic;
 	uint32		nblocks;
 	DogpileBlockNo first_chain; /* of the free ones */
 #ifdef USE_ASSERT_CHECKING
@@ -76,6 +79,7 @@ push_locked(const DogpileChain *chain)
 {
 	FreeChain  *free = free_chain(chain->head);
 
+	Assert(pool->magic == POOL_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	free->next_chain = pool->first_chain;
 	free->tail = chain->tail;
@@ -121,8 +125,12 @@ dogpile_pool_shmem_init(uint32 nblocks)
 		TYPEALIGN(PG_CACHE_LINE_SIZE, (char *) pool + sizeof(PoolControl));
 	dogpile_pool_lock = &GetNamedLWLockTranche("dogpile_pool")->lock;
 	if (found)
+	{
+		Assert(pool->magic == POOL_MAGIC);
 		return;
+	}
 
+	pool->magic = POOL_MAGIC;
 	pool->nblocks = nblocks;
 	pool->first_chain = DOGPILE_NO_BLOCK;
 #ifdef USE_ASSERT_CHECKING
@@ -180,6 +188,7 @@ cut(DogpileChain *chain, uint32 count, DogpileChain *rest)
 void
 dogpile_pool_take_locked(DogpileChain *chain, uint32 count)
 {
+	Assert(pool->magic == POOL_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 	while (chain->count < count && pool->first_chain != DOGPILE_NO_BLOCK)
 	{

@@ -138,7 +138,10 @@ dogpile_version_shmem_init(Size budget)
 		ShmemInitStruct("dogpile versions", dogpile_version_shmem_size(budget),
 						&found);
 	if (found)
+	{
+		Assert(dogpile_version_table->magic == DOGPILE_VERSION_MAGIC);
 		return;
+	}
 
 	/*
 	 * The clock starts above zero, so that an as_of of zero, which stands for
@@ -146,6 +149,7 @@ dogpile_version_shmem_init(Size budget)
 	 */
 	pg_atomic_init_u64(&dogpile_version_table->clock, 1);
 	pg_atomic_init_u32(&dogpile_version_table->nreaders, 0);
+	dogpile_version_table->magic = DOGPILE_VERSION_MAGIC;
 	dogpile_version_table->nkeys = nkeys;
 	dogpile_version_table->ntags = nkeys / DOGPILE_KEYS_PER_TAG;
 	dogpile_version_table->nobjects = count_object_versions(nkeys);

@@ -50,6 +50,8 @@ typedef struct DogpileVersion
 	pg_atomic_uint64 marks;		/* who is about to invalidate it: see version.c */
 } DogpileVersion;				/* two to a cache line */
 
+#define DOGPILE_VERSION_MAGIC	0x44505653
+
 /* In shared memory; the pointers are inherited by fork or set at attach. */
 typedef struct DogpileVersionTable
 {
@@ -58,6 +60,7 @@ typedef struct DogpileVersionTable
 	uint32		nkeys;			/* a power of two, as are the others */
 	uint32		ntags;
 	uint32		nobjects;
+	uint32		magic;			/* DOGPILE_VERSION_MAGIC */
 	DogpileVersion versions[FLEXIBLE_ARRAY_MEMBER]; /* keys, tags, regions,
 													 * objects */
 } DogpileVersionTable;
@@ -91,6 +94,7 @@ extern bool dogpile_version_all_visible(const DogpileSlot *slots, int nslots,
 static inline DogpileClock
 dogpile_version_now(void)
 {
+	Assert(dogpile_version_table->magic == DOGPILE_VERSION_MAGIC);
 	return pg_atomic_read_u64(&dogpile_version_table->clock);
 }
 

@@ -219,6 +219,7 @@ dogpile_file_start_shmem_init(void)
 uint32
 dogpile_file_start_current(void)
 {
+	Assert(starts->magic == STARTS_MAGIC);
 	return starts->ids[0];
 }
 
