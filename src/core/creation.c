@@ -33,7 +33,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "utils/timestamp.h"
 
 #include "core/attempt.h"
