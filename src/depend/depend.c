@@ -93,7 +93,7 @@ static object_access_hook_type prev_object_access = NULL;
  * the same plan each time.
  */
 static void
-add_slot(DogpileCollection *collection, DogpileSlot slot)
+collect_slot(DogpileCollection *collection, DogpileSlot slot)
 {
 	for (int i = collection->nslots - 1; i >= 0 && i >= collection->nslots - 32; i--)
 		if (collection->slots[i] == slot)
@@ -115,7 +115,7 @@ add_role(DogpileCollection *collection, Oid role)
 {
 	uint32		hash = GetSysCacheHashValue1(AUTHOID, ObjectIdGetDatum(role));
 
-	add_slot(collection, dogpile_object_syscache(InvalidOid, AUTHOID, hash));
+	collect_slot(collection, dogpile_object_syscache(InvalidOid, AUTHOID, hash));
 }
 
 /*
@@ -185,7 +185,7 @@ add_names(DogpileCollection *collection, Oid relid)
 				break;
 			hash = GetSysCacheHashValue2(RELNAMENSP, CStringGetDatum(name),
 										 ObjectIdGetDatum(lfirst_oid(lc)));
-			add_slot(collection, dogpile_object_syscache(MyDatabaseId, RELNAMENSP, hash));
+			collect_slot(collection, dogpile_object_syscache(MyDatabaseId, RELNAMENSP, hash));
 		}
 	list_free(path);
 }
@@ -462,7 +462,7 @@ dogpile_depend_note_value(const DogpileRegion *region, const DogpileDeps *deps,
 	if (collection == NULL)
 		return;
 	for (int i = 0; i < deps->count; i++)
-		add_slot(collection, dogpile_deps_slot(deps, i));
+		collect_slot(collection, dogpile_deps_slot(deps, i));
 
 	/* A value that the user has set depends on no object, and may be set again. */
 	if (!is_known || deps->tags == NULL || !deps->tags->exact || deps->tags->nobjects == 0)
@@ -658,9 +658,9 @@ add_relations(DogpileCollection *collection, const DogpileTags *tags)
 		Oid			relid = lfirst_oid(lc);
 
 		if (tags != NULL && dogpile_watch_covers(relid, collection->region->name, tags))
-			add_slot(collection, dogpile_object_relation(relid));
+			collect_slot(collection, dogpile_object_relation(relid));
 		else
-			add_slot(collection, dogpile_object_rows(relid));
+			collect_slot(collection, dogpile_object_rows(relid));
 	}
 }
 
@@ -673,15 +673,15 @@ add_definitions(DogpileCollection *collection)
 {
 	if (collection->calls_functions || collection->types != 0)
 	{
-		add_slot(collection, dogpile_object_functions());
-		add_slot(collection, dogpile_object_types());
+		collect_slot(collection, dogpile_object_functions());
+		collect_slot(collection, dogpile_object_types());
 	}
 	if (collection->types & DOGPILE_ROW_TYPES)
-		add_slot(collection, dogpile_object_row_types());
+		collect_slot(collection, dogpile_object_row_types());
 	if (collection->types & DOGPILE_ROLE_NAMES)
-		add_slot(collection, dogpile_object_roles());
+		collect_slot(collection, dogpile_object_roles());
 	if (collection->has_missed)
-		add_slot(collection, dogpile_object_definitions());
+		collect_slot(collection, dogpile_object_definitions());
 }
 
 /* Add the dependencies of a collection to those of the query within which it ran. */
@@ -695,7 +695,7 @@ pass_on(const DogpileCollection *collection, DogpileCollection *outer)
 	outer->types |= collection->types;
 	outer->is_stale |= collection->is_stale;
 	for (int i = 0; i < collection->nslots; i++)
-		add_slot(outer, collection->slots[i]);
+		collect_slot(outer, collection->slots[i]);
 	MemoryContextSwitchTo(oldcontext);
 	note_unknown(outer, collection->unknown);
 }
@@ -743,8 +743,8 @@ dogpile_depend_end(DogpileCollection *collection, const DogpileTags **tags)
 	check_unknown(collection);
 	add_relations(collection, *tags);
 	add_definitions(collection);
-	add_slot(collection, dogpile_object_database());
-	add_slot(collection, dogpile_object_cluster());
+	collect_slot(collection, dogpile_object_database());
+	collect_slot(collection, dogpile_object_cluster());
 	collection->nslots = dogpile_version_make_unique(collection->slots, collection->nslots);
 	*tags = dogpile_tag_add_objects(*tags, collection->slots, collection->nslots,
 									collection->relations, collection->unknown == NULL);

@@ -268,7 +268,7 @@ sub check_age
 		[ 'SELECT pg_sleep(0.45)', '', 'wait' ],
 		[ "SELECT fresh FROM dogpile_metadata('$region', 'aging')", 'f', 'stale' ],
 		[ "SELECT dogpile_get('$region', 'aging')", 1, 'a stale value can be looked at' ],
-		[ $create, 2, 'stale: created anew' ],
+		[ $create, 2, 'stale: created again' ],
 		[ 'SELECT pg_sleep(3.3)', '', 'wait' ],
 		[ "SELECT dogpile_exists('$region', 'aging')", 'f', 'gone' ],
 				[ "SELECT dogpile_set('$region', 'long', 1, expiration_time => '40 days')", '', 'set for 40 days' ],
@@ -301,7 +301,7 @@ sub check_changes
 		[ $create, 101, 'created' ],
 		[ "SELECT dogpile_invalidate('$region', 'k', hard => false)", 't', 'invalidate softly' ],
 		[ "SELECT dogpile_get('$region', 'k'), fresh FROM dogpile_metadata('$region', 'k')", '101|f', 'stale' ],
-		[ $create, 102, 'created anew' ],
+		[ $create, 102, 'created again' ],
 		[ "SELECT fresh FROM dogpile_metadata('$region', 'k')", 't', 'fresh again' ],
 		[ "SELECT dogpile_invalidate('$region')", '', 'invalidate the region' ],
 		[ "SELECT dogpile_exists('$region', 'k')", 'f', 'nothing left' ],
@@ -309,7 +309,7 @@ sub check_changes
 		[ $create, 103, '... and stored' ],
 		[ "SELECT dogpile_invalidate('$region', hard => false)", '', 'invalidate the region softly' ],
 		[ "SELECT fresh FROM dogpile_metadata('$region', 'k')", 'f', 'all is stale' ],
-		[ $create, 104, 'created anew' ],
+		[ $create, 104, 'created again' ],
 		[ "SELECT dogpile_set('$region', 'tagged', 1, tags => '{a,b,\"c d\",ä,e}')", '', 'set with tags' ],
 		[ "SELECT dogpile_get('$region', 'tagged', NULL::int), tags FROM dogpile_metadata('$region', 'tagged')", '1|{a,b,"c d",ä,e}', 'found with tags' ],
 		[ "SELECT dogpile_invalidate_tags('{f,g}')", '', 'invalidate other tags' ],
@@ -336,7 +336,7 @@ sub check_many
 		[ "BEGIN; SELECT count(dogpile_invalidate('$region', 'many ' || i)) FROM generate_series(1, $n / 2) AS i; SELECT count(dogpile_invalidate_tags(ARRAY['many ' || i])) FROM generate_series($n / 2 + 1, $n) AS i; COMMIT",
 			"300\n300", 'invalidated in one transaction' ],
 		[ "SELECT count(*) FROM generate_series(1, $n) AS i WHERE i % 100 = 0 AND dogpile_exists('$region', 'many ' || i)", 0, 'none is left' ],
-		[ "SELECT dogpile_get_or_create('$region', 'many ' || i, 'SELECT 1', tags => ARRAY['many ' || i]) FROM generate_series(300, $n, 300) AS i", "1\n1", 'created anew' ],
+		[ "SELECT dogpile_get_or_create('$region', 'many ' || i, 'SELECT 1', tags => ARRAY['many ' || i]) FROM generate_series(300, $n, 300) AS i", "1\n1", 'created again' ],
 		[ "SELECT dogpile_exists('$region', 'many ' || i) FROM generate_series(300, $n, 300) AS i", "t\nt", '... and kept' ]);
 	return;
 }
@@ -385,7 +385,7 @@ sub check_counters
 			'yes|9223372036854775807', 'out of range' ],
 		[ "SELECT dogpile_increment('$region', 'short', 5, '1s')", 5, 'with an expiration time' ],
 		[ "SELECT pg_sleep(2.1)", '', 'wait' ],
-		[ "SELECT dogpile_increment('$region', 'short', 1, '1s')", 1, '... after which it begins anew' ]);
+		[ "SELECT dogpile_increment('$region', 'short', 1, '1s')", 1, '... after which it begins again' ]);
 	append_to_file($file, "SELECT dogpile_increment('$region', 'shared');\n");
 	$node->command_ok(
 		[ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', 50, '-f', $file, 'postgres' ],

@@ -98,7 +98,7 @@ foreach my $session (@sessions)
 	like(
 		$stderr,
 		qr/server closed the connection|terminating connection because of crash/,
-		'creator killed: every session was told');
+		'creator killed: every session gets an error');
 }
 check_after_crash('creator killed');
 is(measure_capacity($node, 2, 'reports', 'default'),

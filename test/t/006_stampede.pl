@@ -86,7 +86,7 @@ is(count_runs($node, 'one', $offset), 1, 'cold: the query ran once');
 is( counters('creations, waits + hits, stale_hits'),
 	join('|', 1, $nsessions - 1, 0),
 	'cold: the others have waited');
-cmp_ok($latencies[-1], '<', 2 * $creation, 'cold: nobody has waited for two');
+cmp_ok($latencies[-1], '<', 2 * $creation, 'cold: no session has waited for two');
 
 # Stale: only the creator waits.
 $offset = log_offset($node);
@@ -96,7 +96,7 @@ $node->safe_psql('postgres',
 is(count_runs($node, 'one', $offset), 1, 'stale: the query ran once');
 is( counters('creations, waits, stale_hits + hits'),
 	join('|', 1, 0, $nsessions - 1),
-	'stale: nobody has waited');
+	'stale: no session has waited');
 cmp_ok($latencies[-1], '>=', $creation, 'stale: the creator creates');
 cmp_ok($latencies[-2], '<', $creation / 2, 'stale: the others do not wait');
 check_nothing_is_left($node, 'stale');

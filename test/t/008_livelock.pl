@@ -152,7 +152,7 @@ foreach my $session (@waiters)
 		note $stderr;
 	}
 }
-is($count, 20, 'query fails: all waiters are given the error');
+is($count, 20, 'query fails: all waiters get the error');
 my (undef, $stderr) = finish_psql($creator);
 like($stderr, qr/ERROR:  DP042: no report today/,
 	'query fails: the creator is, too');
@@ -162,7 +162,7 @@ is(count_runs($node, 'fails', $offset), 1, 'query fails: it ran once');
 $offset = log_offset($node);
 $node->psql('postgres', $fails);
 is(count_runs($node, 'fails', $offset),
-	1, 'query fails: the next caller tries anew');
+	1, 'query fails: the next caller tries again');
 
 # ---------------------------------------------------------------------------
 # The value cannot be stored: waiters compute it side by side.

@@ -149,7 +149,7 @@ sub check_expired
 		'all sessions but one were given the expired value');
 	is(count_all_runs("$store expired", @nodes),
 		1, "$store, expired: one session creates, the others do not wait for it");
-	is(sum_counter('waits', $store), 0, "$store, expired: nobody has waited");
+	is(sum_counter('waits', $store), 0, "$store, expired: no session has waited");
 	$_->quit foreach @gates;
 	finish_stampede($_, "$store, expired") foreach @runs;
 	is(count_all_runs("$store expired", @nodes),
@@ -448,7 +448,7 @@ sub check_fencing
 				my ($value, $error) = finish_psql($session);
 
 				is("$value$error", "$region $key by two\n",
-					"$store, $key: everybody is given the newer value");
+					"$store, $key: all sessions get the newer value");
 			}
 		}
 		is(ask($_, "SELECT dogpile_get('$region', '$key')"),

@@ -243,7 +243,7 @@ sub check_one_creator
 	) or die "$name: timed out waiting for waiters";
 	$gate->quit;
 	is(join('', map { join '', finish_psql($_) } @sessions),
-		"$key\n" x $nsessions, "$name: $region: all sessions are given the value");
+		"$key\n" x $nsessions, "$name: $region: all sessions get the value");
 	is(count_runs($node, $key, $offset), 1, "$name: $region: ... created once");
 	return;
 }
@@ -627,7 +627,7 @@ foreach my $case ([ 'redis', $redis ], [ 'memcached', $memcached ], [ 'retried',
 	is( $node->safe_psql('postgres',
 			"SELECT count(dogpile_get('$region', k::text)) FROM generate_series(1, 300) AS k"),
 		0,
-		"$region: ... after which nothing is given");
+		"$region: ... after which it is gone");
 	$store->resume;
 	wait_until_up('after COMMIT', $region);
 	is( $node->safe_psql('postgres',

@@ -394,7 +394,7 @@ sub check_killed_without_marks
 	foreach my $region (@which)
 	{
 		unlike(found($one, $region), qr/old|between/,
-			"$name, $region: nothing of the time before is given");
+			"$name, $region: no outdated value is returned");
 	}
 
 	# It delivers to the other one as soon as it can.

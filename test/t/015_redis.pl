@@ -103,7 +103,7 @@ sub check_works
 
 	is(query(create($region, $key)), $key, "$name: created");
 	is(query(create($region, $key)), $key, "$name: found");
-	is(count_runs($node, $key, $offset), 1, "$name: ... without creating it anew");
+	is(count_runs($node, $key, $offset), 1, "$name: ... without creating it again");
 	return;
 }
 

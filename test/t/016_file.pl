@@ -121,7 +121,7 @@ is(query("SELECT dogpile_exists('plain', 'a')"), 'f', 'and can be invalidated');
 my @modes = map { sprintf '%o', (stat)[2] & 0777 } files_of('plain'),
   glob("$folder/plain/*");
 is( join(' ', sort keys %{ { map { $_ => 1 } @modes } }),
-	'600 700', 'nobody else can read the files');
+	'600 700', 'only the owner can read the files');
 
 # ---------------------------------------------------------------------------
 # Damage

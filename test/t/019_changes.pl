@@ -115,7 +115,7 @@ sub is_refused
 	my ($stdout, $stderr, $runs) = ask($node, $query, %how);
 
 	is($stdout, '', "$name: no value");
-	like($stderr, $pattern, "$name: the reason is told");
+	like($stderr, $pattern, "$name: the reason is in the message");
 	return;
 }
 
@@ -619,14 +619,14 @@ query($node, 'UPDATE t SET v = v + 1');
 is_new($node, $sum, $value + 5, 'turned on again, changed', region => 'flip');
 
 # For a while there is no region with depends = auto.
-is_new($node, $sum_other, 3, 'before nobody looks', region => 'flip');
+is_new($node, $sum_other, 3, 'before no region depends', region => 'flip');
 reload_setting($node, "dogpile_$_.depends", 'none')
   foreach qw(auto bypassed ignored flip);
 query($node, 'UPDATE other SET v = 10');
 reload_setting($node, "dogpile_$_.depends", 'auto')
   foreach qw(auto bypassed ignored flip);
 is((ask($node, $sum_other, region => 'flip'))[0],
-	20, 'what has changed while nobody looked');
+	20, 'what has changed while no region depended');
 
 # A session that is idle while the setting changes uses the new one.
 my $session = $node->background_psql('postgres');

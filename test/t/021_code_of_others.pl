@@ -153,7 +153,7 @@ foreach my $region (@regions)
 
 	my $offset = log_offset($two);
 	is(ask($two, "SELECT count(dogpile_get('$region', k)) FROM $keys"),
-		0, "$region: none is given as text");
+		0, "$region: none is returned as text");
 	like(
 		slurp_file($two->logfile, $offset),
 		qr/entry ".*" in the store of cache region "$region" cannot be used: constraints of domain app\.\w+ call functions that are not built in/,
@@ -183,7 +183,7 @@ is( ask($two, "SET ROLE guest; SELECT dogpile_set('copies', 'own', 42::app.d); S
 	"\n42", 'a call that asks for a domain gets it');
 is( ask($two, "SELECT dogpile_get('copies', 'own'), (SELECT count(*) FROM dogpile_query('copies', 'own', 'SELECT a FROM app.none') AS t(v app.d))"),
 	'|0', 'others are not');
-check_guest('a copy that nobody has checked');
+check_guest('a copy that was not checked');
 
 # Values that this server has stored itself are treated like those of other servers.
 is( ask($one, "BEGIN; SELECT dogpile_set('$_', 'typed', 1); SELECT dogpile_get('$_', 'typed', ''::text), dogpile_get('$_', 'typed'); COMMIT; SELECT dogpile_get('$_', 'typed', 0), dogpile_get('$_', 'typed', ''::text)"),

@@ -156,10 +156,10 @@ is($node->safe_psql('postgres', "SELECT dogpile_get_or_create('good', 'k', 'SELE
 reload(@lines, $regions, "dogpile_tls.tls_ca_file = 'hidden-file'", "dogpile_tls.user = 'hidden-user'",
 	"dogpile_tls.sentinels = 'localhost'");
 like(error_of("SET ROLE ordinary; SELECT dogpile_get('tls', 'k')"),
-	qr/cannot be used\nDETAIL:  The value "verfy" of "dogpile_tls\.tls", $in_file/, 'others: told what everybody may see');
+	qr/cannot be used\nDETAIL:  The value "verfy" of "dogpile_tls\.tls", $in_file/, 'others: get what all roles may see');
 reload($regions, "dogpile_tls.backend = 'redis'", "dogpile_tls.servers = 'hidden-server:99999'");
 like(error_of("SET ROLE ordinary; SELECT dogpile_get('tls', 'k')"),
-	qr/cannot be used\nDETAIL:  Its settings do not go together: "backend" $in_file/, 'others: told which settings');
+	qr/cannot be used\nDETAIL:  Its settings do not go together: "backend" $in_file/, 'others: get the names of the settings');
 unlike(error_of("SET ROLE ordinary; SELECT dogpile_get('tls', 'k')"), qr/hidden/, '... but not their values');
 like(error_of("SET ROLE reader; SELECT dogpile_get('tls', 'k')"), qr/"hidden-server:99999" is not the address/,
 	'roles that may see settings get it');
@@ -175,9 +175,9 @@ wait_for($session);
 foreach my $case (@cases)
 {
 	is(result($session, "SELECT dogpile_get_or_create('$case->[0]', 'k', 'SELECT 1')"),
-		'1', "mended: $case->[0]");
+		'1', "corrected: $case->[0]");
 }
-unlike(new_log(), qr/cannot be used|keeps/, 'mended: nothing to report');
+unlike(new_log(), qr/cannot be used|keeps/, 'corrected: nothing to report');
 $session->quit;
 
 # ---------------------------------------------------------------------------
@@ -231,7 +231,7 @@ foreach my $case (
 	result($_, "SET app.tenant = 'a'") foreach $old, $new;
 	is(result($_, "SELECT dogpile_get('tenants', 'k')"), '1', "$name: ... and values") foreach $old, $new;
 	result($_, "SET app.tenant = 'b'") foreach $old, $new;
-	is(result($_, "SELECT dogpile_get('tenants', 'k')"), '', "$name: nobody else's") foreach $old, $new;
+	is(result($_, "SELECT dogpile_get('tenants', 'k')"), '', "$name: entries of no other role") foreach $old, $new;
 	like(new_log(),
 		qr/WARNING:  cache region "tenants" keeps the settings that it had\n[^\n]*DETAIL:  [^\n]*$reason/,
 		"$name: reported");
@@ -242,7 +242,7 @@ foreach my $case (
 	is(settings_of($_), $expected, "$name: still the same") foreach $old, $new, open_session();
 	reload($good[0], "dogpile_tenants.vary = 'role'");
 	wait_for($_) foreach $old, $new;
-	is(settings_of($_), "f\non -1 8 error 8MB role", "$name: mended") foreach $old, $new, open_session();
+	is(settings_of($_), "f\non -1 8 error 8MB role", "$name: corrected") foreach $old, $new, open_session();
 
 	# A server that starts does not know the settings that were kept.
 	configure($good[0], $vary, grep { defined } @others);
@@ -270,7 +270,7 @@ result($new, "SET app.tenant = 'a'");
 is(result($new, "SELECT dogpile_get('tenants', 'k')"), '1', 'idle: a new session does as others');
 reload(@good);
 wait_for($idle);
-is(result($idle, "SELECT dogpile_get('tenants', 'k')"), '', 'idle: mended');
+is(result($idle, "SELECT dogpile_get('tenants', 'k')"), '', 'idle: corrected');
 
 # It may use the region if its lines were the same in between.
 configure(reverse @good);
@@ -329,7 +329,7 @@ $node->restart;
 like(error_of("SELECT dogpile_exists('default', 'k')"), qr/There is no setting "dogpile_default.varry", $in_file 1\./,
 	'only a misspelt line: at start the region cannot be used');
 reload('#');
-is($node->safe_psql('postgres', "SELECT dogpile_exists('default', 'k')"), 'f', 'no line again: mended');
+is($node->safe_psql('postgres', "SELECT dogpile_exists('default', 'k')"), 'f', 'no line again: corrected');
 $session->quit;
 
 # If the list of regions is not valid, the error about an unknown region says so.

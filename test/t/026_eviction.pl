@@ -216,7 +216,7 @@ set_keys('replaced', 1, 20) foreach 1 .. 3;
 set_keys('scan', 1, 6000);
 is(count_keys('once'), 0, 'what was asked for once goes');
 is(count_keys('twice'), 20, 'what was asked for twice stays');
-is(count_keys('replaced'), 20, 'a value that is set anew keeps its uses');
+is(count_keys('replaced'), 20, 'a value that is set again keeps its uses');
 
 # Entries that come back soon are not new: they stay when a scan comes.
 my $many = int($capacity * 0.6);

@@ -101,7 +101,7 @@ foreach my $region (@regions)
 			"$region, $key: a value that is not stored");
 		is( ask($_, "SET dogpile_$region.lock_timeout = '2s'; SELECT dogpile_get_or_create('$region', '$key', 'SELECT 2')"),
 			2,
-			"$region, $key: ... keeps nobody waiting on server " . $_->name)
+			"$region, $key: ... keeps no session waiting on server " . $_->name)
 		  foreach $one, $two;
 		$session->query_safe('ROLLBACK');
 		$session->quit;

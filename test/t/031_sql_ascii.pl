@@ -62,7 +62,7 @@ EOQ
 is( $node->safe_psql('utf8', "SELECT dogpile_set('outside', 'back', U&'gr\\00FCn') \\g /dev/null\nSELECT dogpile_get('outside', 'back') = U&'gr\\00FCn'"),
 	't', 'from a database in UTF-8');
 is($node->safe_psql('sql_ascii', "SELECT dogpile_get('outside', 'back') = E'gr\\xc3\\xbcn'"),
-	't', '... its bytes are given');
+	't', '... its bytes are returned');
 check_log($node, 'sql_ascii');
 $node->stop;
 done_testing();

@@ -67,7 +67,7 @@ $query;
 	is($lines[-3], '10', "$what reads by an outdated list");
 	is($lines[-2], 'f', '... and its value is not stored');
 	is($lines[-1], '30', '... and the session is cured');
-	is($node->safe_psql('postgres', $query), '30', '... and others are given what is true');
+	is($node->safe_psql('postgres', $query), '30', '... and other sessions get the right value');
 }
 
 done_testing();

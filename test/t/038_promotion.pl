@@ -88,13 +88,13 @@ is($sessions{committed}->query_safe(ask('auto', 'shared')),
 
 # What it computes itself is not published, at once or at COMMIT.
 is($sessions{repeatable}->query_safe(ask('auto', 'own')), 'old', 'its own value');
-is($standby->safe_psql('postgres', ask('auto', 'own')), 'new', 'nobody else is given it');
+is($standby->safe_psql('postgres', ask('auto', 'own')), 'new', 'no other session gets it');
 $sessions{repeatable}->query_safe(q{SELECT dogpile_invalidate('auto', 'late')});
 is($sessions{repeatable}->query_safe(ask('auto', 'late')), 'old', 'what it has invalidated');
 is($sessions{repeatable}->query_safe('SELECT value FROM t'), 'old', 'its snapshot');
 $sessions{repeatable}->query_safe('COMMIT');
 is($standby->safe_psql('postgres', ask('auto', 'late')),
-	'new', 'after its COMMIT nobody is given it, either');
+	'new', 'nor does one after its COMMIT');
 
 # The next one is like any other.
 $standby->safe_psql('postgres', ask('auto', 'next'));

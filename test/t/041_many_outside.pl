@@ -126,7 +126,7 @@ sub check_calls
 	my $offset = log_offset($one);
 
 	ask($one, $sql);
-	is(found($one, 'k', @all), '', "$n tags: their values are given no more");
+	is(found($one, 'k', @all), '', "$n tags: their values are gone");
 	is(found($two, 'k', @shared), '', "$n tags: ... nor by the other server");
 	is(found($one, 'other', @all), join(',', @all), "$n tags: others still are");
 
@@ -157,11 +157,11 @@ SELECT count(dogpile_invalidate('redis1', 'key ' || i)) FROM generate_series(1, 
 SELECT count(dogpile_invalidate_tags(ARRAY['s' || i], hard => false)) FROM generate_series(1, $n) AS i;
 COMMIT;
 EOT
-	is(found($two, $_, 'redis1'), '', "$_ is given no more") foreach 'key 1', "key $n";
+	is(found($two, $_, 'redis1'), '', "$_ is gone") foreach 'key 1', "key $n";
 	foreach my $key ('key 1', "key $n")
 	{
 		is( ask($two, "SELECT dogpile_get_or_create('memcached1', '$key', 'SELECT ''new''')"),
-			'new', "$key: soft, it is created anew");
+			'new', "$key: soft, it is created again");
 	}
 	cmp_ok(count_calls($one, 'memcached', 'set', $offset),
 		'<=', 2 + 4, 'soft parts are replaced in few calls');

@@ -48,7 +48,7 @@ sub kill_waiting
 	my $query = "FROM pg_stat_activity WHERE wait_event = '$wait_event' AND backend_type = 'client backend'";
 
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 $query")
-	  or die "nobody waits for $wait_event";
+	  or die "no session waits for $wait_event";
 	my $pid = $node->safe_psql('postgres', "SELECT pid $query");
 	my $offset = log_offset($node);
 

@@ -46,7 +46,7 @@ sub hold
 	my $session = start_psql($node, $script);
 
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 $query")
-	  or die 'nobody waits for a standby';
+	  or die 'no session waits for a standby';
 	$meanwhile->();
 	ask("SELECT pg_cancel_backend(pid) $query");
 	finish_psql($session);
@@ -79,7 +79,7 @@ is($old[0]->query_safe($begin), '2', 'a snapshot from before');
 hold("BEGIN; INSERT INTO data VALUES (1); $on COMMIT;",
 	sub {
 		is($old[1]->query_safe($begin), '2', 'a snapshot that does not see the record');
-		is($_->query_safe($ask), '2|2', 'the old snapshot is given what it sees') foreach @old;
+		is($_->query_safe($ask), '2|2', 'the old snapshot gets what it sees') foreach @old;
 	});
 is(ask($ask), '3|3', 'the change is visible');
 is($_->query_safe($ask), '2|2', 'the old snapshot is still given what it sees') foreach @old;
