@@ -32,7 +32,7 @@ count_lines model as_user test/model/run.sh
 run_suite regress ISOLATION= TAP_TESTS=
 run_suite isolation REGRESS= TAP_TESTS=
 run_suite tap REGRESS= ISOLATION=
-count "the examples in README.md are true" as_user test/readme.sh
+count "the examples in README.md and doc are true" as_user test/readme.sh
 
 for major in "$@"; do
 	check_major "$major"
