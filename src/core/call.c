@@ -22,6 +22,7 @@
 #include "core/underway.h"
 #include "depend/depend.h"
 #include "entry/variant.h"
+#include "lib/lwlock_check.h"
 #include "store/store.h"
 #include "xact/xact.h"
 
@@ -51,6 +52,7 @@ dogpile_call_open_region(const text *name)
 {
 	DogpileRegion *region;
 
+	DogpileAssertNoneHeld();
 	dogpile_config_require_preload();
 	region = dogpile_config_get_region(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 	if (region->store == NULL)

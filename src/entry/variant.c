@@ -38,6 +38,7 @@
 
 #include "config/ambient.h"
 #include "entry/variant.h"
+#include "lib/lwlock_check.h"
 
 /* Tags of the items. */
 #define ITEM_ROLE			'r'
@@ -317,6 +318,7 @@ dogpile_variant_append(StringInfo out, const char *bytes, int len,
 	const char *p = bytes;
 	const char *end = bytes + len;
 
+	DogpileAssertNoneHeld();
 	while (p != NULL && p < end)
 	{
 		if (p != bytes)

@@ -33,6 +33,7 @@
 #include "storage/shmem.h"
 
 #include "lib/durable.h"
+#include "lib/lwlock_check.h"
 
 #define DURABLE_MAGIC	0x44504452
 
@@ -143,6 +144,7 @@ dogpile_durable_ensure(void)
 {
 	XLogRecPtr	needed;
 
+	DogpileAssertNoneHeld();
 	if (RecoveryInProgress())
 		return;
 	if (pg_atomic_read_u32(&durable->ncommitting) > 0)

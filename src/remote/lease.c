@@ -53,6 +53,7 @@
 
 #include "lib/alarm.h"
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "remote/lease.h"
 
 #define MAX_LEASES		512
@@ -474,6 +475,7 @@ dogpile_lease_wait(TimestampTz since, TimestampTz deadline, int round)
 	if (now > deadline)
 		return false;
 	pause_ms += pg_prng_uint64_range(&pg_global_prng_state, 0, pause_ms);
+	DogpileAssertNoneHeld();
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 pause_ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);

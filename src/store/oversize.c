@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "lib/lwlock_check.h"
 #include "stats/stats.h"
 #include "store/oversize.h"
 
@@ -111,6 +112,7 @@ dogpile_oversize_report(DogpileRegion *region, DogpileSizeLimit limit, Size size
 		[DOGPILE_LIMIT_BACKEND] = "larger than the backend takes"
 	};
 
+	DogpileAssertNoneHeld();
 	if (elevel == LOG && !dogpile_stats_is_new_reason(region, reasons[limit]))
 		return;
 	(InterruptHoldoffCount > 0 ? report_surely : report) (region, limit, size, elevel);

@@ -201,6 +201,7 @@ shmem_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shap
 	char	   *buffer = scratch.data;
 	Size		size = SCRATCH_SIZE;
 
+	DogpileAssertNoneHeld();
 	for (;;)
 	{
 		Size		needed = copy_entry(key, buffer, size, entry);
@@ -317,6 +318,7 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 	DogpileStoredEntry *stored;
 	uint32		count;
 
+	DogpileAssertNoneHeld();
 	if (bytes / DOGPILE_BLOCK_SIZE >= dogpile_pool_size() / MAX_SHARE ||
 		bytes > PG_UINT32_MAX)
 		return DOGPILE_TOO_LARGE;
@@ -375,6 +377,7 @@ shmem_publish(DogpileIncoming *incoming, DogpilePublishMode mode,
 	DogpileBlockNo old;
 	DogpileChain freed = {0};
 
+	DogpileAssertNoneHeld();
 	entry->as_of = as_of;
 	LWLockAcquire(dogpile_index_lock(entry->hash), LW_EXCLUSIVE);
 	old = find_same_locked(entry, &link);
@@ -410,12 +413,14 @@ shmem_publish(DogpileIncoming *incoming, DogpilePublishMode mode,
 static void
 shmem_abandon(DogpileIncoming *incoming)
 {
+	DogpileAssertNoneHeld();
 	dogpile_pool_put(&incoming->chain);
 }
 
 static DogpileStatus
 shmem_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
 {
+	DogpileAssertNoneHeld();
 	return dogpile_index_remove_variants(key, DOGPILE_REMOVE_OLDER, before) > 0 ?
 		DOGPILE_OK : DOGPILE_MISS;
 }
@@ -423,6 +428,7 @@ shmem_remove(DogpileRegion *region, const DogpileKey *key, DogpileClock before)
 static bool
 shmem_has_variant(DogpileRegion *region, const DogpileKey *key)
 {
+	DogpileAssertNoneHeld();
 	return dogpile_index_has_variant(key);
 }
 

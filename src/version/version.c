@@ -176,6 +176,7 @@ dogpile_version_shmem_init(Size budget)
 DogpileClock
 dogpile_version_begin_tick(void)
 {
+	DogpileAssertNoneHeld();
 	LWLockAcquire(dogpile_version_lock, LW_EXCLUSIVE);
 
 	/*
@@ -331,11 +332,16 @@ static bool is_from_recovery = false;
 uint64
 dogpile_version_snapshot_xmin(void)
 {
-	Snapshot	snapshot = GetTransactionSnapshot();
-	TransactionId xmin = snapshot->xmin;
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
+	Snapshot	snapshot;
+	TransactionId xmin;
+	FullTransactionId next;
+	uint32		epoch;
 
+	DogpileAssertNoneHeld();
+	snapshot = GetTransactionSnapshot();
+	xmin = snapshot->xmin;
+	next = ReadNextFullTransactionId();
+	epoch = EpochFromFullTransactionId(next);
 	is_from_recovery = snapshot->takenDuringRecovery;
 	if (xmin > XidFromFullTransactionId(next))
 		epoch--;

@@ -193,12 +193,12 @@ handle_termination(SIGNAL_ARGS)
 static void
 sleep_until(TimestampTz until)
 {
-	DogpileAssertNoneHeld();
 	long		sleep_ms = -1;
 
 	if (until != DT_NOEND)
 		sleep_ms = Max(TimestampDifferenceMilliseconds(dogpile_clock_now(), until),
 					   MIN_SLEEP_MS);
+	DogpileAssertNoneHeld();
 	(void) WaitLatch(MyLatch,
 					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
 					 (sleep_ms >= 0 ? WL_TIMEOUT : 0),
