@@ -41,7 +41,7 @@
 #include "remote/lease.h"
 #include "remote/outbox.h"
 #include "remote/remote.h"
-#include "remote/server.h"
+#include "remote/store_server.h"
 #include "remote/store_remote.h"
 #include "remote/suspect.h"
 #include "stats/stats.h"
@@ -84,7 +84,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(dogpile_stats_shmem_size());
 	RequestAddinShmemSpace(dogpile_outcome_shmem_size());
 	RequestAddinShmemSpace(dogpile_alarm_shmem_size());
-	RequestAddinShmemSpace(dogpile_server_shmem_size());
+	RequestAddinShmemSpace(dogpile_store_server_shmem_size());
 	RequestAddinShmemSpace(dogpile_suspect_shmem_size());
 	RequestAddinShmemSpace(dogpile_durable_shmem_size());
 	RequestAddinShmemSpace(dogpile_file_start_shmem_size());
@@ -97,7 +97,7 @@ request_shmem(void)
 	RequestNamedLWLockTranche("dogpile_outcome", 1);
 	RequestNamedLWLockTranche("dogpile_suspect", 1);
 	RequestNamedLWLockTranche("dogpile_lease", 1);
-	RequestNamedLWLockTranche("dogpile_server", 1);
+	RequestNamedLWLockTranche("dogpile_store_server", 1);
 }
 
 /*
@@ -143,7 +143,7 @@ startup_shmem(void)
 	dogpile_stats_shmem_init();
 	dogpile_outcome_shmem_init();
 	dogpile_alarm_shmem_init();
-	dogpile_server_shmem_init();
+	dogpile_store_server_shmem_init();
 	dogpile_suspect_shmem_init();
 	dogpile_durable_shmem_init();
 	dogpile_file_start_shmem_init();

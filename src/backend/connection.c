@@ -334,7 +334,7 @@ base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
 
 /* Is this what is there while the lock is ours? */
 static bool
-is_own(const DogpileBackendLock *lock, const DogpileBackendItem *token)
+is_own_token(const DogpileBackendLock *lock, const DogpileBackendItem *token)
 {
 	return token->status == DOGPILE_BACKEND_OK &&
 		token->value.len == DOGPILE_LOCK_TOKEN_LEN &&
@@ -386,7 +386,7 @@ base_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
 		CALL_BACKEND(put, lock, item);
 	if (base_get(link, found, lengthof(found), error) != DOGPILE_BACKEND_OK)
 		return DOGPILE_BACKEND_ERROR;
-	if (!is_own(lock, &found[0]))
+	if (!is_own_token(lock, &found[0]))
 		return DOGPILE_BACKEND_KEPT;
 	if (digest(&found[1]) == lock->entry_version)
 		status = set_if_unchanged(link, &found[1], item, error);

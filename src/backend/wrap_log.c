@@ -161,7 +161,7 @@ log_name(const DogpileWrapped *wrapped, const char *operation, DogpileBytes name
  * function answers is the answer, whether or not it could be told of.
  */
 static DogpileBackendStatus
-wrap_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+logged_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -174,7 +174,7 @@ wrap_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *
 }
 
 static DogpileBackendStatus
-wrap_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+logged_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -187,7 +187,7 @@ wrap_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *
 }
 
 static DogpileBackendStatus
-wrap_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+logged_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -200,8 +200,8 @@ wrap_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 }
 
 static DogpileBackendStatus
-wrap_increment(void *arg, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
-			   DogpileBackendError *error)
+logged_increment(void *arg, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
+				 DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -216,7 +216,7 @@ wrap_increment(void *arg, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *r
 
 /* A lock's token is not told: who knows it could give the lock up. */
 static DogpileBackendStatus
-wrap_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
+logged_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -229,7 +229,7 @@ wrap_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 }
 
 static DogpileBackendStatus
-wrap_renew(void *arg, const DogpileBackendLock *lock, DogpileBackendError *error)
+logged_renew(void *arg, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -242,7 +242,7 @@ wrap_renew(void *arg, const DogpileBackendLock *lock, DogpileBackendError *error
 }
 
 static DogpileBackendStatus
-wrap_unlock(void *arg, const DogpileBackendLock *lock, DogpileBackendError *error)
+logged_unlock(void *arg, const DogpileBackendLock *lock, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -256,8 +256,8 @@ wrap_unlock(void *arg, const DogpileBackendLock *lock, DogpileBackendError *erro
 
 /* The size of the value is not told, but that it was too large is. */
 static DogpileBackendStatus
-wrap_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,
-		 DogpileBackendError *error)
+logged_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,
+		   DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -271,7 +271,7 @@ wrap_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,
 
 /* A prefix stands for many names; how many there were is not known. */
 static DogpileBackendStatus
-wrap_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
+logged_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -284,8 +284,8 @@ wrap_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
 }
 
 static DogpileBackendStatus
-wrap_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
-		   DogpileBackendError *error)
+logged_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
+			 DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 	instr_time	start;
@@ -301,15 +301,15 @@ const DogpileWrapper dogpile_wrap_log = {
 	.abi = DOGPILE_BACKEND_ABI,
 	.name = "log",
 	.functions = {
-		.get = wrap_get,
-		.set = wrap_set,
-		.remove = wrap_remove,
-		.increment = wrap_increment,
-		.lock = wrap_lock,
-		.renew = wrap_renew,
-		.unlock = wrap_unlock,
-		.put = wrap_put,
-		.flush = wrap_flush,
-		.stats = wrap_stats,
+		.get = logged_get,
+		.set = logged_set,
+		.remove = logged_remove,
+		.increment = logged_increment,
+		.lock = logged_lock,
+		.renew = logged_renew,
+		.unlock = logged_unlock,
+		.put = logged_put,
+		.flush = logged_flush,
+		.stats = logged_stats,
 	},
 };

@@ -115,7 +115,7 @@ call_and_retry(Function function, bool is_set, const DogpileWrapped *wrapped,
 }
 
 static DogpileBackendStatus
-wrap_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+retried_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 
@@ -123,7 +123,7 @@ wrap_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *
 }
 
 static DogpileBackendStatus
-wrap_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+retried_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileWrapped *wrapped = arg;
 
@@ -134,7 +134,7 @@ const DogpileWrapper dogpile_wrap_retry = {
 	.abi = DOGPILE_BACKEND_ABI,
 	.name = "retry",
 	.functions = {
-		.set = wrap_set,
-		.remove = wrap_remove,
+		.set = retried_set,
+		.remove = retried_remove,
 	},
 };

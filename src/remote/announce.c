@@ -309,7 +309,7 @@ next_batch(const DogpileNoticeGroup *group, DogpileNotice **from, Filter filter)
 
 /* See what is in the place of each token of the batch. */
 static bool
-look(void)
+look_at_tokens(void)
 {
 	if (dogpile_remote_get(batch.remote, batch.items, batch.count) != DOGPILE_BACKEND_OK)
 		return false;
@@ -396,7 +396,7 @@ typedef struct Progress
  * time that they take is lost.
  */
 static bool
-is_late(const Progress *progress)
+is_commit_late(const Progress *progress)
 {
 	long		elapsed_ms;
 
@@ -426,9 +426,9 @@ send_group(DogpileNoticeGroup *group, Filter filter, Progress *progress)
 		while (next_batch(group, &from, filter))
 		{
 			check_interrupts();
-			if (is_late(progress))
+			if (is_commit_late(progress))
 				return failures > 0;
-			if ((!look() || !mark()) && ++failures == MAX_FAILURES)
+			if ((!look_at_tokens() || !mark()) && ++failures == MAX_FAILURES)
 				return true;
 			progress->tried += batch.count;
 		}
@@ -570,7 +570,7 @@ leave_marks(void)
 	int			kept = 0;
 	bool		ok;
 
-	if (!look())
+	if (!look_at_tokens())
 		return false;
 	for (int i = 0; i < batch.count; i++)
 		if (choose_rest(batch.notices[i], batch.texts[kept]))
@@ -632,7 +632,7 @@ soften(void)
 	int			kept = 0;
 	bool		ok;
 
-	if (!look())
+	if (!look_at_tokens())
 		return false;
 	for (int i = 0; i < batch.count; i++)
 	{
@@ -686,7 +686,7 @@ deliver_soft(DogpileNoticeGroup *group)
  * free memory.  Nobody can store it anew as long as the marks are in place.
  */
 static void
-remove_entries(DogpileNoticeGroup *group)
+remove_outdated_entries(DogpileNoticeGroup *group)
 {
 	DogpileNotice *from = group->first;
 
@@ -714,7 +714,7 @@ dogpile_announce_commit(void)
 {
 	for (DogpileNoticeGroup *group = dogpile_notice_groups(); group != NULL; group = group->next)
 	{
-		remove_entries(group);
+		remove_outdated_entries(group);
 		deliver_marks(group);
 		deliver_soft(group);
 	}

@@ -222,7 +222,7 @@ dogpile_lease_hold(const DogpileRegion *region, DogpileRemote *remote,
 
 /* Take a lock off the list and out of the table. */
 static void
-drop(Held **link)
+drop_held(Held **link)
 {
 	Held	   *h = *link;
 
@@ -271,7 +271,7 @@ dogpile_lease_drop(const DogpileBackendLock *lock)
 	Held	  **link = find_held(lock);
 
 	if (*link != NULL)
-		drop(link);
+		drop_held(link);
 }
 
 /* Leave something to the worker. */
@@ -294,7 +294,7 @@ abandon_row(int i, const char *token, bool is_certain)
 }
 
 static void
-abandon(Held **link)
+abandon_held(Held **link)
 {
 	Held	   *h = *link;
 
@@ -381,7 +381,7 @@ dogpile_lease_abandon(const DogpileBackendLock *lock)
 	Held	  **link = find_held(lock);
 
 	if (*link != NULL)
-		abandon(link);
+		abandon_held(link);
 }
 
 /*
@@ -425,7 +425,7 @@ abandon_all_of(SubTransactionId subxact)
 
 	while (*link != NULL)
 		if (subxact == InvalidSubTransactionId || (*link)->subxact == subxact)
-			abandon(link);
+			abandon_held(link);
 		else
 			link = &(*link)->next;
 }

@@ -4,7 +4,7 @@
  *	  A backend as this session uses it: connections, failures, time taken.
  *
  * Every call of a backend goes through here.  It is not made while the server
- * counts as down (server.c); it opens the connection if there is none; how it
+ * counts as down (store_server.c); it opens the connection if there is none; how it
  * went is noted for all sessions, and written to the log once in a while.  A
  * failure is an answer like any other: what it means is for the caller to say.
  *
@@ -37,7 +37,7 @@
 #include "lib/compat.h"
 #include "lib/lwlock_check.h"
 #include "remote/remote.h"
-#include "remote/server.h"
+#include "remote/store_server.h"
 
 struct DogpileRemote
 {
@@ -50,7 +50,7 @@ struct DogpileRemote
 	const char *wrap;
 	DogpileBackendOptions options;
 	DogpileConnection *connection;	/* NULL: not open */
-	int			server;			/* see server.h */
+	int			server;			/* see store_server.h */
 	bool		may_have_acted; /* did the last call fail after it had been sent, perhaps? */
 	bool		is_left_alone;	/* ... because the server is down */
 	char		last_error[256];	/* why */
@@ -173,7 +173,7 @@ make_remote(const DogpileRegion *region, const char *identity)
 	remote->wrap = pstrdup(region->wrap);
 	make_options(region, &remote->options);
 	remote->server = remote->is_refused ? -1 :
-		dogpile_server_find(remote->backend, name, hash_login(region));
+		dogpile_store_server_find(remote->backend, name, hash_login(region));
 	remote->next = remotes;
 	remotes = remote;
 	MemoryContextSwitchTo(oldcontext);
@@ -215,9 +215,9 @@ mark_current(void)
 	}
 }
 
-/* Close the connection, and forget all of it. */
+/* Close the connection, and forget_remote all of it. */
 static void
-forget(DogpileRemote *remote)
+forget_remote(DogpileRemote *remote)
 {
 	DogpileRemote **link = &remotes;
 	ListCell   *lc;
@@ -263,7 +263,7 @@ close_unused(void)
 		if (!remote->is_current && is_in_use(remote))
 			has_unused = true;
 		else if (!remote->is_current)
-			forget(remote);
+			forget_remote(remote);
 	}
 }
 
@@ -343,11 +343,11 @@ log_failure(const DogpileRemote *remote, const DogpileBackendError *error)
 }
 
 static void
-note_failure(DogpileRemote *remote, const DogpileBackendError *error)
+note_remote_failure(DogpileRemote *remote, const DogpileBackendError *error)
 {
 	strlcpy(remote->last_error, error->message, sizeof(remote->last_error));
-	if (dogpile_server_note_failure(remote->server, error->unreachable,
-									error->message))
+	if (dogpile_store_server_note_failure(remote->server, error->unreachable,
+										  error->message))
 		log_failure(remote, error);
 }
 
@@ -358,7 +358,7 @@ open_connection(DogpileRemote *remote, DogpileBackendError *error)
 	remote->connection = dogpile_connection_open(remote->backend, remote->wrap,
 												 &remote->options, error);
 	if (remote->connection == NULL)
-		note_failure(remote, error);
+		note_remote_failure(remote, error);
 	return remote->connection != NULL;
 }
 
@@ -407,7 +407,7 @@ begin_call(DogpileRemote *remote, Timing *timing)
 				sizeof(remote->last_error));
 		return false;
 	}
-	if (!dogpile_server_may_ask(remote->server))
+	if (!dogpile_store_server_may_ask(remote->server))
 	{
 		remote->is_left_alone = true;
 		return false;
@@ -429,12 +429,12 @@ end_call(DogpileRemote *remote, Timing *timing, DogpileBackendStatus status)
 	if (status == DOGPILE_BACKEND_ERROR)
 	{
 		remote->may_have_acted = timing->error.unreachable;
-		note_failure(remote, &timing->error);
+		note_remote_failure(remote, &timing->error);
 		return status;
 	}
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, timing->begin);
-	dogpile_server_note_answer(remote->server, INSTR_TIME_GET_MICROSEC(elapsed));
+	dogpile_store_server_note_answer(remote->server, INSTR_TIME_GET_MICROSEC(elapsed));
 	return status;
 }
 
@@ -455,9 +455,9 @@ dogpile_remote_may_have_acted(const DogpileRemote *remote)
 const char *
 dogpile_remote_last_error(DogpileRemote *remote)
 {
-	DogpileServerFacts facts;
+	DogpileStoreServerFacts facts;
 
-	if (remote->is_left_alone && dogpile_server_get(remote->server, &facts))
+	if (remote->is_left_alone && dogpile_store_server_get(remote->server, &facts))
 		snprintf(remote->last_error, sizeof(remote->last_error),
 				 "it is left alone for a while, after: %s", facts.last_error);
 	return remote->last_error;

@@ -137,7 +137,7 @@ write_suspicion(int fd, const char *region, const DogpileItemName *name)
  * Errors: none.  Locks: the suspect lock must not be held.
  */
 static bool
-make_file(const char *region, const DogpileItemName *name, uint64 number)
+make_suspect_file(const char *region, const DogpileItemName *name, uint64 number)
 {
 	char		path[MAXPGPATH];
 	char		new_path[MAXPGPATH];
@@ -160,7 +160,7 @@ make_file(const char *region, const DogpileItemName *name, uint64 number)
 
 /* Remove a file that no entry has (any more).  As above. */
 static void
-remove_file(const DogpileItemName *name, uint64 number)
+remove_suspect_file(const DogpileItemName *name, uint64 number)
 {
 	char		path[MAXPGPATH];
 
@@ -170,7 +170,7 @@ remove_file(const DogpileItemName *name, uint64 number)
 }
 
 static int
-find_locked(const DogpileItemName *name)
+find_suspect_locked(const DogpileItemName *name)
 {
 	int			count = pg_atomic_read_u32(&suspects->count);
 
@@ -185,9 +185,9 @@ find_locked(const DogpileItemName *name)
 
 /* Returns the entry of a region, with a new number, or NULL if there is no room. */
 static DogpileSuspectFacts *
-add_locked(const char *region, const DogpileItemName *name)
+add_suspect_locked(const char *region, const DogpileItemName *name)
 {
-	int			i = find_locked(name);
+	int			i = find_suspect_locked(name);
 
 	Assert(LWLockHeldByMeInMode(suspect_lock, LW_EXCLUSIVE));
 	if (i < 0)
@@ -215,7 +215,7 @@ add_locked(const char *region, const DogpileItemName *name)
 static bool
 adopt_file_locked(const DogpileItemName *name, uint64 number)
 {
-	int			i = find_locked(name);
+	int			i = find_suspect_locked(name);
 
 	Assert(LWLockHeldByMeInMode(suspect_lock, LW_EXCLUSIVE));
 	if (i < 0 || suspects->list[i].file != 0)
@@ -304,7 +304,7 @@ load_suspicion(const char *path)
 	}
 	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
 	suspects->last_number = Max(suspects->last_number, number);
-	facts = add_locked(region, &name);
+	facts = add_suspect_locked(region, &name);
 	if (facts != NULL && number == 0)
 		number = facts->number;
 	if (facts != NULL && facts->file == 0)
@@ -394,12 +394,12 @@ dogpile_suspect_shmem_init(void)
  * Returns whether the suspicion will outlast a crash.
  */
 static bool
-write_file(const char *region, const DogpileItemName *name, uint64 number)
+write_suspect_file(const char *region, const DogpileItemName *name, uint64 number)
 {
 	bool		is_needed;
 
 	dogpile_stop(DOGPILE_STOP_DOUBTED);
-	if (!make_file(region, name, number))
+	if (!make_suspect_file(region, name, number))
 		return false;
 	if (number == 0)
 		return true;
@@ -407,7 +407,7 @@ write_file(const char *region, const DogpileItemName *name, uint64 number)
 	is_needed = adopt_file_locked(name, number);
 	LWLockRelease(suspect_lock);
 	if (!is_needed)
-		remove_file(name, number);
+		remove_suspect_file(name, number);
 	return true;
 }
 
@@ -430,7 +430,7 @@ dogpile_suspect_add(const char *region, const DogpileItemName *name, bool hold)
 	bool		durable = false;
 
 	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
-	facts = add_locked(region, name);
+	facts = add_suspect_locked(region, name);
 	if (facts != NULL)
 	{
 		facts->holders += hold;
@@ -439,7 +439,7 @@ dogpile_suspect_add(const char *region, const DogpileItemName *name, bool hold)
 	}
 	LWLockRelease(suspect_lock);
 	if (!durable)
-		durable = write_file(region, name, number);
+		durable = write_suspect_file(region, name, number);
 	dogpile_alarm_set(dogpile_clock_now());
 	return durable;
 }
@@ -455,7 +455,7 @@ dogpile_suspect_release(const DogpileItemName *name)
 	int			i;
 
 	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
-	i = find_locked(name);
+	i = find_suspect_locked(name);
 	if (i >= 0 && suspects->list[i].holders > 0)
 		suspects->list[i].holders--;
 	LWLockRelease(suspect_lock);
@@ -524,7 +524,7 @@ dogpile_suspect_find(const DogpileItemName *region_version, bool *is_held)
 	if (pg_atomic_read_u32(&suspects->count) == 0 && !suspects->is_full)
 		return 0;
 	LWLockAcquire(suspect_lock, LW_SHARED);
-	i = find_locked(region_version);
+	i = find_suspect_locked(region_version);
 	*is_held = i >= 0 && suspects->list[i].holders > 0;
 	if (i >= 0)
 		number = suspects->list[i].number;
@@ -549,7 +549,7 @@ dogpile_suspect_remove(const DogpileItemName *region_version, uint64 number)
 	int			i;
 
 	LWLockAcquire(suspect_lock, LW_EXCLUSIVE);
-	i = find_locked(region_version);
+	i = find_suspect_locked(region_version);
 	if (i >= 0 && suspects->list[i].number == number)
 	{
 		uint32		count = pg_atomic_read_u32(&suspects->count);
@@ -561,5 +561,5 @@ dogpile_suspect_remove(const DogpileItemName *region_version, uint64 number)
 	}
 	LWLockRelease(suspect_lock);
 	if (file != 0)
-		remove_file(region_version, file);
+		remove_suspect_file(region_version, file);
 }

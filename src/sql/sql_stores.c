@@ -24,7 +24,7 @@
 #include "lib/clock.h"
 #include "remote/item_name.h"
 #include "remote/remote.h"
-#include "remote/server.h"
+#include "remote/store_server.h"
 #include "sql/sql_args.h"
 #include "store/store_check.h"
 
@@ -57,16 +57,16 @@ PG_FUNCTION_INFO_V1(dogpile_server_stats);
 PG_FUNCTION_INFO_V1(dogpile_flush);
 
 static const char *
-state_name(const DogpileServerFacts *facts)
+state_name(const DogpileStoreServerFacts *facts)
 {
-	if (facts->state == DOGPILE_SERVER_UP)
+	if (facts->state == DOGPILE_STORE_SERVER_UP)
 		return facts->is_failing ? "failing" : "up";
-	return facts->state == DOGPILE_SERVER_DOWN ? "down" : "probed";
+	return facts->state == DOGPILE_STORE_SERVER_DOWN ? "down" : "probed";
 }
 
 /* Append the row of a server. */
 static void
-put_server(const DogpileServerFacts *facts, ReturnSetInfo *rsinfo)
+put_server(const DogpileStoreServerFacts *facts, ReturnSetInfo *rsinfo)
 {
 	Datum		values[NUM_SERVER_COLUMNS];
 	bool		nulls[NUM_SERVER_COLUMNS] = {0};
@@ -90,11 +90,11 @@ put_server(const DogpileServerFacts *facts, ReturnSetInfo *rsinfo)
 Datum
 dogpile_servers(PG_FUNCTION_ARGS)
 {
-	DogpileServerFacts facts;
+	DogpileStoreServerFacts facts;
 
 	dogpile_config_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; dogpile_server_get(i, &facts); i++)
+	for (int i = 0; dogpile_store_server_get(i, &facts); i++)
 		put_server(&facts, (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }

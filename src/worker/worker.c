@@ -57,7 +57,7 @@
 /* How long it sleeps at least. */
 #define MIN_SLEEP_MS	50
 
-/* How often it tries to settle what is suspect; see server.c for how often it asks. */
+/* How often it tries to settle what is suspect; see store_server.c for how often it asks. */
 #define SETTLE_PAUSE_MS	1000
 
 /* Restarted after so many seconds if it fails. */
@@ -94,7 +94,7 @@ is_over(const DogpileLeaseFacts *facts, DogpileBackendStatus status)
 	return status == DOGPILE_BACKEND_OK ||
 		(is_answered && (facts->is_certain || facts->attempts + 1 >= MIN_ATTEMPTS)) ||
 		dogpile_clock_now() > TimestampTzPlusMilliseconds(facts->abandoned_at,
-															MAX_LEASES_OVER * facts->lease_ms);
+														  MAX_LEASES_OVER * facts->lease_ms);
 }
 
 /* Do what is due about one row. */

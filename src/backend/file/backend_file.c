@@ -68,7 +68,7 @@ typedef struct Connection
 
 /* Describe errno: what could not be done to the directory. */
 static DogpileBackendStatus
-fail(Connection *connection, DogpileBackendError *error, const char *what)
+fail_errno(Connection *connection, DogpileBackendError *error, const char *what)
 {
 	error->unreachable = false;
 	snprintf(error->message, sizeof(error->message), "could not %s \"%.120s\": %s",
@@ -159,7 +159,7 @@ try_lock(Connection *connection, DogpileBackendError *error)
 									 O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 									 pg_file_create_mode);
 	if (connection->lock_fd < 0)
-		return fail(connection, error, "open the lock file in");
+		return fail_errno(connection, error, "open the lock file in");
 	if (flock(connection->lock_fd, LOCK_EX | LOCK_NB) == 0)
 	{
 		connection->locked_at = dogpile_clock_now();
@@ -167,7 +167,7 @@ try_lock(Connection *connection, DogpileBackendError *error)
 	}
 	if (errno == EWOULDBLOCK || errno == EINTR)
 		return DOGPILE_BACKEND_KEPT;
-	return fail(connection, error, "lock");
+	return fail_errno(connection, error, "lock");
 }
 
 /*
@@ -208,7 +208,7 @@ acquire_lock(Connection *connection, DogpileBackendError *error)
 
 /* Is what is in the directory ours?  See file_origin.c. */
 static bool
-is_own(Connection *connection)
+is_own_lock(Connection *connection)
 {
 	struct stat st;
 
@@ -236,10 +236,10 @@ begin(Connection *connection, DogpileBackendError *error)
 	connection->root_fd = open(connection->options->directory,
 							   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (connection->root_fd >= 0)
-		return is_own(connection) ? DOGPILE_BACKEND_OK : DOGPILE_BACKEND_MISS;
+		return is_own_lock(connection) ? DOGPILE_BACKEND_OK : DOGPILE_BACKEND_MISS;
 	if (errno == ENOENT)
 		return DOGPILE_BACKEND_MISS;
-	return fail(connection, error, "open directory");
+	return fail_errno(connection, error, "open directory");
 }
 
 /* Make the directory ours, unless somebody else just has.  Returns OK or ERROR. */
@@ -250,8 +250,8 @@ take_over(Connection *connection, DogpileBackendError *error)
 
 	if (status != DOGPILE_BACKEND_OK)
 		return status;
-	if (!is_own(connection) && !dogpile_file_make_own(connection->root_fd))
-		status = fail(connection, error, "write a file in");
+	if (!is_own_lock(connection) && !dogpile_file_make_own(connection->root_fd))
+		status = fail_errno(connection, error, "write a file in");
 	release_lock(connection);
 	return status;
 }
@@ -267,11 +267,11 @@ begin_writing(Connection *connection, DogpileBackendError *error)
 	if (connection->root_fd < 0)
 	{
 		if (!make_folders(connection->options->directory))
-			return fail(connection, error, "create directory");
+			return fail_errno(connection, error, "create directory");
 		status = begin(connection, error);
 		if (connection->root_fd < 0)
 			return status == DOGPILE_BACKEND_ERROR ? status :
-				fail(connection, error, "open directory");
+				fail_errno(connection, error, "open directory");
 	}
 	return status == DOGPILE_BACKEND_OK ? status : take_over(connection, error);
 }
@@ -291,7 +291,7 @@ open_place(Connection *connection, const DogpileFilePlace *place, DogpileBackend
 		mkdirat(connection->root_fd, place->folder, pg_dir_create_mode) == 0)
 		fd = dogpile_file_open_folder(connection->root_fd, place->folder);
 	if (fd < 0)
-		fail(connection, error, "open a directory in");
+		fail_errno(connection, error, "open a directory in");
 	return fd;
 }
 
@@ -334,14 +334,14 @@ write_item(Connection *connection, const DogpileBackendItem *item,
 		replace_file(connection, fd, &place, item, &added))
 		add_to_total(connection, added, &place);
 	else
-		status = fail(connection, error, "write a file in");
+		status = fail_errno(connection, error, "write a file in");
 	dogpile_file_close(&fd);
 	return status;
 }
 
 /* Remove the file of an item.  Returns OK, MISS or ERROR. */
 static DogpileBackendStatus
-remove_file(Connection *connection, DogpileBytes name, DogpileBackendError *error)
+remove_item_file(Connection *connection, DogpileBytes name, DogpileBackendError *error)
 {
 	DogpileFilePlace place = dogpile_file_place(name);
 	struct stat st;
@@ -356,7 +356,7 @@ remove_file(Connection *connection, DogpileBytes name, DogpileBackendError *erro
 		add_to_total(connection, -st.st_size, &place);
 		return DOGPILE_BACKEND_OK;
 	}
-	return errno == ENOENT ? DOGPILE_BACKEND_MISS : fail(connection, error, "remove a file in");
+	return errno == ENOENT ? DOGPILE_BACKEND_MISS : fail_errno(connection, error, "remove a file in");
 }
 
 /* Is the condition met?  Returns OK, KEPT, MISS or ERROR. */
@@ -372,7 +372,7 @@ check_condition(Connection *connection, const DogpileBackendItem *item,
 	content = dogpile_file_read_item(connection->root_fd, item->name);
 	status = content.status;
 	if (status == DOGPILE_BACKEND_ERROR)
-		return fail(connection, error, "read a file in");
+		return fail_errno(connection, error, "read a file in");
 	if (item->mode == DOGPILE_BACKEND_IF_ABSENT)
 		status = status == DOGPILE_BACKEND_OK ? DOGPILE_BACKEND_KEPT : DOGPILE_BACKEND_OK;
 	else if (status == DOGPILE_BACKEND_OK &&
@@ -390,7 +390,7 @@ check_condition(Connection *connection, const DogpileBackendItem *item,
 
 /* Check the settings; no folder is touched. */
 static bool
-backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
+file_backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
 	error->unreachable = false;
 	if (options->max_total_size >= 0)
@@ -403,7 +403,7 @@ backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
  * The folder is made when it is needed first, so that an unused region has none.
  */
 static void *
-backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
+file_backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
 	Connection *connection = dogpile_memory_alloc0(sizeof(Connection));
 
@@ -421,7 +421,7 @@ backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 
 /* Descriptors are all there is to give back. */
 static void
-backend_close(void *arg)
+file_backend_close(void *arg)
 {
 	Connection *connection = arg;
 
@@ -445,7 +445,7 @@ read_again(Connection *connection, DogpileBytes name)
 	{
 		content = dogpile_file_read_item(connection->root_fd, name);
 		if (content.is_rubbish)
-			(void) remove_file(connection, name, &ignored);
+			(void) remove_item_file(connection, name, &ignored);
 	}
 	release_lock(connection);
 	return content;
@@ -466,13 +466,13 @@ get_item(Connection *connection, DogpileBackendItem *item, char **data,
 	*data = content.data;
 	item->value = content.value;
 	if (content.status == DOGPILE_BACKEND_ERROR)
-		return fail(connection, error, "read a file in");
+		return fail_errno(connection, error, "read a file in");
 	return content.status;
 }
 
 /* Look items up, one file after another. */
 static DogpileBackendStatus
-backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+file_backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	Connection *connection = arg;
 	DogpileBackendStatus status = begin(connection, error);
@@ -482,7 +482,7 @@ backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 	{
 		connection->contents = dogpile_memory_alloc0(Max(nitems, 1) * sizeof(char *));
 		if (connection->contents == NULL)
-			status = fail(connection, error, "read a file in");
+			status = fail_errno(connection, error, "read a file in");
 		else
 			connection->ncontents = nitems;
 	}
@@ -555,7 +555,7 @@ change_items(Connection *connection, DogpileBackendStatus status, ItemFunction f
 
 /* Store items, each on its condition. */
 static DogpileBackendStatus
-backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+file_backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	return change_items(arg, begin_writing(arg, error), set_item, items, nitems, error);
 }
@@ -564,12 +564,12 @@ static DogpileBackendStatus
 remove_item(Connection *connection, const DogpileBackendItem *item,
 			DogpileBackendError *error)
 {
-	return remove_file(connection, item->name, error);
+	return remove_item_file(connection, item->name, error);
 }
 
 /* Remove items; under the lock for the sake of the total. */
 static DogpileBackendStatus
-backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+file_backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	return change_items(arg, begin(arg, error), remove_item, items, nitems, error);
 }
@@ -603,7 +603,7 @@ flush_file(int folder_fd, const char *folder, const char *name, const struct sta
  * are obeyed.
  */
 static DogpileBackendStatus
-backend_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
+file_backend_flush(void *arg, DogpileBytes prefix, DogpileBackendError *error)
 {
 	Connection *connection = arg;
 	DogpileBackendStatus status = begin(connection, error);
@@ -650,8 +650,8 @@ sum_up(int folder_fd, const char *folder, const char *name, const struct stat *s
 
 /* Tell how many files there are, how large, and how large they may be. */
 static DogpileBackendStatus
-backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
-			  DogpileBackendError *error)
+file_backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
+				   DogpileBackendError *error)
 {
 	Connection *connection = arg;
 	const char *directory = connection->options->directory;
@@ -682,12 +682,12 @@ const DogpileBackend dogpile_backend_file = {
 	.abi = DOGPILE_BACKEND_ABI,
 	.name = "file",
 	.is_local = true,
-	.check = backend_check,
-	.open = backend_open,
-	.close = backend_close,
-	.get = backend_get,
-	.set = backend_set,
-	.remove = backend_remove,
-	.flush = backend_flush,
-	.stats = backend_stats,
+	.check = file_backend_check,
+	.open = file_backend_open,
+	.close = file_backend_close,
+	.get = file_backend_get,
+	.set = file_backend_set,
+	.remove = file_backend_remove,
+	.flush = file_backend_flush,
+	.stats = file_backend_stats,
 };

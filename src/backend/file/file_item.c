@@ -4,7 +4,7 @@
  *	  The file of one item of the backend "file".
  *
  * It begins with what is needed to believe it: the whole name of the item, for
- * two names can have the same hash, and a checksum, for files are not flushed to
+ * two names can have the same hash, and a item_checksum, for files are not flushed to
  * disk and may be torn after a crash.  What is not to be believed is not there.
  *
  * Small items, which tokens are, are written in place: to make a file and to rename
@@ -78,7 +78,7 @@ dogpile_file_place(DogpileBytes name)
  */
 
 static pg_crc32c
-checksum(const FileHeader *header, const char *name, const char *value)
+item_checksum(const FileHeader *header, const char *name, const char *value)
 {
 	FileHeader	copy = *header;
 	pg_crc32c	crc;
@@ -92,7 +92,7 @@ checksum(const FileHeader *header, const char *name, const char *value)
 	return crc;
 }
 
-/* Is this a whole file, with the right checksum, of this server, and not expired? */
+/* Is this a whole file, with the right item_checksum, of this server, and not expired? */
 static bool
 is_sound(const char *data, size_t size)
 {
@@ -106,7 +106,7 @@ is_sound(const char *data, size_t size)
 		header->value_len == size - sizeof(FileHeader) - header->name_len &&
 		(header->expires_at == 0 || header->expires_at > GetCurrentTimestamp()) &&
 		dogpile_file_start_is_known(header->start_id) &&
-		checksum(header, name, name + header->name_len) == header->crc;
+		item_checksum(header, name, name + header->name_len) == header->crc;
 }
 
 /*
@@ -231,7 +231,7 @@ make_header(const DogpileBackendItem *item)
 
 	if (item->ttl_ms > 0 && item->ttl_ms < PG_INT64_MAX / 4000)
 		header.expires_at = GetCurrentTimestamp() + item->ttl_ms * 1000;
-	header.crc = checksum(&header, item->name.data, item->value.data);
+	header.crc = item_checksum(&header, item->name.data, item->value.data);
 	return header;
 }
 

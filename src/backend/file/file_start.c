@@ -72,7 +72,7 @@ dogpile_file_start_shmem_size(void)
 }
 
 static pg_crc32c
-checksum(const Starts *s)
+start_checksum(const Starts *s)
 {
 	pg_crc32c	crc;
 
@@ -102,7 +102,7 @@ read_starts(int folder_fd, Starts *s)
 	bool		is_read = fd >= 0 && dogpile_file_read_all(fd, s, sizeof(*s));
 
 	dogpile_file_close(&fd);
-	return is_read && s->magic == STARTS_MAGIC && s->crc == checksum(s) &&
+	return is_read && s->magic == STARTS_MAGIC && s->crc == start_checksum(s) &&
 		s->count <= MAX_STARTS;
 }
 
@@ -173,7 +173,7 @@ add_start(Starts *s, const Starts *before, const ControlFileData *control)
 		memcpy(&s->ids[1], before->ids, nbefore * sizeof(uint32));
 		s->count += nbefore;
 	}
-	s->crc = checksum(s);
+	s->crc = start_checksum(s);
 }
 
 /* What this start may believe.  If that cannot be noted, only what it writes itself. */

@@ -41,14 +41,6 @@
 /*
  * Set an error that is not the server's fault; returns false, for brevity.
  */
-static bool
-complain(DogpileBackendError *error, const char *message)
-{
-	error->unreachable = false;
-	strlcpy(error->message, message, sizeof(error->message));
-	return false;
-}
-
 /* Does an option, or several that begin so, occur in a string of options? */
 static bool
 mentions(const char *text, const char *option)
@@ -98,11 +90,11 @@ read_options(const DogpileBackendOptions *options, DogpileAddress **addresses,
 
 	*addresses = NULL;
 	if (!has_user && options->password[0] != '\0')
-		return complain(error, "there is a password, but no user");
+		return dogpile_memcached_refuse(error, "there is a password, but no user");
 	if (has_user && !dogpile_memcached_has_users())
-		return complain(error, "libmemcached was built without SASL, so there can be no user");
+		return dogpile_memcached_refuse(error, "libmemcached was built without SASL, so there can be no user");
 	if (options->tls[0] != '\0' && strcmp(options->tls, "off") != 0)
-		return complain(error, "libmemcached has no TLS");
+		return dogpile_memcached_refuse(error, "libmemcached has no TLS");
 	if (!check_option_string(options->options, error))
 		return false;
 	*naddresses = dogpile_address_parse(options->servers, DEFAULT_PORT, addresses, error);
@@ -110,13 +102,13 @@ read_options(const DogpileBackendOptions *options, DogpileAddress **addresses,
 		return false;
 	for (int i = 0; i < *naddresses; i++)
 		if (has_user && (*addresses)[i].host[0] == '/')
-			return complain(error, "libmemcached has no user and password for a socket file");
+			return dogpile_memcached_refuse(error, "libmemcached has no user and password for a socket file");
 	return true;
 }
 
 /* Check the settings without connecting to anything. */
 static bool
-backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
+memcached_backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
 	DogpileAddress *addresses = NULL;
 	int			n;
@@ -131,7 +123,7 @@ backend_check(const DogpileBackendOptions *options, DogpileBackendError *error)
  * first.
  */
 static void *
-backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
+memcached_backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
 	DogpileMemcached *memcached = NULL;
 	DogpileAddress *addresses = NULL;
@@ -147,7 +139,7 @@ backend_open(const DogpileBackendOptions *options, DogpileBackendError *error)
 
 /* Close without saying goodbye, which might have to wait. */
 static void
-backend_close(void *arg)
+memcached_backend_close(void *arg)
 {
 	dogpile_memcached_close(arg);
 }
@@ -159,7 +151,7 @@ backend_close(void *arg)
 
 /* Look items up; all servers are asked before one is read. */
 static DogpileBackendStatus
-backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+memcached_backend_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileMemcached *memcached = arg;
 
@@ -249,7 +241,7 @@ store_item(DogpileMemcached *memcached, const DogpileBackendItem *item,
  * has become of each.
  */
 static DogpileBackendStatus
-backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+memcached_backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
 {
 	DogpileMemcached *memcached = arg;
 	DogpileBackendStatus status = DOGPILE_BACKEND_OK;
@@ -266,7 +258,8 @@ backend_set(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendErro
 
 /* Delete items, one after another for the same reason. */
 static DogpileBackendStatus
-backend_remove(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
+memcached_backend_remove(void *arg, DogpileBackendItem *items, int nitems,
+						 DogpileBackendError *error)
 {
 	DogpileMemcached *memcached = arg;
 	DogpileBackendStatus status = DOGPILE_BACKEND_OK;
@@ -412,8 +405,8 @@ backend_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,
 
 /* Ask each server for its figures. */
 static DogpileBackendStatus
-backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
-			  DogpileBackendError *error)
+memcached_backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
+						DogpileBackendError *error)
 {
 	DogpileMemcached *memcached = arg;
 
@@ -425,15 +418,15 @@ backend_stats(void *arg, DogpileBackendFigure figure, void *figure_arg,
 const DogpileBackend dogpile_backend_memcached = {
 	.abi = DOGPILE_BACKEND_ABI,
 	.name = "memcached",
-	.check = backend_check,
-	.open = backend_open,
-	.close = backend_close,
-	.get = backend_get,
-	.set = backend_set,
-	.remove = backend_remove,
+	.check = memcached_backend_check,
+	.open = memcached_backend_open,
+	.close = memcached_backend_close,
+	.get = memcached_backend_get,
+	.set = memcached_backend_set,
+	.remove = memcached_backend_remove,
 	.lock = backend_lock,
 	.renew = backend_renew,
 	.unlock = backend_unlock,
 	.put = backend_put,
-	.stats = backend_stats,
+	.stats = memcached_backend_stats,
 };

@@ -17,11 +17,11 @@
  *	  at an answer's beginning waits by itself at first (socket.c).
  *
  *	- What is left is a server that stops in that moment, or within an answer, or
- *	  whose answer never ends.  Then the socket is shut down (guard.c).
+ *	  whose answer never ends.  Then the socket is shut down (memcached_catch.c).
  *
  * Nor is libmemcached prepared for nonsense: some answers that no memcached gives
  * make it call abort(), or write behind the end of a buffer.  The former is caught
- * (guard.c).  Against the latter a server is asked something before libmemcached
+ * (memcached_catch.c).  Against the latter a server is asked something before libmemcached
  * connects to it, and the beginning of an answer is looked at before libmemcached
  * reads it.  Who can change the answers of a memcached can still do harm.
  *
@@ -45,7 +45,7 @@
 #include "storage/latch.h"
 #include "utils/timestamp.h"
 
-#include "backend/memcached/guard.h"
+#include "backend/memcached/memcached_catch.h"
 #include "backend/memcached/memcached_link.h"
 #include "backend/memory.h"
 #include "backend/socket.h"
@@ -154,7 +154,7 @@ dogpile_memcached_link_begin(DogpileMemcachedLink *link)
  */
 
 /*
- * Is this due to the memcached, so that the next request would fail as well?
+ * Is this due to the memcached, so that the next request would fail_request as well?
  * Mostly, but for what it says itself of a request.
  */
 static bool
@@ -209,7 +209,7 @@ copy_reason(DogpileMemcachedLink *link, memcached_return_t rc, char *reason, siz
 }
 
 static DogpileBackendStatus
-fail(DogpileMemcachedLink *link, memcached_return_t rc, DogpileBackendError *error)
+fail_request(DogpileMemcachedLink *link, memcached_return_t rc, DogpileBackendError *error)
 {
 	char		reason[120];
 
@@ -253,7 +253,7 @@ interpret(DogpileMemcachedLink *link, memcached_return_t rc,
 		case MEMCACHED_E2BIG:
 			return DOGPILE_BACKEND_TOO_LARGE;
 		default:
-			return fail(link, rc, error);
+			return fail_request(link, rc, error);
 	}
 }
 
@@ -376,8 +376,8 @@ run(Request *r, void (*call) (void *arg))
 
 	r->rc = MEMCACHED_FAILURE;
 	r->found = false;
-	if (!dogpile_guard_run(&link->probe, link->fd >= 0 ? link->fd : link->probe.fd,
-						   link->options->operation_timeout_ms, call, r))
+	if (!dogpile_memcached_catch(&link->probe, link->fd >= 0 ? link->fd : link->probe.fd,
+								 link->options->operation_timeout_ms, call, r))
 	{
 		lose_handle(link);
 		r->rc = MEMCACHED_PROTOCOL_ERROR;
@@ -445,7 +445,7 @@ is_memcached(DogpileMemcachedLink *link, DogpileBackendError *error)
 						  answer, sizeof(answer), link->options->operation_timeout_ms);
 	if (n > 0 && is_sensible(answer, n, use_binary))
 		return true;
-	fail(link, n > 0 ? MEMCACHED_PROTOCOL_ERROR : MEMCACHED_TIMEOUT, error);
+	fail_request(link, n > 0 ? MEMCACHED_PROTOCOL_ERROR : MEMCACHED_TIMEOUT, error);
 	return false;
 }
 
@@ -467,7 +467,7 @@ begins_sensibly(DogpileMemcachedLink *link, int flags, bool *came,
 	/* That the connection is gone libmemcached can see for itself. */
 	if (n <= 0 || is_sensible(answer, n, is_binary(link)))
 		return true;
-	fail(link, MEMCACHED_PROTOCOL_ERROR, error);
+	fail_request(link, MEMCACHED_PROTOCOL_ERROR, error);
 	return false;
 }
 
@@ -505,7 +505,7 @@ wait_for_answer(DogpileMemcachedLink *link, DogpileBackendError *error)
 										   link->options->operation_timeout_ms);
 	if (dogpile_backend_wait(link->fd, WL_SOCKET_READABLE, deadline))
 		return begins_sensibly(link, MSG_DONTWAIT, &came, error);
-	fail(link, MEMCACHED_TIMEOUT, error);
+	fail_request(link, MEMCACHED_TIMEOUT, error);
 	return false;
 }
 
@@ -527,7 +527,7 @@ ping(DogpileMemcachedLink *link, DogpileBackendError *error)
 	link->probe.fd = -1;
 	if (rc != MEMCACHED_SUCCESS)
 	{
-		fail(link, rc, error);
+		fail_request(link, rc, error);
 		return false;
 	}
 	if (!wait_for_answer(link, error))
@@ -541,7 +541,7 @@ ping(DogpileMemcachedLink *link, DogpileBackendError *error)
 		rc = MEMCACHED_PROTOCOL_ERROR;
 	if (rc != MEMCACHED_END && rc != MEMCACHED_NOTFOUND)
 	{
-		fail(link, rc, error);
+		fail_request(link, rc, error);
 		return false;
 	}
 	link->answered_at = GetCurrentTimestamp();
@@ -549,7 +549,7 @@ ping(DogpileMemcachedLink *link, DogpileBackendError *error)
 }
 
 static bool
-connect_server(DogpileMemcachedLink *link, DogpileBackendError *error)
+connect_memcached(DogpileMemcachedLink *link, DogpileBackendError *error)
 {
 	error->unreachable = false;
 	if (!dogpile_socket_count(&link->counted, error->message, sizeof(error->message)) ||
@@ -567,7 +567,7 @@ connect_server(DogpileMemcachedLink *link, DogpileBackendError *error)
 		memcached_result_create(link->handle, &link->result) == NULL ||
 		!dogpile_memcached_ring_add(link->handle, link->probe.host, link->address.port))
 	{
-		fail(link, MEMCACHED_MEMORY_ALLOCATION_FAILURE, error);
+		fail_request(link, MEMCACHED_MEMORY_ALLOCATION_FAILURE, error);
 		return false;
 	}
 
@@ -584,7 +584,7 @@ reach(DogpileMemcachedLink *link, DogpileBackendError *error)
 		return false;
 	if (link->handle != NULL && link->fd >= 0 && dogpile_socket_has_input(link->fd))
 		dogpile_memcached_link_disconnect(link);
-	return link->handle != NULL || connect_server(link, error);
+	return link->handle != NULL || connect_memcached(link, error);
 }
 
 /*
@@ -622,7 +622,7 @@ dogpile_memcached_link_ask(DogpileMemcachedLink *link, const char *const *names,
 	rc = run(&request, do_ask);
 	if (rc == MEMCACHED_SUCCESS)
 		return true;
-	fail(link, rc, error);
+	fail_request(link, rc, error);
 	return false;
 }
 
@@ -650,7 +650,7 @@ dogpile_memcached_link_read(DogpileMemcachedLink *link, DogpileMemcachedFound *f
 	if (!request.found)
 	{
 		if (rc != MEMCACHED_END && rc != MEMCACHED_NOTFOUND)
-			return fail(link, rc, error);
+			return fail_request(link, rc, error);
 		link->answered_at = GetCurrentTimestamp();
 		return DOGPILE_BACKEND_MISS;
 	}
@@ -666,7 +666,7 @@ dogpile_memcached_link_read(DogpileMemcachedLink *link, DogpileMemcachedFound *f
 void
 dogpile_memcached_link_refuse(DogpileMemcachedLink *link, DogpileBackendError *error)
 {
-	(void) fail(link, MEMCACHED_PROTOCOL_ERROR, error);
+	(void) fail_request(link, MEMCACHED_PROTOCOL_ERROR, error);
 }
 
 /* --------------------------------------------------------------------

@@ -29,11 +29,13 @@ struct DogpileMemcachedRing
 	memcached_st *ring;			/* knows which server has a name */
 };
 
-static void
-complain(DogpileBackendError *error, const char *message)
+/* Say why something cannot be done at all.  Always returns false. */
+bool
+dogpile_memcached_refuse(DogpileBackendError *error, const char *message)
 {
 	error->unreachable = false;
 	strlcpy(error->message, message, sizeof(error->message));
+	return false;
 }
 
 /*
@@ -126,7 +128,7 @@ dogpile_memcached_ring_open(const DogpileBackendOptions *options, bool is_placed
 
 	if (ring == NULL)
 	{
-		complain(error, "out of memory");
+		dogpile_memcached_refuse(error, "out of memory");
 		return NULL;
 	}
 	ring->settings = make_settings(options, is_placed);
@@ -137,7 +139,7 @@ dogpile_memcached_ring_open(const DogpileBackendOptions *options, bool is_placed
 		is_made = dogpile_memcached_ring_add(ring->ring, addresses[i].host, addresses[i].port);
 	if (is_made && memcached_server_count(ring->ring) == naddresses)
 		return ring;
-	complain(error, "could not set libmemcached up");
+	dogpile_memcached_refuse(error, "could not set libmemcached up");
 	dogpile_memcached_ring_close(ring);
 	return NULL;
 }

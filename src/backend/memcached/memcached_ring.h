@@ -21,6 +21,7 @@ typedef struct DogpileMemcachedRing DogpileMemcachedRing;
 /* libmemcached's handle. */
 struct memcached_st;
 
+extern bool dogpile_memcached_refuse(DogpileBackendError *error, const char *message);
 extern bool dogpile_memcached_check_options(const char *text, char *reason, size_t size);
 extern bool dogpile_memcached_has_users(void);
 

@@ -46,13 +46,6 @@ struct DogpileMemcached
 };
 
 static void
-complain(DogpileBackendError *error, const char *message)
-{
-	error->unreachable = false;
-	strlcpy(error->message, message, sizeof(error->message));
-}
-
-static void
 free_values(DogpileMemcached *memcached)
 {
 	for (int i = 0; i < memcached->nfound; i++)
@@ -98,7 +91,7 @@ make_links(DogpileMemcached *memcached, const DogpileBackendOptions *options, in
 	}
 	if (memcached->nlinks == n)
 		return true;
-	complain(error, "out of memory");
+	dogpile_memcached_refuse(error, "out of memory");
 	return false;
 }
 
@@ -118,7 +111,7 @@ dogpile_memcached_open(const DogpileBackendOptions *options, bool is_placed,
 
 	if (memcached == NULL)
 	{
-		complain(error, "out of memory");
+		dogpile_memcached_refuse(error, "out of memory");
 		return NULL;
 	}
 	memcached->ring = dogpile_memcached_ring_open(options, is_placed, addresses,
@@ -282,7 +275,7 @@ dogpile_memcached_look_up(DogpileMemcached *memcached, DogpileBackendItem *items
 	free_values(memcached);
 	if (!make_room(memcached, nitems))
 	{
-		complain(error, "out of memory");
+		dogpile_memcached_refuse(error, "out of memory");
 		return DOGPILE_BACKEND_ERROR;
 	}
 	for (int i = 0; i < nitems; i++)

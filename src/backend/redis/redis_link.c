@@ -86,7 +86,7 @@ struct DogpileRedisLink
  * unreachable: is it likely that the next one will fare no better?
  */
 static bool
-fail(DogpileRedisLink *link, bool unreachable, const char *what)
+fail_link(DogpileRedisLink *link, bool unreachable, const char *what)
 {
 	link->error.unreachable = unreachable;
 	snprintf(link->error.message, sizeof(link->error.message),
@@ -113,7 +113,7 @@ fail_context(DogpileRedisLink *link)
 	for (char *p = what; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-	return fail(link, code != REDIS_ERR_OOM, what[0] == '\0' ? "connection lost" : what);
+	return fail_link(link, code != REDIS_ERR_OOM, what[0] == '\0' ? "connection lost" : what);
 }
 
 /* The server has nothing to say in time, or we cannot tell it more. */
@@ -121,7 +121,7 @@ static bool
 fail_timeout(DogpileRedisLink *link)
 {
 	link->stale = false;
-	return fail(link, true, "timeout");
+	return fail_link(link, true, "timeout");
 }
 
 /* Make a link; it does not connect yet.  NULL if there is no memory. */
@@ -300,12 +300,12 @@ dogpile_redis_link_send(DogpileRedisLink *link)
 	link->stale = false;
 	link->drained = true;
 	if (!reserve_kept(link))
-		return fail(link, false, "out of memory");
+		return fail_link(link, false, "out of memory");
 	for (DogpileRedisCommand *command = link->first; command != NULL; command = command->next)
 	{
 		if (redisAppendCommandArgv(link->context, command->argc, command->argv,
 								   command->argv_len) != REDIS_OK)
-			return fail(link, false, "out of memory");
+			return fail_link(link, false, "out of memory");
 	}
 	for (DogpileRedisCommand *command = link->first; command != NULL; command = command->next)
 		command->sent = true;
@@ -465,14 +465,14 @@ start_connect(DogpileRedisLink *link, const DogpilePlace *place)
 	char		what[64];
 
 	if (!dogpile_socket_count(&link->counted, what, sizeof(what)))
-		return fail(link, false, what);
+		return fail_link(link, false, what);
 	if (link->address.port == 0)
 		link->context = redisConnectUnixNonBlock(link->address.host);
 	else if (getnameinfo((const struct sockaddr *) &place->address, place->len, number,
 						 sizeof(number), NULL, 0, NI_NUMERICHOST) == 0)
 		link->context = redisConnectNonBlock(number, link->address.port);
 	if (link->context == NULL)
-		return fail(link, false, "out of memory");
+		return fail_link(link, false, "out of memory");
 	if (link->context->err != 0)
 		return fail_context(link);
 	adjust_context(link->context);
@@ -494,7 +494,7 @@ finish_connect(DogpileRedisLink *link)
 	{
 		char		what[128];
 
-		return fail(link, true, strerror_r(code, what, sizeof(what)));
+		return fail_link(link, true, strerror_r(code, what, sizeof(what)));
 	}
 	if (strcmp(link->options->tls, "off") != 0)
 	{
@@ -502,7 +502,7 @@ finish_connect(DogpileRedisLink *link)
 
 		if (!dogpile_redis_tls_start(&link->tls, link->options, &link->address,
 									 link->context, link->deadline, what, sizeof(what)))
-			return fail(link, true, what);
+			return fail_link(link, true, what);
 	}
 	return true;
 }
@@ -516,7 +516,7 @@ connect_any(DogpileRedisLink *link)
 	int			n = dogpile_resolve(&link->address, places, what, sizeof(what));
 
 	if (n == 0)
-		return fail(link, true, what);
+		return fail_link(link, true, what);
 
 	/* Looking the host up does not count, for it has no limit of ours. */
 	link->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
@@ -552,10 +552,10 @@ greeting_is_right(DogpileRedisLink *link, const DogpileRedisCommand *command)
 		if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
 			reply->element[0]->type == REDIS_REPLY_STRING)
 			return strcmp(reply->element[0]->str, "master") == 0 ||
-				fail(link, true, "it is a replica, not the master");
+				fail_link(link, true, "it is a replica, not the master");
 	}
 	if (reply->type != REDIS_REPLY_ERROR)
-		return fail(link, true, "this is not the answer of a Redis server");
+		return fail_link(link, true, "this is not the answer of a Redis server");
 	dogpile_redis_reply_report(reply, link->name, &link->error);
 	link->error.unreachable = true;
 	dogpile_redis_link_disconnect(link);
@@ -631,7 +631,7 @@ dogpile_redis_link_connect(DogpileRedisLink *link, int flags)
 		return false;
 	link->busy = false;
 	if (link->context == NULL)
-		return fail(link, true, "this is not the answer of a Redis server");
+		return fail_link(link, true, "this is not the answer of a Redis server");
 	return true;
 }
 

@@ -258,7 +258,7 @@ dogpile_redis_route_alloc(DogpileRedisRoute *route, size_t size)
  * may take both timeouts.
  */
 static bool
-is_late(const DogpileRedisRoute *route)
+is_route_late(const DogpileRedisRoute *route)
 {
 	return GetCurrentTimestamp() >= route->give_up_at;
 }
@@ -274,14 +274,14 @@ dogpile_redis_route_is_cluster(const DogpileRedisRoute *route)
  * becomes too late for all of them, the next call goes on.
  */
 static DogpileRedisLink *
-connect_server(DogpileRedisRoute *route, int flags, DogpileBackendError *error)
+connect_first(DogpileRedisRoute *route, int flags, DogpileBackendError *error)
 {
 	int			first = route->first;
 
 	for (int i = 0; i < route->nlinks; i++)
 	{
 		route->current = route->first = (first + i) % route->nlinks;
-		if (i > 0 && is_late(route))
+		if (i > 0 && is_route_late(route))
 			return NULL;
 		if (dogpile_redis_link_connect(route->links[route->current], flags))
 		{
@@ -311,7 +311,7 @@ connect_master(DogpileRedisRoute *route, int flags, DogpileBackendError *error)
 		if (dogpile_redis_link_connect(route->links[0], flags))
 			return route->links[0];
 		*error = *dogpile_redis_link_error(route->links[0]);
-		if (is_late(route))
+		if (is_route_late(route))
 			break;
 	}
 	return NULL;
@@ -326,7 +326,7 @@ get_link(DogpileRedisRoute *route, int flags, DogpileBackendError *error)
 	if (dogpile_redis_link_alive(link, flags))
 		return link;
 	return route->sentinel != NULL ? connect_master(route, flags, error) :
-		connect_server(route, flags, error);
+		connect_first(route, flags, error);
 }
 
 /* A command has failed for good. */

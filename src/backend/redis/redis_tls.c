@@ -47,7 +47,7 @@ dogpile_redis_tls_is_built(void)
 
 /* Say what OpenSSL has to say.  Always returns false. */
 static bool
-fail(const char *step, char *what, size_t what_size)
+fail_tls(const char *step, char *what, size_t what_size)
 {
 	unsigned long code = ERR_peek_last_error();
 	const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
@@ -79,7 +79,7 @@ make_tls(const DogpileBackendOptions *options, char *what, size_t what_size)
 		loaded = SSL_CTX_set_default_verify_paths(tls->context) == 1;
 	if (!loaded)
 	{
-		fail("certificates of authorities", what, what_size);
+		fail_tls("certificates of authorities", what, what_size);
 		dogpile_redis_tls_destroy(tls);
 		return NULL;
 	}
@@ -142,7 +142,7 @@ shake_hands(SSL *ssl, int fd, int64 deadline, char *what, size_t what_size)
 							 X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
 					return false;
 				}
-				return fail("handshake", what, what_size);
+				return fail_tls("handshake", what, what_size);
 		}
 		if (!dogpile_backend_wait(fd, events, deadline))
 		{
@@ -172,14 +172,14 @@ dogpile_redis_tls_start(DogpileRedisTls **tls, const DogpileBackendOptions *opti
 	if (ssl == NULL || !set_host(ssl, address, (*tls)->verify))
 	{
 		SSL_free(ssl);
-		return fail("name of the host", what, what_size);
+		return fail_tls("name of the host", what, what_size);
 	}
 
 	/* This begins the handshake already. */
 	if (redisInitiateSSL(context, ssl) != REDIS_OK)
 	{
 		/* Whether it has freed it depends on the version: rather lose it. */
-		return fail("handshake", what, what_size);
+		return fail_tls("handshake", what, what_size);
 	}
 	return shake_hands(ssl, context->fd, deadline, what, what_size);
 }

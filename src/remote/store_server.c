@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * server.c
+ * store_server.c
  *	  How the servers of stores outside are, as all sessions have seen it.
  *
  * A circuit breaker that the sessions of this server share, so that they do not
@@ -19,7 +19,7 @@
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
- *	  src/remote/server.c
+ *	  src/remote/store_server.c
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "lib/clock.h"
-#include "remote/server.h"
+#include "remote/store_server.h"
 
 #define MAX_SERVERS			64
 
@@ -55,11 +55,11 @@ typedef struct Server
 {
 	uint32		magic;
 	bool		used;
-	uint32		login;			/* see dogpile_server_find() */
+	uint32		login;			/* see dogpile_store_server_find() */
 	pg_atomic_uint32 is_troubled;	/* 0: UP, and the last call was answered */
 	pg_atomic_uint64 operations;	/* as in the facts, where they are 0 */
 	pg_atomic_uint64 time_us;
-	DogpileServerFacts facts;
+	DogpileStoreServerFacts facts;
 	int			failures_in_row;
 	int			pause_ms;		/* the next time it is left alone */
 	TimestampTz ask_after;		/* not before that, unless UP */
@@ -70,7 +70,7 @@ static Server *servers = NULL;
 static LWLock *server_lock = NULL;
 
 Size
-dogpile_server_shmem_size(void)
+dogpile_store_server_shmem_size(void)
 {
 	return mul_size(MAX_SERVERS, sizeof(Server));
 }
@@ -81,18 +81,18 @@ dogpile_server_shmem_size(void)
  * Locks: AddinShmemInitLock must be held.
  */
 void
-dogpile_server_shmem_init(void)
+dogpile_store_server_shmem_init(void)
 {
 	bool		found;
 
-	server_lock = &GetNamedLWLockTranche("dogpile_server")->lock;
-	servers = ShmemInitStruct("dogpile servers", dogpile_server_shmem_size(), &found);
+	server_lock = &GetNamedLWLockTranche("dogpile_store_server")->lock;
+	servers = ShmemInitStruct("dogpile store servers", dogpile_store_server_shmem_size(), &found);
 	if (found)
 	{
 		Assert(servers->magic == SERVER_MAGIC);
 		return;
 	}
-	memset(servers, 0, dogpile_server_shmem_size());
+	memset(servers, 0, dogpile_store_server_shmem_size());
 	for (int i = 0; i < MAX_SERVERS; i++)
 	{
 		servers[i].magic = SERVER_MAGIC;
@@ -105,12 +105,12 @@ dogpile_server_shmem_init(void)
 /* Fill in a row that is free. */
 static void
 begin_server_locked(Server *server, const char *backend, const char *name, uint32 login,
-				 TimestampTz now)
+					TimestampTz now)
 {
 	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
 	strlcpy(server->facts.backend, backend, sizeof(server->facts.backend));
 	strlcpy(server->facts.name, name, sizeof(server->facts.name));
-	server->facts.state = DOGPILE_SERVER_UP;
+	server->facts.state = DOGPILE_STORE_SERVER_UP;
 	server->facts.since = now;
 	server->login = login;
 	server->pause_ms = FIRST_PAUSE_MS;
@@ -120,12 +120,12 @@ begin_server_locked(Server *server, const char *backend, const char *name, uint3
 /* Is this the row of that server? */
 static bool
 is_same_server_locked(const Server *server, const char *backend, const char *name,
-				 uint32 login)
+					  uint32 login)
 {
 	Assert(LWLockHeldByMe(server_lock));
 	Assert(server->magic == SERVER_MAGIC);
 	return server->login == login &&
-		strncmp(server->facts.name, name, DOGPILE_SERVER_NAME_LEN - 1) == 0 &&
+		strncmp(server->facts.name, name, DOGPILE_STORE_SERVER_NAME_LEN - 1) == 0 &&
 		strncmp(server->facts.backend, backend, sizeof(server->facts.backend) - 1) == 0;
 }
 
@@ -140,7 +140,7 @@ is_same_server_locked(const Server *server, const char *backend, const char *nam
  * Errors: none.  Locks: takes the server lock.
  */
 int
-dogpile_server_find(const char *backend, const char *name, uint32 login)
+dogpile_store_server_find(const char *backend, const char *name, uint32 login)
 {
 	TimestampTz now = dogpile_clock_now();
 	int			i = 0;
@@ -161,7 +161,7 @@ dogpile_server_find(const char *backend, const char *name, uint32 login)
  * Errors: none.  Locks: takes the server lock if the server is in trouble.
  */
 bool
-dogpile_server_may_ask(int number)
+dogpile_store_server_may_ask(int number)
 {
 	Server	   *server = &servers[number];
 	TimestampTz now;
@@ -176,12 +176,12 @@ dogpile_server_may_ask(int number)
 
 	now = dogpile_clock_now();
 	LWLockAcquire(server_lock, LW_EXCLUSIVE);
-	if (server->facts.state != DOGPILE_SERVER_UP)
+	if (server->facts.state != DOGPILE_STORE_SERVER_UP)
 	{
 		result = now >= server->ask_after;
 		if (result)
 		{
-			server->facts.state = DOGPILE_SERVER_PROBED;
+			server->facts.state = DOGPILE_STORE_SERVER_PROBED;
 			server->ask_after = TimestampTzPlusMilliseconds(now, PROBE_MS);
 		}
 	}
@@ -194,7 +194,7 @@ static void
 bring_up_locked(Server *server, TimestampTz now)
 {
 	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
-	server->facts.state = DOGPILE_SERVER_UP;
+	server->facts.state = DOGPILE_STORE_SERVER_UP;
 	server->facts.since = now;
 	server->pause_ms = FIRST_PAUSE_MS;
 }
@@ -205,7 +205,7 @@ bring_up_locked(Server *server, TimestampTz now)
  * Errors: none.  Locks: takes the server lock if the server was in trouble.
  */
 void
-dogpile_server_note_answer(int number, uint64 elapsed_us)
+dogpile_store_server_note_answer(int number, uint64 elapsed_us)
 {
 	Server	   *server = &servers[number];
 	TimestampTz now;
@@ -221,7 +221,7 @@ dogpile_server_note_answer(int number, uint64 elapsed_us)
 	LWLockAcquire(server_lock, LW_EXCLUSIVE);
 	server->facts.is_failing = false;
 	server->failures_in_row = 0;
-	if (server->facts.state != DOGPILE_SERVER_UP)
+	if (server->facts.state != DOGPILE_STORE_SERVER_UP)
 		bring_up_locked(server, now);
 	pg_atomic_write_u32(&server->is_troubled, 0);
 	LWLockRelease(server_lock);
@@ -232,9 +232,9 @@ static void
 take_down_locked(Server *server, TimestampTz now)
 {
 	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
-	if (server->facts.state == DOGPILE_SERVER_UP)
+	if (server->facts.state == DOGPILE_STORE_SERVER_UP)
 		server->facts.since = now;
-	server->facts.state = DOGPILE_SERVER_DOWN;
+	server->facts.state = DOGPILE_STORE_SERVER_DOWN;
 	server->ask_after = TimestampTzPlusMilliseconds(now, server->pause_ms);
 	server->pause_ms = Min(server->pause_ms * 2, MAX_PAUSE_MS);
 }
@@ -249,7 +249,7 @@ take_down_locked(Server *server, TimestampTz now)
  * Errors: none.  Locks: takes the server lock.
  */
 bool
-dogpile_server_note_failure(int number, bool unreachable, const char *message)
+dogpile_store_server_note_failure(int number, bool unreachable, const char *message)
 {
 	Server	   *server = &servers[number];
 	TimestampTz now = dogpile_clock_now();
@@ -265,9 +265,9 @@ dogpile_server_note_failure(int number, bool unreachable, const char *message)
 	strlcpy(server->facts.last_error, message, sizeof(server->facts.last_error));
 	if (unreachable &&
 		(++server->failures_in_row >= FAILURES_TO_DOWN ||
-		 server->facts.state != DOGPILE_SERVER_UP))
+		 server->facts.state != DOGPILE_STORE_SERVER_UP))
 		take_down_locked(server, now);
-	else if (!unreachable && server->facts.state != DOGPILE_SERVER_UP)
+	else if (!unreachable && server->facts.state != DOGPILE_STORE_SERVER_UP)
 		bring_up_locked(server, now);
 	log = now >= TimestampTzPlusMilliseconds(server->logged_at, LOG_INTERVAL_MS);
 	if (log)
@@ -282,7 +282,7 @@ dogpile_server_note_failure(int number, bool unreachable, const char *message)
  * Errors: none.  Locks: takes the server lock shared.
  */
 bool
-dogpile_server_get(int i, DogpileServerFacts *facts)
+dogpile_store_server_get(int i, DogpileStoreServerFacts *facts)
 {
 	bool		used;
 

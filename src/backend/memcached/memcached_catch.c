@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * guard.c
+ * memcached_catch.c
  *	  Limits for a client library that waits, and gives up, by itself.
  *
  * A library's own timeout is mostly for each wait, and a server that sends a
@@ -13,7 +13,7 @@
  *
  * A library may also call abort() when a server answers what it does not expect,
  * as libmemcached does in its assertions, and that would restart the whole
- * database server.  POSIX lets a handler of SIGABRT leave by siglongjmp().  What
+ * database server.  POSIX lets a handler of SIGABRT leave_abort by siglongjmp().  What
  * the library had in its hands is lost then, and must not be touched any more.
  * Outside of a guarded call, SIGABRT ends the process as ever.
  *
@@ -23,7 +23,7 @@
  * Copyright (c) 2026, dogpile contributors
  *
  * IDENTIFICATION
- *	  src/backend/memcached/guard.c
+ *	  src/backend/memcached/memcached_catch.c
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +37,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-#include "backend/memcached/guard.h"
+#include "backend/memcached/memcached_catch.h"
 
 /* How often the timer looks, and how late a cancel request is seen at most. */
 #define LOOK_MS			50
@@ -65,7 +65,7 @@ is_cancelled(void)
  * for the library may have closed it, and its number belong to another one.
  */
 static void
-look(void)
+watch_clock(void)
 {
 	int			save_errno = errno;
 
@@ -77,7 +77,7 @@ look(void)
 
 /* The handler of SIGABRT.  If it returns, abort() ends the process. */
 static void
-leave(int signo)
+leave_abort(int signo)
 {
 	if (is_guarded)
 		siglongjmp(after_abort, 1);
@@ -99,9 +99,9 @@ begin_timer(const DogpileProbe *probe, int fd, int timeout_ms)
 static void
 install_handlers(void)
 {
-	struct sigaction action = {.sa_handler = leave,.sa_flags = SA_NODEFER};
+	struct sigaction action = {.sa_handler = leave_abort,.sa_flags = SA_NODEFER};
 
-	timer = RegisterTimeout(USER_TIMEOUT, look);
+	timer = RegisterTimeout(USER_TIMEOUT, watch_clock);
 	sigemptyset(&action.sa_mask);
 	(void) sigaction(SIGABRT, &action, NULL);
 }
@@ -118,8 +118,8 @@ install_handlers(void)
  * Errors: none, but for the first time in a session too many timers.
  */
 bool
-dogpile_guard_run(const DogpileProbe *probe, int fd, int timeout_ms,
-				  void (*call) (void *arg), void *arg)
+dogpile_memcached_catch(const DogpileProbe *probe, int fd, int timeout_ms,
+						void (*call) (void *arg), void *arg)
 {
 	volatile bool survived = false;
 
