@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * attempt.c
- *	  Creating a value: running its query and publishing what it gives.
+ *	  Creates a value: runs its query and publishes the result.
  *
  * The caller has decided to create the value (creation.c), and usually has the claim to
  * it.  Whether the value is stored, now, at COMMIT, or not at all, depends on what the
- * transaction has written, on its snapshot, and on what the query has read.  Waiters are
- * told what they have to know before the claim is given up.
+ * transaction has written, on its snapshot, and on what the query has read.  Before the
+ * claim is given up, the outcome is noted for the waiters if they need it.
  *
  * The functions below come in the order of what happens.
  *
@@ -111,7 +111,7 @@ dogpile_attempt_create(DogpileAttempt *attempt)
 	CommandId	command;
 	volatile DogpileOutcomeKind kind = DOGPILE_OUTCOME_UNKNOWN;
 
-	/* If the transaction had written before, the command id tells if the query did. */
+	/* If the transaction had written before, the command id shows if the query did. */
 	CommandCounterIncrement();
 	command = GetCurrentCommandId(false);
 	PG_TRY();
@@ -168,7 +168,7 @@ tell_failure(const DogpileAttempt *attempt, MemoryContext context)
  * --------------------------------------------------------------------
  */
 
-/* Count a value that is not stored since it is good for this session only, and log it. */
+/* Count and log a value that is not stored because its query uses temporary objects. */
 static void
 report_temporary(const DogpileAttempt *attempt)
 {
@@ -238,7 +238,7 @@ run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
 }
 
 /*
- * Run the query, finding out what its value depends on if the region wants that.
+ * Run the query.  In a region with depends = 'auto', find out what the value depends on.
  *
  * tags: set to what it depends on.
  */

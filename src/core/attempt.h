@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * attempt.h
- *	  Creating a value: running its query and publishing what it gives.
+ *	  Creates a value: runs its query and publishes the result.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -48,7 +48,7 @@
 typedef enum Decision
 {
 	GO_ON,						/* nothing yet */
-	TAKE,						/* give the caller what was found last */
+	TAKE,						/* return what was found last */
 	CREATE						/* run the query; as the creator, if it has the claim */
 } Decision;
 

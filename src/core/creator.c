@@ -288,7 +288,7 @@ dogpile_creator_run(DogpileCreator *creator, const char *region,
 	error_context_stack = &callback;
 
 	/*
-	 * Definitions are not read by the snapshot, but cached until a message tells
+	 * Definitions are not read by the snapshot, but cached until a message says
 	 * that they have changed.  Messages are read only when a lock is taken that the
 	 * transaction does not hold already; so read them now.
 	 */

@@ -76,8 +76,8 @@ dogpile_region_get_or_create(const text *region, const text *key,
 }
 
 /*
- * Record that a query that is running depends on whether there is a value.  The query is
- * not told when this changes.
+ * Record that a query that is running depends on whether there is a value.  Changes of
+ * this cannot be tracked.
  */
 static void
 note_question(const DogpileCall *call)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify.c
- *	  Compares cached values with what their queries give now.
+ *	  Compares cached values with what their queries return now.
  *
  * For a fraction of a region's hits, set by "verify_fraction", the value is computed once
  * more.  The caller gets the cached value in any case; differences are counted and

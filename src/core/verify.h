@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify.h
- *	  Compares cached values with what their queries give now.
+ *	  Compares cached values with what their queries return now.
  *
  * Copyright (c) 2026, dogpile contributors
  *
