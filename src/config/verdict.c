@@ -252,6 +252,7 @@ find_row(const char *region)
 	uint32		count = table != NULL ? pg_atomic_read_u32(&table->count) : 0;
 
 	Assert(table == NULL || table->magic == TABLE_MAGIC);
+	/* Pairs with publish(): the row of a number that is counted is complete. */
 	pg_read_barrier();
 	for (uint32 i = 0; i < count; i++)
 		if (strcmp(table->rows[i].region, region) == 0)
@@ -274,6 +275,8 @@ publish(const DogpileVerdict *verdict)
 		row = &table->rows[count];
 		strlcpy(row->region, verdict->region, sizeof(row->region));
 		pg_atomic_init_u64(&row->good_hash, 0);
+
+		/* Pairs with find_row(). */
 		pg_write_barrier();
 		pg_atomic_write_u32(&table->count, count + 1);
 	}

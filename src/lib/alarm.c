@@ -85,7 +85,11 @@ dogpile_alarm_set(TimestampTz due)
 
 	Assert(alarm_clock->magic == ALARM_MAGIC);
 
-	/* Both are full barriers. */
+	/*
+	 * Both are full barriers.  The first one pairs with that of dogpile_alarm_begin():
+	 * a worker that has read this count sees the work.  What follows it pairs with
+	 * dogpile_alarm_may_sleep(): of a count and a sleep, one side sees the other's.
+	 */
 	pg_atomic_fetch_add_u64(&alarm_clock->added, 1);
 	if (pg_atomic_fetch_add_u64(&alarm_clock->asleep_until, 0) <= (uint64) due)
 		return;
@@ -115,8 +119,14 @@ dogpile_alarm_serve(void)
 uint64
 dogpile_alarm_begin(void)
 {
+	uint64		added;
+
 	pg_atomic_exchange_u64(&alarm_clock->asleep_until, 0);
-	return pg_atomic_read_u64(&alarm_clock->added);
+	added = pg_atomic_read_u64(&alarm_clock->added);
+
+	/* Before the worker looks; pairs with the first one of dogpile_alarm_set(). */
+	pg_read_barrier();
+	return added;
 }
 
 /*
@@ -127,6 +137,7 @@ dogpile_alarm_begin(void)
 bool
 dogpile_alarm_may_sleep(uint64 begun, TimestampTz until)
 {
+	/* A full barrier, which pairs with the second one of dogpile_alarm_set(). */
 	pg_atomic_exchange_u64(&alarm_clock->asleep_until, (uint64) until);
 	return pg_atomic_read_u64(&alarm_clock->added) == begun;
 }

@@ -90,6 +90,11 @@ dogpile_durable_begin_commit(void)
 		return;
 	Assert(durable->magic == DURABLE_MAGIC);
 	is_committing = true;
+
+	/*
+	 * A full barrier, which pairs with the locks that PostgreSQL takes to make this
+	 * transaction visible and to take a snapshot.
+	 */
 	pg_atomic_fetch_add_u32(&durable->ncommitting, 1);
 }
 
@@ -117,6 +122,8 @@ dogpile_durable_end_commit(bool is_committed)
 	is_committing = false;
 	if (is_committed)
 		advance(XactLastCommitEnd);
+
+	/* A full barrier, which pairs with that of dogpile_durable_ensure(). */
 	pg_atomic_fetch_sub_u32(&durable->ncommitting, 1);
 }
 
@@ -151,7 +158,10 @@ dogpile_durable_ensure(void)
 		needed = get_end_of_wal();
 	else
 	{
-		/* Those that have left the count have noted their position before. */
+		/*
+		 * Pairs with dogpile_durable_end_commit(): those that have left the count
+		 * have noted their position before.
+		 */
 		pg_memory_barrier();
 		needed = pg_atomic_read_u64(&durable->last);
 	}

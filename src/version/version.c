@@ -181,7 +181,9 @@ dogpile_version_begin_tick(void)
 
 	/*
 	 * The clock goes first.  Whoever reads it from now on takes a snapshot
-	 * that sees our commit, whether or not the bumps have been entered.
+	 * that sees our commit, whether or not the bumps have been entered.  A full
+	 * barrier between visibility and the new clock, which pairs with the lock that
+	 * a session takes for a snapshot after it has read the clock.
 	 */
 	return pg_atomic_add_fetch_u64(&dogpile_version_table->clock, 1);
 }
@@ -235,6 +237,11 @@ dogpile_version_mark(DogpileSlot slot, TransactionId xid)
 	uint64		old = pg_atomic_read_u64(marks);
 	uint64		new;
 
+	/*
+	 * A full barrier, which pairs with the locks that PostgreSQL takes to make this
+	 * transaction visible and to take a snapshot: who sees the transaction sees the
+	 * mark, until it is taken away.
+	 */
 	do
 	{
 		new = ((old & ~(uint64) PG_UINT32_MAX) + MARK_ONE) |
@@ -249,6 +256,7 @@ dogpile_version_unmark(DogpileSlot slot)
 	pg_atomic_uint64 *marks = &dogpile_version_get(slot)->marks;
 	uint64		old = pg_atomic_read_u64(marks);
 
+	/* A full barrier, which pairs with that of dogpile_version_marks(). */
 	while (!pg_atomic_compare_exchange_u64(marks, &old,
 										   (old & ~(uint64) PG_UINT32_MAX) - MARK_ONE))
 		;

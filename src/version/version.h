@@ -175,6 +175,7 @@ dogpile_version_marks(DogpileSlot slot)
 {
 	uint64		marks = pg_atomic_read_u64(&dogpile_version_get(slot)->marks);
 
+	/* Pairs with dogpile_version_unmark(): without the mark, its bump is seen. */
 	pg_read_barrier();
 	return marks;
 }
@@ -204,17 +205,28 @@ dogpile_version_has_readers(void)
 {
 	bool		result = pg_atomic_read_u32(&dogpile_version_table->nreaders) > 0;
 
+	/* Pairs with dogpile_version_end_read(): without the reader, its slots are watched. */
 	pg_read_barrier();
 	return result;
 }
 
-/* Become such a reader, before the query's snapshot is taken, or cease to be one. */
+/*
+ * Become such a reader, before the query's snapshot is taken.
+ *
+ * A full barrier, which pairs with that of take_effect() in commit.c: a writer that
+ * does not count this reader is visible to the reader's snapshot.
+ */
 static inline void
 dogpile_version_begin_read(void)
 {
 	pg_atomic_fetch_add_u32(&dogpile_version_table->nreaders, 1);
 }
 
+/*
+ * Cease to be one, when what the query depends on is watched.
+ *
+ * A full barrier, which pairs with that of dogpile_version_has_readers().
+ */
 static inline void
 dogpile_version_end_read(void)
 {

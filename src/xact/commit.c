@@ -273,7 +273,10 @@ take_effect(DogpileMoment when, bool has_entries)
 	DogpileClock first = 0;
 	bool		has_readers;
 
-	/* The order of these two, and of both after visibility, is essential. */
+	/*
+	 * Pairs with dogpile_version_begin_read().  The order of these two, and of both
+	 * after visibility, is essential.
+	 */
 	pg_memory_barrier();
 	has_readers = dogpile_version_has_readers();
 	if (has_entries || dogpile_invalidate_is_wanted(when, has_readers) ||
