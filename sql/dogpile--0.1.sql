@@ -4,11 +4,11 @@
 \echo Use "CREATE EXTENSION dogpile" to load this file. \quit
 
 --
--- How calls find the right one of two functions with the same name
+-- How calls resolve to one of two functions with the same name
 --
--- "params" comes first among the optional arguments of all functions that take
--- a query.  If it were "expiration_time", an interval given by position would
--- silently be taken as that instead of as a result type.
+-- "params" is the first optional argument of all functions that take a query.
+-- If it were "expiration_time", an interval given by position would silently
+-- become that instead of a result type.
 --
 -- dogpile_set() and dogpile_add() have a form for literals and parameters of unknown
 -- type besides the polymorphic one, which alone would refuse them.  Its type must be in
@@ -115,7 +115,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION dogpile_exists(text, text)
-IS 'is a value cached, be it NULL, fresh or stale?';
+IS 'whether a value is cached, fresh or stale, including NULL';
 
 CREATE FUNCTION dogpile_metadata(
     region text,
@@ -136,7 +136,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION dogpile_metadata(text, text)
-IS 'what is known of a cached value, and whether a session is creating it';
+IS 'properties of a cached value, and whether another session is creating it';
 
 --
 -- Change
@@ -224,7 +224,7 @@ AS 'MODULE_PATHNAME', 'dogpile_add_literal'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_add(text, text, dogpile_literal, interval, text[])
-IS 'store a text unless there is a value; tell whether it was stored';
+IS 'store a text unless there is a value; return whether it was stored';
 
 CREATE FUNCTION dogpile_add(
     region text,
@@ -237,7 +237,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_add(text, text, anyelement, interval, text[])
-IS 'store a value unless there is one; tell whether it was stored';
+IS 'store a value unless there is one; return whether it was stored';
 
 CREATE FUNCTION dogpile_increment(
     region text,
@@ -249,7 +249,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_increment(text, text, bigint, interval)
-IS 'add to a counter, at once, and tell what it is at; NULL if the store does not keep it';
+IS 'add to a counter, at once, and return its value; NULL if the store does not keep it';
 
 CREATE FUNCTION dogpile_delete(region text, key text)
 RETURNS boolean
@@ -257,7 +257,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_delete(text, text)
-IS 'remove a cached value; tell whether there was one';
+IS 'remove a cached value; return whether there was one';
 
 CREATE FUNCTION dogpile_invalidate(region text, key text, hard boolean DEFAULT true)
 RETURNS boolean
@@ -265,7 +265,7 @@ AS 'MODULE_PATHNAME', 'dogpile_invalidate_key'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_invalidate(text, text, boolean)
-IS 'invalidate a cached value (hard) or declare it stale; tell whether there was one';
+IS 'invalidate a cached value, or make it stale (hard => false); return whether there was one';
 
 CREATE FUNCTION dogpile_invalidate(region text, hard boolean DEFAULT true)
 RETURNS void
@@ -273,7 +273,7 @@ AS 'MODULE_PATHNAME', 'dogpile_invalidate_region'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_invalidate(text, boolean)
-IS 'invalidate all values of a region (hard) or declare them stale';
+IS 'invalidate all values of a region, or make them stale (hard => false)';
 
 CREATE FUNCTION dogpile_invalidate_tags(tags text[], hard boolean DEFAULT true)
 RETURNS void
@@ -281,7 +281,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_invalidate_tags(text[], boolean)
-IS 'invalidate all values that carry one of the tags (hard) or declare them stale';
+IS 'invalidate all values that carry one of the tags, or make them stale (hard => false)';
 
 --
 -- What values depend on
@@ -295,7 +295,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C IMMUTABLE STRICT PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION dogpile_note_time(anyelement, oid)
-IS 'internal: return a text, having seen whether it stands for the time, as ''now'' does';
+IS 'internal: return a text, and note whether it stands for the time, as ''now'' does';
 
 --
 -- Invalidation by the row
@@ -307,7 +307,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 
 COMMENT ON FUNCTION dogpile_watch_changes()
-IS 'trigger function of dogpile_watch(): invalidate the tags that are made of a row';
+IS 'internal: trigger function of dogpile_watch()';
 
 CREATE FUNCTION dogpile_watch(
     relation regclass,
@@ -318,7 +318,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_watch(regclass, text, text)
-IS 'invalidate the tags that are made of a table''s rows whenever these change';
+IS 'invalidate the tags made of a table''s rows whenever these change';
 
 CREATE FUNCTION dogpile_unwatch(
     relation regclass,
@@ -329,7 +329,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_unwatch(regclass, text, text)
-IS 'undo dogpile_watch(); tell for how many tags';
+IS 'undo dogpile_watch(); return the number of templates removed';
 
 CREATE FUNCTION dogpile_watch_arguments(
     arguments bytea,
@@ -340,7 +340,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1;
 
 COMMENT ON FUNCTION dogpile_watch_arguments(bytea)
-IS 'what pg_trigger.tgargs of a watched table says';
+IS 'internal: templates in pg_trigger.tgargs of a watched table';
 
 -- A partition's trigger is its partitioned table's, and of interest only if it
 -- was disabled.
@@ -356,7 +356,7 @@ CREATE VIEW dogpile_watched AS
        AND (t.tgparentid = 0 OR t.tgenabled <> 'A');
 
 COMMENT ON VIEW dogpile_watched
-IS 'tables of which rows are watched, and the tags that are made of them';
+IS 'watched tables, and the templates of the tags made of their rows';
 
 GRANT SELECT ON dogpile_watched TO PUBLIC;
 
@@ -496,7 +496,7 @@ IS 'set the counters of all cache regions to zero';
 
 REVOKE ALL ON FUNCTION dogpile_reset_stats() FROM PUBLIC;
 
--- Stores outside this server.
+-- External stores.
 
 CREATE FUNCTION dogpile_servers(
     OUT backend text,
@@ -513,7 +513,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL SAFE;
 
 COMMENT ON FUNCTION dogpile_servers()
-IS 'how the servers of cache stores are, as all sessions have seen it; latency in milliseconds';
+IS 'state of the servers of external cache stores; latency in milliseconds';
 
 CREATE VIEW dogpile_servers AS
     SELECT backend,
@@ -528,7 +528,7 @@ CREATE VIEW dogpile_servers AS
       FROM dogpile_servers();
 
 COMMENT ON VIEW dogpile_servers
-IS 'how the servers of cache stores are, as all sessions have seen it; latency in milliseconds';
+IS 'state of the servers of external cache stores; latency in milliseconds';
 
 CREATE FUNCTION dogpile_server_stats(
     region text,
@@ -540,7 +540,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION dogpile_server_stats(text)
-IS 'what the servers of a cache region tell of themselves';
+IS 'statistics that the servers of a cache region report';
 
 -- Addresses are not shown to other roles either.
 REVOKE ALL ON FUNCTION dogpile_servers() FROM PUBLIC;
