@@ -1,28 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * change.c
- *	  What this transaction has changed, and its end.
+ *	  What this transaction has changed in tables and catalogs.
  *
- * Nothing is noted while statements run.  When the transaction is about to
- * commit, PostgreSQL itself knows what it has changed, whatever did it, and has
- * forgotten what was rolled back:
+ * Nothing is recorded while statements run.  When the transaction is about to commit,
+ * PostgreSQL itself knows what was changed, by whatever means, and has forgotten what
+ * was rolled back:
  *
  *		Rows		Each table access method counts, for each relation and
- *					subtransaction, the rows that it inserts, updates and deletes
- *					(pgstat_relation.c).  So COPY, foreign keys,
- *					triggers and apply workers need no attention, and a statement
- *					that changed no row leaves no trace.
- *		Locks		Where these counts were switched off (track_counts), a relation
- *					counts as changed if the lock is held that changes take.
- *		Catalogs	What has changed in them is in the messages that the transaction
- *					is about to send (catalog.c).
+ *					subtransaction, the rows that are inserted, updated and deleted
+ *					(pgstat_relation.c).  That covers COPY, foreign keys, triggers
+ *					and apply workers, and a statement that changes no row does not
+ *					count.
+ *		Locks		If these counts were switched off (track_counts), a relation
+ *					counts as changed if a lock is held that allows changes.
+ *		Catalogs	The messages that the transaction is about to send tell what was
+ *					changed in catalogs (catalog.c).
  *
- * Before the end of the transaction the same counts and locks tell what its own
- * queries see differently from all others.
+ * Before the end of the transaction, the same counts and locks tell what its own queries
+ * see differently from those of other sessions.
  *
- * At PRE_COMMIT, the slots of what was changed are marked (invalidate.c), and commit.c
- * lets that take effect.  Other modules may write later than that, in callbacks of their
- * own; the rows that they change are counted as well, so counts are looked at once more.
+ * At PRE_COMMIT, the slots of what was changed are marked (invalidate.c); commit.c lets
+ * the invalidations take effect.  Other modules may write after that, in callbacks of
+ * their own.  Their rows are counted as well, so the counts are read again at COMMIT.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -47,7 +47,7 @@
 #include "xact/held_lock.h"
 #include "xact/invalidate.h"
 
-/* How many changes of a relation were turned into tags; see watch.c. */
+/* How many changed rows of a relation were turned into tags; see watch.c. */
 typedef struct SeenRows
 {
 	Oid			relid;
@@ -56,10 +56,10 @@ typedef struct SeenRows
 	struct SeenRows *next;
 } SeenRows;
 
-/* Told of a relation that was changed, apart from its rows or not. */
+/* Called with a changed relation; whole: not only rows that were turned into tags. */
 typedef void (*RelationCallback) (Oid relid, bool whole, void *arg);
 
-/* Has the transaction perhaps changed rows, and when does that take effect? */
+/* May the transaction have changed rows, and when do changes take effect? */
 static bool may_have_changed = false;	/* from PRE_COMMIT on */
 static DogpileMoment moment = DOGPILE_AT_COMMIT;
 
@@ -74,7 +74,7 @@ static bool is_uncounted = false;
  * --------------------------------------------------------------------
  */
 
-/* Does this transaction have an id?  Else it has changed nothing. */
+/* Does this transaction have an id?  Without one, it has changed nothing. */
 static inline bool
 has_xid(void)
 {
@@ -104,11 +104,11 @@ count_seen_rows(Oid relid)
 }
 
 /*
- * Tell of the relations whose rows were counted as changed, some perhaps twice.
+ * Call the callback with each relation of which rows were counted, perhaps repeatedly.
  *
- * TRUNCATE need not be looked for: it gives the relation another file, of which others
- * are told (catalog.c).  Where it does not, but empties the file in place, this
- * transaction has made that file, and has told of it then.
+ * TRUNCATE needs no attention: it gives the relation a new file, which others are told
+ * of by a message (catalog.c).  If it empties the file in place instead, then this
+ * transaction has created the file, and there is a message about that.
  *
  * Errors: out of memory if this is the first call at the current level of
  * subtransactions.
@@ -133,7 +133,7 @@ tell_counted(RelationCallback callback, void *arg)
 		}
 }
 
-/* Tell of the relations that are locked so that they could have been changed. */
+/* Call the callback with each relation whose lock allows changes. */
 static void
 tell_changeable(RelationCallback callback, void *arg)
 {
@@ -152,7 +152,7 @@ tell_changeable(RelationCallback callback, void *arg)
 }
 
 /*
- * Tell of all relations that may have changed other than by their definition.
+ * Call the callback with each relation whose rows may have been changed.
  *
  * Errors: as tell_counted().
  */
@@ -165,8 +165,7 @@ tell_changed(RelationCallback callback, void *arg)
 }
 
 /*
- * Count a row of this relation that was changed, and whose changes have been
- * turned into invalidations of tags.
+ * Count a changed row of a relation, for which tags were invalidated.
  *
  * Errors: out of memory.
  */
@@ -190,7 +189,7 @@ dogpile_change_count_seen(Oid relid)
 	seen->rows++;
 }
 
-/* Forget what a subtransaction has counted that was rolled back. */
+/* A subtransaction is rolled back: forget what it has counted. */
 static void
 forget_seen(SubTransactionId subid)
 {
@@ -213,7 +212,7 @@ find_seen(SeenRows *seen, Oid relid, SubTransactionId parent)
 	return seen != NULL && seen->subid == parent ? seen : NULL;
 }
 
-/* What a subtransaction has counted belongs to its parent now. */
+/* A subtransaction is released: its counts now belong to its parent. */
 static void
 pass_on_seen(SubTransactionId subid, SubTransactionId parent)
 {
@@ -251,7 +250,7 @@ dogpile_change_note_statement(DogpileStatement kind)
 }
 
 /* --------------------------------------------------------------------
- * What the transaction sees differently
+ * What the transaction sees differently from others
  * --------------------------------------------------------------------
  */
 
@@ -273,9 +272,8 @@ search_relation(Oid relid, bool whole, void *arg)
 }
 
 /*
- * Has this transaction itself changed any object that an entry depends on?
- * Then it sees something else than what is stored, and nothing that it has
- * computed is to be stored.
+ * Has this transaction itself changed anything that an entry depends on?  If so, it
+ * must not use the stored entry, nor store a value that it has computed.
  *
  * Errors: out of memory, but not from PRE_COMMIT on.
  */
@@ -312,10 +310,10 @@ add_definition(DogpileSlot slot)
 }
 
 /*
- * PRE_COMMIT: find out what the transaction has changed, and mark that.
+ * PRE_COMMIT: find out what the transaction has changed, and mark its slots.
  *
- * If it has changed catalogs, all takes effect when others have been told; until then
- * they read catalogs as they are now or as they were, whatever their snapshot.
+ * If it has changed catalogs, all changes take effect after the messages: until then,
+ * other sessions may see either state of the catalogs, whatever their snapshots.
  *
  * Errors: out of memory; those of looking at catalogs.
  */
@@ -334,8 +332,8 @@ dogpile_change_mark(void)
 }
 
 /*
- * COMMIT: has the transaction perhaps changed any rows?  Another module may have begun
- * to write after our PRE_COMMIT.
+ * COMMIT: may the transaction have changed rows?  Another module may have started to
+ * write after dogpile_change_mark().
  *
  * Errors: none.
  */
@@ -346,7 +344,7 @@ dogpile_change_see_commit(void)
 	return may_have_changed;
 }
 
-/* Do changes of rows, and any later than our PRE_COMMIT, take effect at this moment? */
+/* Do changes of rows take effect at this moment? */
 static bool
 is_moment(DogpileMoment when)
 {
@@ -354,9 +352,10 @@ is_moment(DogpileMoment when)
 }
 
 /*
- * Has another module changed, since PRE_COMMIT, what an entry depends on?
+ * Does an entry depend on a relation whose rows are counted as changed?  Called at
+ * COMMIT, for rows that another module has changed after dogpile_change_mark().
  *
- * Errors: none.  Called at COMMIT.
+ * Errors: none.
  */
 bool
 dogpile_change_affects_late(const DogpileDeps *deps)
@@ -378,8 +377,8 @@ check_wanted(Oid relid, bool whole, void *arg)
 }
 
 /*
- * Has another module changed, since PRE_COMMIT, a relation on which entries depend?
- * Those that were changed before are looked at once more.
+ * Is any relation watched whose rows are counted as changed?  This includes those that
+ * another module has changed after dogpile_change_mark().
  *
  * Errors: none.
  */
@@ -402,7 +401,7 @@ bump_relation_locked(Oid relid, bool whole, void *arg)
 		dogpile_invalidate_bump_locked(arg, dogpile_object_relation(relid), true);
 }
 
-/* Bump the slots of those.  Errors: none.  Locks: the version lock is held. */
+/* Bump the slots of those relations.  Errors: none.  Locks: the version lock is held. */
 void
 dogpile_change_bump_locked(const DogpileTick *tick, DogpileMoment when)
 {
@@ -411,14 +410,14 @@ dogpile_change_bump_locked(const DogpileTick *tick, DogpileMoment when)
 		tell_counted(bump_relation_locked, unconstify(DogpileTick *, tick));
 }
 
-/* Does anything take effect only when others have been told?  Errors: none. */
+/* Do changes take effect only after the messages?  Errors: none. */
 bool
 dogpile_change_is_to_be_told(void)
 {
 	return moment == DOGPILE_WHEN_TOLD;
 }
 
-/* All that was changed has taken effect, or was rolled back.  Errors: none. */
+/* Forget the changes: they have taken effect, or were rolled back.  Errors: none. */
 void
 dogpile_change_forget(void)
 {
@@ -427,7 +426,7 @@ dogpile_change_forget(void)
 	seen_rows = NULL;
 }
 
-/* The transaction is over; what it has noted is forgotten. */
+/* The transaction is over. */
 static void
 forget_transaction(bool is_commit)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * change.h
- *	  What this transaction has changed, and its end.
+ *	  What this transaction has changed in tables and catalogs.
  *
  * Copyright (c) 2026, dogpile contributors
  *

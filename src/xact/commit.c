@@ -1,23 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * commit.c
- *	  The end of a transaction: what it has pending takes effect, or does not.
+ *	  The end of a transaction: pending changes take effect, or are dropped.
  *
- *		PRE_COMMIT	room is found for each entry, and what is about to be
- *					invalidated is marked; this may fail or be cancelled, and the
- *					transaction is then rolled back.
- *		COMMIT		the transaction is visible to others, and nothing may fail.
- *					Under the version lock, each entry is checked against what
- *					other transactions have invalidated in the meantime, and
- *					our own invalidations are entered.  Then the entries that
- *					are left are published.
- *		ABORT		room found at PRE_COMMIT is given back.
+ *		PRE_COMMIT	The store reserves room for each entry, and all slots that are
+ *					about to be invalidated are marked.  This may fail or be
+ *					cancelled; the transaction is then rolled back.
+ *		COMMIT		Others see the transaction, and nothing may fail.  Under the
+ *					version lock, each entry is checked against what other
+ *					transactions have invalidated in the meantime, and the slots are
+ *					bumped.  Then the entries that passed are published.
+ *		ABORT		The reserved room is given back, and the marks are removed.
  *
- * Nothing can interrupt COMMIT, so what it does for each change is small: no search,
- * no memory, and no lock for longer than it takes to enter some of them.
+ * COMMIT cannot be interrupted, so it does little for each change: it does not search or
+ * allocate memory, and holds the version lock only while it bumps a limited number of
+ * slots.
  *
- * A creator lock that is kept to the end of the transaction is released by
- * PostgreSQL after these callbacks, so its waiters find what was published.
+ * PostgreSQL releases a creator lock that is kept to the end of the transaction after
+ * these callbacks, so its waiters find the published entry.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -43,13 +43,13 @@
 #include "xact/invalidate.h"
 #include "xact/xact.h"
 
-/* Invalidations that are looked at while the version lock is held, if that will do. */
+/* How many slots to bump before the version lock is released for a moment. */
 #define ENTERED_LOCKED		1024
 
-/* The first tick under which our invalidations were entered, from COMMIT on. */
+/* From COMMIT on: the first tick under which slots were bumped. */
 static DogpileClock entered_at = 0;
 
-/* The pending entries, one after another; *next is NULL at first. */
+/* Return the next pending entry, or NULL; *next is NULL before the first call. */
 static DogpilePendingEntry *
 next_entry(dlist_node **next)
 {
@@ -67,8 +67,8 @@ next_entry(dlist_node **next)
 }
 
 /*
- * Is a pending entry of no use: replaced, invalidated, or expired while the
- * transaction went on?
+ * Was a pending entry replaced or invalidated, or has it expired, since it was added
+ * to the log?
  */
 static bool
 is_obsolete(const DogpilePendingEntry *pending)
@@ -82,7 +82,7 @@ is_obsolete(const DogpilePendingEntry *pending)
 		 dogpile_age_expires_at(pending->region, &pending->entry));
 }
 
-/* The store takes no value of this size, though the region does. */
+/* Report that the store does not accept a value that the region accepts. */
 static void
 report_too_large(const DogpilePendingEntry *pending)
 {
@@ -94,7 +94,7 @@ report_too_large(const DogpilePendingEntry *pending)
 							pending->mode == DOGPILE_PUBLISH_ALWAYS ? WARNING : LOG);
 }
 
-/* The store can never keep such a value, which it has counted and told the log. */
+/* Tell the user that the store cannot keep such a value; the store has logged it. */
 static void
 report_unstorable(const DogpilePendingEntry *pending, const char *reason)
 {
@@ -106,7 +106,7 @@ report_unstorable(const DogpilePendingEntry *pending, const char *reason)
 				 errdetail("It is not stored.")));
 }
 
-/* PRE_COMMIT: find room for what is to be stored. */
+/* PRE_COMMIT: reserve room for the pending entries. */
 static void
 prepare_entries(void)
 {
@@ -133,8 +133,9 @@ prepare_entries(void)
 }
 
 /*
- * Has nothing that an entry depends on been invalidated by others?  The
- * version lock is held, and our own invalidations are not yet entered.
+ * Is an entry still current: have others invalidated nothing that it depends on?
+ *
+ * Locks: the version lock is held.  This transaction has not bumped any slot yet.
  */
 static bool
 is_current_locked(DogpilePendingEntry *pending)
@@ -150,7 +151,7 @@ is_current_locked(DogpilePendingEntry *pending)
 		if (pending->xmin != 0 &&
 			!dogpile_version_is_visible_locked(slot, pending->xmin))
 		{
-			/* If it was the region or the key, what is there is newer. */
+			/* For the region or the key, the stored entry is newer. */
 			pending->superseded = i < DOGPILE_OWN_DEPS;
 			return false;
 		}
@@ -159,12 +160,12 @@ is_current_locked(DogpilePendingEntry *pending)
 }
 
 /*
- * Decide what is published, and as of when.
+ * Decide which entries are published, and as of which clock.
  *
- * An entry that passes is as good as of our own tick, which puts it behind our
- * own invalidations that came before it.  One that we have declared stale
- * after storing it must stay before the tick; if it would also have to be
- * behind, because we had invalidated it before, it is dropped.
+ * An entry that passes is valid as of this transaction's tick, which places it after
+ * those of the transaction's invalidations that preceded it.  An entry that the
+ * transaction has softly invalidated after storing it must stay before the tick.  If it
+ * would also have to be after it, because of an earlier hard invalidation, it is dropped.
  */
 static void
 check_entries_locked(DogpileClock tick)
@@ -186,8 +187,8 @@ check_entries_locked(DogpileClock tick)
 }
 
 /*
- * Has the user set a value that is not going to be stored?  The one that it
- * should have replaced must go all the same.
+ * Did the user set a value that will not be stored?  The value that it should have
+ * replaced must be removed nevertheless.
  */
 static bool
 is_lost_set(const DogpilePendingEntry *pending)
@@ -198,8 +199,9 @@ is_lost_set(const DogpilePendingEntry *pending)
 }
 
 /*
- * Has the user set a value where others may have been made of the previous one?
- * His own is as of our tick, and does not go with them.
+ * Did the user set a value in a place where other entries may have been computed from
+ * the previous value?  Those are invalidated.  The new value is as of the same tick and
+ * is not.
  */
 static bool
 is_used_by_others(const DogpilePendingEntry *pending)
@@ -208,7 +210,7 @@ is_used_by_others(const DogpilePendingEntry *pending)
 		pending->entry.tags != NULL && pending->entry.tags->automatic;
 }
 
-/* Enter what follows from the entries. */
+/* Bump the slots of keys whose values were set. */
 static void
 enter_sets_locked(const DogpileTick *tick)
 {
@@ -223,13 +225,13 @@ enter_sets_locked(const DogpileTick *tick)
 }
 
 /*
- * Enter the invalidations whose moment has come, and check the entries.
+ * Bump the slots whose moment has come, and check the entries first.
  *
- * Where there are no entries, the lock is released now and then, with a tick for each
- * part.  Nobody relies on their being entered together: the slots are marked, so
- * nobody is served what depends on one that is not yet entered and whose
- * invalidation its snapshot sees.  With entries, all is done at once, because once a
- * slot is entered by us, it does not tell any more what others have done to it.
+ * Without entries, the lock is released now and then, and each part has a tick of its
+ * own.  Nothing relies on a common tick: the slots are marked, so no entry is returned
+ * that depends on a slot which is not bumped yet although the snapshot sees the
+ * invalidation.  With entries, everything is done under one tick, because a slot that
+ * this transaction has bumped no longer tells whether others have bumped it.
  *
  * Returns the first tick.
  */
@@ -262,10 +264,9 @@ enter_all(DogpileMoment when, bool has_readers, bool has_entries)
 }
 
 /*
- * Let everything take effect in this server whose moment has come.
+ * Let all invalidations take effect whose moment has come.
  *
- * Returns the first tick, or 0 if there is none, because nothing was invalidated on
- * which anything may depend.
+ * Returns the first tick, or 0 if no slot had to be bumped.
  */
 static DogpileClock
 take_effect(DogpileMoment when, bool has_entries)
@@ -274,8 +275,8 @@ take_effect(DogpileMoment when, bool has_entries)
 	bool		has_readers;
 
 	/*
-	 * Pairs with dogpile_version_begin_read().  The order of these two, and of both
-	 * after visibility, is essential.
+	 * Pairs with dogpile_version_begin_read().  Visibility comes first, then readers
+	 * are looked up, then slots; see version.c.
 	 */
 	pg_memory_barrier();
 	has_readers = dogpile_version_has_readers();
@@ -289,9 +290,9 @@ take_effect(DogpileMoment when, bool has_entries)
 }
 
 /*
- * The user has set a value outside.  Copies of the old one that sessions of this
- * server have made are worth nothing from now on, nor any that they are about to
- * make; only now, after it was replaced.
+ * The user has set a value outside.  Invalidate the copies of the old value that
+ * sessions of this server have made or are about to make.  This must follow the
+ * replacement of the old value.
  */
 static void
 invalidate_copies(const DogpilePendingEntry *pending)
@@ -304,7 +305,7 @@ invalidate_copies(const DogpilePendingEntry *pending)
 	dogpile_version_end_tick();
 }
 
-/* Publish an entry, or give it up. */
+/* Publish an entry, or give its room back. */
 static DogpileStatus
 publish_or_abandon(DogpilePendingEntry *pending)
 {
@@ -326,7 +327,7 @@ publish_or_abandon(DogpilePendingEntry *pending)
 	return status;
 }
 
-/* Let an entry take effect, and what was set whether or not it can be stored. */
+/* Let an entry take effect; if a set value cannot be stored, remove the old one. */
 static void
 finish_entry(DogpilePendingEntry *pending)
 {
@@ -346,7 +347,7 @@ finish_entry(DogpilePendingEntry *pending)
 		invalidate_copies(pending);
 }
 
-/* PRE_COMMIT: mark what the user has invalidated; see version.c. */
+/* PRE_COMMIT: mark the slots that the user has invalidated; see version.c. */
 static void
 mark_invalidations(void)
 {
@@ -364,7 +365,7 @@ mark_invalidations(void)
 	dogpile_invalidate_mark(GetTopTransactionIdIfAny());
 }
 
-/* COMMIT: refuse entries of which another module has changed something lately. */
+/* COMMIT: refuse entries that depend on what another module changed after PRE_COMMIT. */
 static void
 refuse_affected(void)
 {
@@ -375,7 +376,7 @@ refuse_affected(void)
 		pending->refused = dogpile_change_affects_late(&pending->deps);
 }
 
-/* COMMIT: free the memory of what was invalidated before our tick. */
+/* COMMIT: free the memory of entries that this transaction has invalidated. */
 static void
 remove_pending_keys(void)
 {
@@ -391,7 +392,7 @@ remove_pending_keys(void)
 	}
 }
 
-/* ABORT: give back what PRE_COMMIT took. */
+/* ABORT: give back the room that PRE_COMMIT has reserved. */
 static void
 abandon_entries(void)
 {
@@ -406,7 +407,7 @@ abandon_entries(void)
 		}
 }
 
-/* Is there anything that others are to be told of? */
+/* Does this transaction invalidate or store anything? */
 static bool
 changes_anything(void)
 {
@@ -418,7 +419,7 @@ changes_anything(void)
  * --------------------------------------------------------------------
  */
 
-/* PRE_COMMIT: find and mark what is about to be invalidated. */
+/* PRE_COMMIT: mark all slots that are about to be invalidated. */
 static void
 mark_versions(void)
 {
@@ -426,7 +427,7 @@ mark_versions(void)
 	dogpile_change_mark();
 }
 
-/* COMMIT: let the invalidations take effect for which nobody has to be told first. */
+/* COMMIT: let the invalidations take effect that need not wait for messages. */
 static void
 enter_versions(void)
 {
@@ -438,7 +439,7 @@ enter_versions(void)
 		dogpile_stop(DOGPILE_STOP_UNMARKED);
 }
 
-/* Others have been told: let the rest take effect. */
+/* The messages have been sent: let the other invalidations take effect. */
 static void
 enter_told_versions(void)
 {
@@ -451,8 +452,8 @@ enter_told_versions(void)
 }
 
 /*
- * ABORT: nothing was changed, unless it is by another transaction that this one has
- * committed, or was about to when it failed.
+ * ABORT: nothing is invalidated, except by a prepared transaction that this transaction
+ * has committed, or was about to commit when it failed.
  */
 static void
 unmark_versions(void)
@@ -463,7 +464,7 @@ unmark_versions(void)
 		(void) take_effect(DOGPILE_AT_COMMIT, false);
 }
 
-/* Forget what has taken effect, unless some has yet to do so. */
+/* Forget the invalidations, unless some have yet to take effect. */
 static void
 forget_versions(bool is_commit)
 {
@@ -474,7 +475,7 @@ forget_versions(bool is_commit)
 	dogpile_invalidate_forget();
 }
 
-/* COMMIT: let the entries take effect. */
+/* COMMIT: remove and publish entries. */
 static void
 finish_entries(void)
 {
@@ -486,7 +487,7 @@ finish_entries(void)
 		finish_entry(pending);
 }
 
-/* Let a test hold up a transaction that has anything to invalidate. */
+/* Let a test hold up a transaction that changes the cache. */
 static void
 stop_when_marked(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * commit.h
- *	  The end of a transaction: what it has pending takes effect, or does not.
+ *	  The end of a transaction: pending changes take effect, or are dropped.
  *
  * Copyright (c) 2026, dogpile contributors
  *

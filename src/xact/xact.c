@@ -1,24 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * xact.c
- *	  What the transaction has pending: sets, invalidations, created values.
+ *	  The log of changes to the cache that the transaction has pending.
  *
- * A transaction's changes to the cache take effect when it commits (commit.c).  Until
- * then they are kept in a log in backend-local memory.  The log is a stack: a
- * subtransaction's changes are on top, so its rollback takes them off, and each
- * change remembers what it has superseded, so that taking it off restores that.
+ * A transaction's changes to the cache (invalidations, values that are set or created,
+ * removals) take effect when it commits (commit.c).  Until then they are kept in a log in
+ * backend-local memory.  The log is a stack: a subtransaction's changes are on top, so
+ * its rollback takes them off.  Each change points to the one that it supersedes, which
+ * counts again when the change is taken off.
  *
- * The transaction sees its own changes at once: a value from the store is
- * checked against the slots that the log has invalidated (since position 0),
- * a value from the log against those that it has invalidated after the value's
- * own position.
+ * The transaction sees its own changes at once.  A value from the store is checked
+ * against the slots that the log has invalidated (since position 0), a value from the
+ * log against those that it has invalidated after the value's own position.
  *
- * The log must not grow with the number of calls.  What a subtransaction does once
- * more takes the place of what it has done before, since both are undone together;
- * and when it is released, its changes take the place of its parent's.  So an
- * invalidation is in the log once for each slot and level, and a value once for each
- * key and level.  Values may take as much memory as dogpile.max_pending_size allows;
- * one that does not fit is not stored.
+ * The log must not grow with the number of calls.  A change that a subtransaction
+ * repeats replaces its earlier one, since both are undone together.  When the
+ * subtransaction is released, its changes replace those of its parent.  So the log holds
+ * an invalidation once for each slot and level, and a value once for each key and level.
+ * Values may take as much memory as dogpile.max_pending_size allows; a value that does
+ * not fit is not stored.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -41,16 +41,16 @@ dlist_head	dogpile_xact_log = DLIST_STATIC_INIT(dogpile_xact_log);
 int			dogpile_xact_npending = 0;
 int			dogpile_xact_nstores = 0;
 
-/* Grows with every change, and when some are undone. */
+/* Grows with every change, and when changes are undone. */
 static DogpileLogPosition last_position = 0;
 
-/* Bytes of what is to be stored or removed, and whether it was too much. */
+/* Bytes that values and removals take, and whether the limit was reported. */
 static Size pending_bytes = 0;
 static bool is_full_reported = false;
 
 /*
- * The last changes: of each slot, soft and hard; and of each hash of keys, what is to
- * be stored, and removed.
+ * The last changes: for each slot, the soft and the hard invalidation; for each hash of
+ * a key, the value to be stored and the removal.
  */
 #define STORED		0
 #define REMOVED		1
@@ -58,7 +58,7 @@ static bool is_full_reported = false;
 static DogpilePositions slot_positions;
 static DogpilePositions key_positions;
 
-/* Bytes that a change needs besides the head. */
+/* Bytes that a change takes after its common fields. */
 static Size
 change_size(DogpileChangeKind kind)
 {
@@ -93,7 +93,7 @@ append_change(DogpileChangeKind kind)
 }
 
 /*
- * Where the log is now.  If it is elsewhere later, something was added or undone.
+ * Return the position of the log.  It differs later if a change was added or undone.
  *
  * Errors: none.
  */
@@ -104,7 +104,7 @@ dogpile_xact_get_position(void)
 }
 
 /*
- * Invalidate whatever depends on a slot, at COMMIT.
+ * Invalidate the entries that depend on a slot, at COMMIT.
  *
  * Errors: out of memory.  Locks: none.
  */
@@ -117,7 +117,7 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 	/* COMMIT will need it at once. */
 	dogpile_version_prefetch(slot);
 
-	/* Once more at this level: only the last one counts. */
+	/* Repeated at this level: only the last one counts. */
 	if (last != NULL && last->subid == GetCurrentSubTransactionId())
 	{
 		last->position = ++last_position;
@@ -126,7 +126,7 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 		return;
 	}
 
-	/* Taking the change off must work even if there is no memory for the position. */
+	/* The change can be taken off even if there is no memory for the position. */
 	change = append_change(DOGPILE_CHANGE_INVALIDATE);
 	change->u.invalidate.slot = slot;
 	change->u.invalidate.hard = hard;
@@ -135,8 +135,8 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 }
 
 /*
- * Let other servers know of an invalidation at COMMIT, if they share the store:
- * of a key, of all entries of a region, or of tags in all regions.
+ * Tell other servers that share the store of an invalidation, at COMMIT: of a key, of
+ * all entries of a region, or of tags in all regions.
  *
  * Errors: out of memory; those of names.  Locks: no LWLock may be held.
  */
@@ -163,14 +163,14 @@ dogpile_xact_announce_tags(const DogpileTags *tags, bool hard)
  * --------------------------------------------------------------------
  */
 
-/* Would so many bytes more be too much? */
+/* Would this many more bytes exceed the limit? */
 static bool
 is_too_much(Size bytes)
 {
 	return pending_bytes + bytes > (Size) dogpile_max_pending_size_kb * 1024;
 }
 
-/* What a removal takes. */
+/* Bytes that a removal takes. */
 static Size
 removal_size(const DogpileKey *key)
 {
@@ -179,9 +179,9 @@ removal_size(const DogpileKey *key)
 
 /*
  * Remove the entries of a key from its store at COMMIT, to free their memory.
- * That they are not given to anybody is a matter of dogpile_xact_invalidate(), so
- * it does not matter if one is left because another key has the same hash, or
- * because there are too many.
+ *
+ * Only dogpile_xact_invalidate() keeps them from being returned.  So it does no harm
+ * that nothing is removed if another key has the same hash, or if there are too many.
  *
  * Errors: out of memory.  Locks: none.
  */
@@ -211,7 +211,7 @@ dogpile_xact_remove(DogpileRegion *region, const DogpileKey *key)
  * --------------------------------------------------------------------
  */
 
-/* What a value takes that is to be stored. */
+/* Bytes that a value takes until it is stored. */
 static Size
 entry_size(const DogpileKey *key, const DogpileEntry *entry)
 {
@@ -219,7 +219,7 @@ entry_size(const DogpileKey *key, const DogpileEntry *entry)
 		key->len + (entry->tags ? entry->tags->size : 0) + entry->value.size;
 }
 
-/* Copy an entry with all that belongs to it into TopTransactionContext. */
+/* Copy an entry, with its value and tags, into TopTransactionContext. */
 static DogpilePendingEntry *
 copy_pending(DogpileRegion *region, const DogpileKey *key, const DogpileEntry *entry)
 {
@@ -256,7 +256,7 @@ free_pending(DogpilePendingEntry *pending)
 	pfree(pending);
 }
 
-/* The latest change from this one on that stores something under a key, or NULL. */
+/* The latest change, this one or earlier, that stores a value of a key; or NULL. */
 static DogpileChange *
 find_store(DogpileChange *change, const DogpileKey *key)
 {
@@ -270,7 +270,7 @@ find_store(DogpileChange *change, const DogpileKey *key)
 	return NULL;
 }
 
-/* Take a change that others have superseded out of the log. */
+/* Remove a superseded change from the log. */
 static void
 drop_superseded(DogpileChange *by, DogpileChange *dropped)
 {
@@ -288,13 +288,13 @@ drop_superseded(DogpileChange *by, DogpileChange *dropped)
 }
 
 /*
- * Store an entry at COMMIT, if nothing it depends on is invalidated until then.
+ * Store an entry at COMMIT, unless something that it depends on is invalidated before.
  *
- * entry: copied.
- * xmin: of the transaction's snapshot, if the value comes from one that is
+ * entry: is copied.
+ * xmin: of the transaction's snapshot, if the value comes from a snapshot that is
  *		older than entry->as_of; else 0.
  *
- * Returns false if too much memory would be needed for it.
+ * Returns false if it would need too much memory.
  *
  * Errors: out of memory.  Locks: none.
  */
@@ -331,9 +331,9 @@ dogpile_xact_store(DogpileRegion *region, const DogpileKey *key,
 }
 
 /*
- * Tell, once in a transaction, that a value is not stored for want of memory.
+ * Report, once in a transaction, that values are not stored for lack of memory.
  *
- * Errors: none, but for that of ereport() if elevel says so.
+ * Errors: its own, if elevel is ERROR.
  */
 void
 dogpile_xact_report_full(const DogpileRegion *region, int elevel)
@@ -350,7 +350,7 @@ dogpile_xact_report_full(const DogpileRegion *region, int elevel)
 }
 
 /*
- * Find what this transaction is about to store under a key.
+ * Find the entry that this transaction is about to store under a key.
  *
  * Returns the latest entry, whether or not it was invalidated since, or NULL.
  * It belongs to the log, and stays there until the key is set again.
@@ -369,8 +369,7 @@ dogpile_xact_find_entry(const DogpileKey *key)
 }
 
 /*
- * What has this transaction done, after a position of its log, to anything
- * that these slots stand for?
+ * Has this transaction invalidated any of these slots after a position of its log?
  *
  * since: a pending entry's position, or 0 for an entry from a store.
  *
@@ -442,19 +441,19 @@ last_change_of(SubTransactionId subid)
 	return change->subid == subid ? change : NULL;
 }
 
-/* A subtransaction is rolled back: undo what it has done. */
+/* A subtransaction is rolled back: undo its changes. */
 static void
 undo_subtransaction(SubTransactionId subid)
 {
 	DogpileChange *change;
 
-	/* It is not the log any more that it was at any position before. */
+	/* The log differs from what it was at any earlier position. */
 	last_position++;
 	while ((change = last_change_of(subid)) != NULL)
 		pop_change(change);
 }
 
-/* A change that has been handed to its parent takes the place of the parent's. */
+/* A change that now belongs to the parent replaces the parent's own. */
 static void
 replace_same(DogpileChange *change)
 {
@@ -468,7 +467,7 @@ replace_same(DogpileChange *change)
 		drop_superseded(change, same);
 }
 
-/* A subtransaction is released: what it has done is its parent's. */
+/* A subtransaction is released: its changes now belong to its parent. */
 static void
 pass_log_to_parent(SubTransactionId subid, SubTransactionId parent)
 {
@@ -489,7 +488,7 @@ pass_log_to_parent(SubTransactionId subid, SubTransactionId parent)
  * --------------------------------------------------------------------
  */
 
-/* The session that commits a prepared transaction knows nothing of the log. */
+/* PRE_PREPARE: another session may commit the transaction, without this log. */
 static void
 refuse_prepare(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * xact.h
- *	  What the transaction has pending: sets, invalidations, created values.
+ *	  The log of changes to the cache that the transaction has pending.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -19,7 +19,7 @@
 #include "version/deps.h"
 #include "xact/participant.h"
 
-/* What this transaction has done to something. */
+/* How this transaction has invalidated something. */
 typedef enum DogpileInvalidation
 {
 	DOGPILE_NOT_INVALIDATED,
@@ -27,23 +27,23 @@ typedef enum DogpileInvalidation
 	DOGPILE_HARD_INVALIDATED
 } DogpileInvalidation;
 
-/* A moment in the session's changes: later ones have a higher number; 0 is before all. */
+/* A position in the log: later changes have a higher one; 0 is before all. */
 typedef uint64 DogpileLogPosition;
 
 /* An entry that is to be published at COMMIT. */
 typedef struct DogpilePendingEntry
 {
 	DogpileRegion *region;
-	const DogpileStore *store;	/* the region's, when this was pending */
+	const DogpileStore *store;	/* of the region when this was added */
 	DogpileKey *key;
-	DogpileEntry entry;			/* with tags and value of its own */
+	DogpileEntry entry;			/* with copies of tags and value */
 	DogpileDeps deps;
 	uint64		xmin;			/* of an older snapshot that it comes from, or 0 */
 	DogpilePublishMode mode;
-	DogpileLogPosition position;	/* in the order of what is pending */
-	DogpileIncoming *incoming;	/* from PRE_COMMIT on; NULL: not to be published */
-	bool		refused;		/* at COMMIT: outdated in the meantime */
-	bool		superseded;		/* ... by what is from a newer snapshot */
+	DogpileLogPosition position;	/* in the log */
+	DogpileIncoming *incoming;	/* from PRE_COMMIT on; NULL: will not be published */
+	bool		refused;		/* at COMMIT: was outdated in the meantime */
+	bool		superseded;		/* ... by an entry from a newer snapshot */
 } DogpilePendingEntry;
 
 typedef enum DogpileChangeKind
@@ -60,9 +60,9 @@ typedef struct DogpileChange
 	DogpileChangeKind kind;
 	SubTransactionId subid;
 	DogpileLogPosition position;
-	struct DogpileChange *superseded;	/* what comes to light if this is undone: an
-										 * earlier one of this slot and kind, or of this
-										 * hash */
+	struct DogpileChange *superseded;	/* counts again if this is undone: an earlier
+										 * change of the same slot and kind, or of the
+										 * same hash */
 	union
 	{
 		struct
@@ -106,7 +106,7 @@ extern const DogpilePendingEntry *dogpile_xact_find_entry(const DogpileKey *key)
 
 extern PGDLLIMPORT const DogpileParticipant dogpile_xact_participant;
 
-/* Has this transaction anything pending? */
+/* Does this transaction have pending changes? */
 static inline bool
 dogpile_xact_has_pending(void)
 {
