@@ -159,7 +159,7 @@ startup_shmem(void)
  * --------------------------------------------------------------------
  */
 
-/* Modules that know nothing of transactions themselves. */
+/* Participants on floors below src/xact, which cannot define themselves as such. */
 static void
 end_commit(void)
 {
@@ -189,22 +189,22 @@ static const DogpileParticipant stats = {
 };
 
 /*
- * Who takes part in the end of a transaction, in the order before the commit.  What
- * takes long comes first, so that others are affected for a short time only.
+ * The participants in the end of a transaction, in the order before the commit.  What
+ * takes long comes first, so that other sessions are affected for a short time only.
  */
 static const DogpileParticipant *const before_commit[] = {
 	&dogpile_xact_participant,	/* refuses PREPARE, before anything is done for it */
 	&dogpile_prepared_participant,
 	&dogpile_outbox_participant,	/* talks to stores, and can be cancelled */
-	&dogpile_commit_entries,	/* what is stored outside has to know whether the marks
-								 * there are in place */
-	&dogpile_commit_versions,	/* from its marks on, what depends on the changes is
-								 * computed by those who see them */
-	&durable,					/* counts those that may not wait for WAL: nothing may
-								 * fail afterwards but the commit itself */
+	&dogpile_commit_entries,	/* an entry that is stored outside has to know whether
+								 * the marks there are in place */
+	&dogpile_commit_versions,	/* from its marks on, entries that depend on the changes
+								 * are misses for sessions that may see these */
+	&durable,					/* counts transactions that commit without waiting for
+								 * WAL; only the commit itself may fail after it */
 	&dogpile_commit_stops,		/* when all is done */
 
-	/* These are called only when the transaction has ended. */
+	/* These take part only when the transaction has ended. */
 	&dogpile_lease_participant,
 	&dogpile_change_participant,
 	&dogpile_catalog_participant,
@@ -218,16 +218,16 @@ static const DogpileParticipant *const before_commit[] = {
 /* ... and after it, or when it is rolled back; also for subtransactions. */
 static const DogpileParticipant *const after_commit[] = {
 	&dogpile_commit_stops,		/* before anything is done */
-	&durable,					/* others wait for the position of the commit record,
-								 * also whoever stores outside below */
-	&dogpile_commit_versions,	/* at once: others see the commit already */
+	&durable,					/* notes the position of the commit record, up to which
+								 * WAL is flushed before anything is stored outside */
+	&dogpile_commit_versions,	/* at once, as others see the commit already */
 	&dogpile_outbox_participant,	/* after the versions, since stores may be slow; before
 									 * the entries, which are stored under new tokens */
 	&dogpile_commit_entries,	/* as of the tick of the versions */
-	&dogpile_lease_participant, /* gives up the locks outside of creations that have not
-								 * come to an end, after storing has released its own */
+	&dogpile_lease_participant, /* gives up locks outside that storing the entries has
+								 * not released */
 
-	/* What was noted is of no use any more; the log is needed by all of the above. */
+	/* These forget what they have recorded; all of the above need the log. */
 	&dogpile_change_participant,
 	&dogpile_catalog_participant,
 	&dogpile_definition_participant,

@@ -3,21 +3,22 @@
  * database.c
  *	  Databases that are dropped or renamed, or get another owner.
  *
- * Entries in shared memory belong to a database by its number, which may come back:
- * CREATE DATABASE can be told one, and numbers wrap around.  Those outside belong to it
- * by its name, unless the region has a "namespace".  And what a query has made of
+ * Entries in shared memory belong to a database by its OID, which may be used again:
+ * CREATE DATABASE accepts an OID, and OIDs wrap around.  Entries outside belong to it by
+ * its name, unless the region has a "namespace".  And a value that was computed from
  * current_database() is wrong after a rename.  So all entries of a database are
  * invalidated when it is dropped or renamed.
  *
- * Nobody can be connected to a database that is dropped or renamed.  So there is nothing
- * but the region's versions to change: of this database, not of our own.
+ * No session is connected to a database that is dropped or renamed.  So only the versions
+ * of regions have to be changed: those of that database, not of the session's own.
  *
- * The owner of a database has the rights of pg_database_owner, which no membership in the
- * catalogs tells of.  So entries go with that, too; here others may be connected, and
- * have to find out anew which schemas they may use (catalog.c).
+ * The owner of a database has the rights of pg_database_owner, without a row in
+ * pg_auth_members.  So entries are also invalidated when the owner changes.  In that
+ * case other sessions may be connected, and have to find out again which schemas they
+ * may use (catalog.c).
  *
- * A standby sees no statement.  If a number comes back there before it is restarted, what
- * it has in shared memory of the first database is found in the second one.
+ * On a standby no statement runs.  If an OID is used again before the standby is
+ * restarted, its entries in shared memory are found in the second database.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -46,9 +47,8 @@ static object_access_hook_type prev_object_access = NULL;
 /*
  * Invalidate all entries of a database in shared memory, at COMMIT.
  *
- * Only regions that have been used can have any, and nobody is connected to the database
- * now.  To take all that there might be would hit the slots of one in sixteen regions of
- * other databases, by hash.
+ * Only regions that have been used can have entries.  Invalidating all possible regions
+ * would also hit, by hash, one in sixteen regions of other databases.
  */
 static void
 invalidate_entries(Oid database)
@@ -62,7 +62,7 @@ invalidate_entries(Oid database)
 		dogpile_xact_invalidate(dogpile_version_region_slot(database, i), true);
 }
 
-/* ... and those outside of one of this name, in all regions that name them by it. */
+/* Invalidate its entries outside, in all regions that use the name of the database. */
 static void
 invalidate_outside(const char *name)
 {
@@ -74,7 +74,7 @@ invalidate_outside(const char *name)
 		dogpile_announce_database(lfirst(lc), name);
 }
 
-/* The name of a database that a statement is about to drop or rename, or NULL. */
+/* The name of the database that a statement drops or renames, or NULL. */
 static const char *
 find_ended(const Node *statement)
 {
@@ -87,12 +87,13 @@ find_ended(const Node *statement)
 }
 
 /*
- * The statement has its own transaction, or it is rolled back with what was noted here.
+ * The statement runs in a transaction of its own, or is rolled back together with the
+ * invalidations.
  */
 static void
 see_database_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-				ProcessUtilityContext context, ParamListInfo params,
-				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
+					 ProcessUtilityContext context, ParamListInfo params,
+					 QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
 	ProcessUtility_hook_type process = prev_process_utility ?
 		prev_process_utility : standard_ProcessUtility;
@@ -108,8 +109,8 @@ see_database_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 }
 
 /*
- * A database is given another owner, and rights with it: its owner is the one member of
- * pg_database_owner.  REASSIGN OWNED does that, too, so no statement is looked for.
+ * A database gets another owner, the only member of pg_database_owner.  REASSIGN OWNED
+ * does that, too, so this does not look for statements.
  */
 static void
 see_database_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
@@ -126,7 +127,7 @@ see_database_access(ObjectAccessType access, Oid class, Oid object, int sub, voi
 		prev_object_access(access, class, object, sub, arg);
 }
 
-/* See databases come and go.  Called once, at load. */
+/* Register the hooks.  Called once, at load. */
 void
 dogpile_database_init(void)
 {

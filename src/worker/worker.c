@@ -1,19 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * worker.c
- *	  The background worker: what has to be done while sessions are busy.
+ *	  The background worker.
  *
- * It renews the locks and marks that sessions have in stores outside (lease.c), and
- * gives up those that they have left behind.  It settles what is suspect
- * (suspect.c) when a store answers again.  Without any of that it sleeps, and costs
- * nothing but a process.
+ * The worker renews the locks and marks that sessions hold in stores outside (lease.c),
+ * and gives up those that sessions have left behind.  It settles suspect regions
+ * (suspect.c) when a store answers again.  If there is nothing to do, it sleeps.
  *
- * It is connected to no database and takes part in no transaction, so it runs
- * on a standby, too.
+ * It is not connected to a database and runs no transactions, so it also runs on a
+ * standby.
  *
- * When the server shuts down it ends as PostgreSQL's own workers do, without a
- * word: what FATAL says in the log alarms those who watch it.  Its exit status is
- * 1, so that it is started again when only the worker was terminated.
+ * When the server shuts down, it ends silently like PostgreSQL's own workers, because a
+ * FATAL message in the log would alarm administrators.  Its exit status is 1, so that
+ * it is restarted if only the worker was terminated.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -46,24 +45,24 @@
 #include "worker/worker.h"
 
 /*
- * Of what is abandoned and not known to be there, a command that is still on its
- * way may yet put it there, so it is looked for so many times.
+ * How many times an abandoned lock or mark is looked for that may not be in the store:
+ * a command that is still on its way may yet put it there.
  */
 #define MIN_ATTEMPTS	3
 
-/* After so many leases, whatever had become of it is over. */
+/* After this many leases, it has ended by itself in any case. */
 #define MAX_LEASES_OVER	10
 
-/* How long it sleeps at least. */
+/* The shortest sleep. */
 #define MIN_SLEEP_MS	50
 
-/* How often it tries to settle what is suspect; see store_server.c for how often it asks. */
+/* How often to try to settle regions; store_server.c limits how often a store is asked. */
 #define SETTLE_PAUSE_MS	1000
 
-/* Restarted after so many seconds if it fails. */
+/* After how many seconds the worker is restarted if it fails. */
 #define RESTART_S		5
 
-/* Renew a lock or mark, or give up what is abandoned. */
+/* Renew a lock or mark, or give up an abandoned one. */
 static DogpileBackendStatus
 tend(DogpileRegion *region, const DogpileLeaseFacts *facts)
 {
@@ -85,7 +84,7 @@ tend(DogpileRegion *region, const DogpileLeaseFacts *facts)
 		dogpile_remote_renew(dogpile_remote_find(region), &lock);
 }
 
-/* Is there nothing left to be done about what was abandoned? */
+/* Is nothing left to be done about an abandoned lock or mark? */
 static bool
 is_over(const DogpileLeaseFacts *facts, DogpileBackendStatus status)
 {
@@ -97,7 +96,7 @@ is_over(const DogpileLeaseFacts *facts, DogpileBackendStatus status)
 														  MAX_LEASES_OVER * facts->lease_ms);
 }
 
-/* Do what is due about one row. */
+/* Do what is due for one row of the table of leases. */
 static void
 serve(int i, const DogpileLeaseFacts *facts)
 {
@@ -121,7 +120,7 @@ serve(int i, const DogpileLeaseFacts *facts)
 		dogpile_lease_note_renewed(i, facts, status != DOGPILE_BACKEND_ERROR);
 }
 
-/* Do what is due about locks and marks.  Returns when the next is, or DT_NOEND. */
+/* Do what is due for all rows.  Returns when the next one is due, or DT_NOEND. */
 static TimestampTz
 serve_all(void)
 {
@@ -145,10 +144,13 @@ serve_all(void)
 }
 
 /*
- * Try to settle what is suspect, so that other servers do not have to wait until
- * somebody here uses the region.  Returns when to try again, or DT_NOEND.
+ * Try to settle all suspect regions, so that other servers do not have to wait until
+ * a session of this server uses the region.
  *
- * What becomes suspect meanwhile is for the next time: locks have to be renewed, too.
+ * Regions that become suspect meanwhile are left for the next call, because locks have
+ * to be renewed in time.
+ *
+ * Returns when to try again, or DT_NOEND.
  */
 static TimestampTz
 settle_all(void)
@@ -171,11 +173,11 @@ settle_all(void)
 }
 
 /*
- * The server shuts down, or somebody terminates the worker.
+ * SIGTERM: the server shuts down, or a user terminates the worker.
  *
- * It may be waiting for a server outside, where it notices what a session notices.
- * So this pretends a cancel: the ERROR that is raised for one can be caught, and
- * the FATAL that is raised for a termination cannot.
+ * The worker may be waiting for a store, where it obeys interrupts like a session.  So
+ * this pretends a cancel request: its ERROR can be caught, unlike the FATAL of a
+ * termination.
  */
 static void
 handle_termination(SIGNAL_ARGS)
@@ -189,7 +191,7 @@ handle_termination(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
-/* Sleep until then, or until a session has added something. */
+/* Sleep until a time, or until a session has added something to do. */
 static void
 sleep_until(TimestampTz until)
 {
@@ -215,7 +217,7 @@ sleep_until(TimestampTz until)
 	}
 }
 
-/* Do what is due, and sleep, until the worker is to end. */
+/* Do what is due and sleep, until the worker has to end. */
 static void
 work(void)
 {
@@ -232,10 +234,9 @@ work(void)
 }
 
 /*
- * The worker's life.
+ * The main function of the worker.
  *
- * What it leaves undone is found by the worker that is started next, or is over
- * with the server.
+ * The next worker finds what this one leaves undone.
  */
 void
 dogpile_worker_main(Datum arg)
@@ -252,7 +253,7 @@ dogpile_worker_main(Datum arg)
 	}
 	PG_CATCH();
 	{
-		/* Other errors are for the log. */
+		/* Other errors go to the log. */
 		if (!ShutdownRequestPending || geterrcode() != ERRCODE_QUERY_CANCELED)
 			PG_RE_THROW();
 		FlushErrorState();
@@ -264,7 +265,7 @@ dogpile_worker_main(Datum arg)
 }
 
 /*
- * Have the worker started with the server; from _PG_init().
+ * Register the worker.  Called once, at load.
  *
  * Errors: none.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker.h
- *	  The background worker: what has to be done while sessions are busy.
+ *	  The background worker.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -3,17 +3,17 @@
  * catalog.c
  *	  What this transaction has changed in catalogs.
  *
- * What other sessions have to forget about a relation, function or role is in the
- * invalidation messages that the transaction is about to send (inval.c).  That covers
- * definitions, rights, policies, partitions and relations that were rewritten, whatever
- * has changed them, but not what was rolled back.
+ * The invalidation messages that the transaction is about to send (inval.c) tell what
+ * other sessions have to forget about a relation, function or role.  They cover
+ * definitions, rights, policies, partitions and rewritten relations, by whatever means
+ * these were changed, but nothing that was rolled back.
  *
- * VACUUM and ANALYZE send messages, too, though no query can see what they do.
- * They are left out if the transaction has done nothing else.
+ * VACUUM and ANALYZE send messages, too, although queries cannot see what they change.
+ * Such messages are ignored if the transaction has done nothing else.
  *
- * Before the end of the transaction, messages do not tell what it has changed.  Then it
- * is noted what this session had to forget since the transaction has an id, be it by
- * its own doing or by that of others.
+ * Before the end of the transaction, its messages are not available.  Until then, this
+ * file records what the session had to forget since the transaction has an id, whether
+ * this session or another one has caused it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -39,32 +39,32 @@
 #include "xact/catalog.h"
 #include "xact/definition.h"
 
-/* Most slots of what this session had to forget. */
+/* How many slots of forgotten things are recorded. */
 #define MAX_FORGOTTEN	256
 
-/* What it had to forget since the transaction has an id. */
+/* What this session had to forget since the transaction has an id. */
 static DogpileSlot forgotten[MAX_FORGOTTEN];
 static int	nforgotten = 0;
 static bool forgot_more = false;
 
-/* Is it our own doing that PostgreSQL calls callbacks for schemas? */
+/* Does forget_path() call the callbacks for schemas? */
 static bool is_forgetting_path = false;
 
-/* What the transaction has run so far. */
+/* What the transaction has run. */
 static bool has_vacuumed = false;
 static bool has_done_other = false;
-static bool in_vacuum = false;	/* it may have several transactions */
+static bool in_vacuum = false;	/* which may run several transactions */
 
 /*
- * What stands for the catalogs whose changes can change what a query gives, by the
- * caches in which PostgreSQL keeps them.
+ * The catalogs whose changes can change the result of a query, by the caches in which
+ * PostgreSQL keeps them, and what stands for a change.
  */
 typedef struct Catalog
 {
 	int			cache;
 	enum
 	{
-		CATALOG_ENTRY,			/* what is found under the key */
+		CATALOG_ENTRY,			/* the slot of the cache's key */
 		CATALOG_SHARED_ENTRY,	/* ... in all databases */
 		CATALOG_FUNCTIONS,
 		CATALOG_TYPES,
@@ -72,7 +72,7 @@ typedef struct Catalog
 		CATALOG_DATABASE,
 		CATALOG_CLUSTER
 	}			kind;
-	bool		is_silent;		/* not listened to within the transaction */
+	bool		is_silent;		/* without a callback within the transaction */
 } Catalog;
 
 static const Catalog catalogs[] =
@@ -85,7 +85,7 @@ static const Catalog catalogs[] =
 	{NAMESPACEOID, CATALOG_SCHEMAS},
 	{AUTHMEMROLEMEM, CATALOG_CLUSTER},
 
-	/* Changed so rarely that it need not be known what depends on them. */
+	/* Changed rarely: a change affects everything in the database. */
 	{AGGFNOID, CATALOG_DATABASE},
 	{CASTSOURCETARGET, CATALOG_DATABASE},
 	{COLLOID, CATALOG_DATABASE},
@@ -96,7 +96,7 @@ static const Catalog catalogs[] =
 	{TSDICTOID, CATALOG_DATABASE},
 
 	/*
-	 * The same, but there is room for so many callbacks only; see definition.c.  An
+	 * The same, but PostgreSQL limits the number of callbacks; see definition.c.  A new
 	 * operator class comes with operators or functions.
 	 */
 	{AMOPOPID, CATALOG_DATABASE, true},
@@ -108,7 +108,7 @@ static const Catalog catalogs[] =
 	{TSTEMPLATEOID, CATALOG_DATABASE, true}
 };
 
-/* The line of a cache, or NULL. */
+/* Find the catalog of a cache, or NULL. */
 static const Catalog *
 find_catalog(int cache)
 {
@@ -118,7 +118,7 @@ find_catalog(int cache)
 	return NULL;
 }
 
-/* Which slot stands for a message about a cache, if it is one? */
+/* The slot that stands for a message about a cache. */
 static DogpileSlot
 find_catalog_slot(const Catalog *catalog, uint32 hash)
 {
@@ -141,7 +141,7 @@ find_catalog_slot(const Catalog *catalog, uint32 hash)
 	return dogpile_object_database();
 }
 
-/* Note that something had to be forgotten in the midst of this transaction. */
+/* Record that something had to be forgotten during this transaction. */
 static void
 note_forgotten(DogpileSlot slot)
 {
@@ -155,9 +155,10 @@ note_forgotten(DogpileSlot slot)
 }
 
 /*
- * Let this session forget which schemas of search_path it may use, which PostgreSQL keeps
- * although it changes with the roles that its role is a member of; the owner of a
- * database is one of pg_database_owner.  It would give others values that they do not compute.
+ * Let this session find out again which schemas of search_path it may use.  PostgreSQL
+ * keeps that although it changes with the memberships of the session's role; the owner
+ * of a database is a member of pg_database_owner.  Otherwise the session would store
+ * values that other sessions do not compute.
  *
  * Errors, locks: none.
  */
@@ -171,7 +172,7 @@ forget_path(int cacheid)
 	is_forgetting_path = false;
 }
 
-/* PostgreSQL calls these; hash or relid is 0 if all has to be forgotten. */
+/* Called by PostgreSQL; hash or relid is 0 if everything has to be forgotten. */
 static void
 database_callback(Datum arg, int cacheid, uint32 hash)
 {
@@ -212,7 +213,7 @@ relcache_callback(Datum arg, Oid relid)
 	}
 }
 
-/* Add the slots of kinds of types.  Returns whether there are any. */
+/* Add the slots of kinds of types.  Returns whether any were added. */
 static bool
 add_types(int bits, void (*add) (DogpileSlot slot))
 {
@@ -224,10 +225,10 @@ add_types(int bits, void (*add) (DogpileSlot slot))
 }
 
 /*
- * Add the slots of a relation that others have to forget; one that is gone may have
- * been anything.
+ * Add the slots of a relation that others have to forget.  A dropped relation may have
+ * been of any kind.
  *
- * Returns whether it is one that a query of others might look for.
+ * Returns whether queries of other sessions might look for it.
  */
 static bool
 add_cached_relation(Oid relid, void (*add) (DogpileSlot slot))
@@ -251,7 +252,7 @@ add_cached_relation(Oid relid, void (*add) (DogpileSlot slot))
 		!isAnyTempNamespace(get_rel_namespace(relid));
 }
 
-/* Add the slots of what a message about a syscache tells.  Returns as above. */
+/* Add the slots for a message about a syscache.  Returns as above. */
 static bool
 add_catalog(const Catalog *catalog, uint32 hash, void (*add) (DogpileSlot slot))
 {
@@ -275,14 +276,14 @@ add_catalog(const Catalog *catalog, uint32 hash, void (*add) (DogpileSlot slot))
 	if (catalog->cache == AUTHOID)
 		add(dogpile_object_roles());
 
-	/* A relation's name comes with the relation. */
+	/* There is another message about the relation itself. */
 	return catalog->kind != CATALOG_ENTRY;
 }
 
 /*
  * Add the slots of what a message tells others to forget.
  *
- * Returns whether others might find now what they have not found before.
+ * Returns whether other sessions might now find something that they did not find before.
  */
 static bool
 add_message(const SharedInvalidationMessage *message, void (*add) (DogpileSlot slot))
@@ -304,7 +305,7 @@ add_message(const SharedInvalidationMessage *message, void (*add) (DogpileSlot s
 		add_cached_relation(message->rc.relId, add);
 }
 
-/* Has this transaction done nothing but VACUUM or ANALYZE? */
+/* Has this transaction run only VACUUM or ANALYZE? */
 static bool
 has_only_vacuumed(void)
 {
@@ -325,12 +326,12 @@ get_messages(SharedInvalidationMessage **messages)
 }
 
 /*
- * PRE_COMMIT: tell of the slots of what the transaction has changed.
+ * PRE_COMMIT: collect the slots of what the transaction has changed.
  *
- * add: called with each, some perhaps several times.
+ * add: is called with each slot, perhaps repeatedly.
  *
- * Returns whether there are messages, before whose sending the changes must not
- * count as known to all.
+ * Returns whether there are messages, so that changes must not take effect before these
+ * have been sent.
  *
  * Errors: out of memory; those of looking at catalogs; those of add.
  */
@@ -358,8 +359,7 @@ dogpile_catalog_collect(void (*add) (DogpileSlot slot))
 }
 
 /*
- * Has this transaction anything to tell others about catalogs?  Called at the
- * top level only.
+ * Will this transaction send messages about catalogs?  Called at the top level only.
  *
  * Errors: out of memory.
  */
@@ -388,7 +388,8 @@ affects_types(const DogpileDeps *deps)
 }
 
 /*
- * Has this session had to forget, within this transaction, what an entry depends on?
+ * Did this session have to forget, during this transaction, anything that an entry
+ * depends on?
  *
  * Errors: those of looking at catalogs, but not from PRE_COMMIT on.
  * Locks: no LWLock may be held.
@@ -406,7 +407,7 @@ dogpile_catalog_affects(const DogpileDeps *deps)
 }
 
 /*
- * Note that a statement is about to run.
+ * Record that a statement is about to run.
  *
  * Errors: none.
  */
@@ -418,7 +419,7 @@ dogpile_catalog_note_statement(DogpileStatement kind)
 	else if (kind == DOGPILE_STATEMENT_OTHER)
 	{
 		has_done_other = true;
-		in_vacuum = false;		/* it has failed, and the error was caught */
+		in_vacuum = false;		/* it has failed, and its error was caught */
 	}
 }
 
@@ -429,7 +430,7 @@ dogpile_catalog_end_vacuum(void)
 	in_vacuum = false;
 }
 
-/* The transaction is over; what it has noted is forgotten. */
+/* The transaction is over. */
 static void
 forget_changes(bool is_commit)
 {
@@ -446,7 +447,7 @@ const DogpileParticipant dogpile_catalog_participant = {
 };
 
 /*
- * Let PostgreSQL tell what has to be forgotten.  Called once, at load.
+ * Register the callbacks for what has to be forgotten.  Called once, at load.
  */
 void
 dogpile_catalog_init(void)

@@ -22,7 +22,7 @@
 typedef enum DogpileStatement
 {
 	DOGPILE_STATEMENT_NEUTRAL,	/* cannot change anything */
-	DOGPILE_STATEMENT_VACUUM,	/* changes nothing that a query could see */
+	DOGPILE_STATEMENT_VACUUM,	/* changes nothing that queries see */
 	DOGPILE_STATEMENT_OTHER
 } DogpileStatement;
 
@@ -35,7 +35,7 @@ extern bool dogpile_catalog_has_changed(void);
 
 extern PGDLLIMPORT const DogpileParticipant dogpile_catalog_participant;
 
-/* Could an entry depend on this relation?  See determinism.c. */
+/* May an entry depend on this relation?  See determinism.c. */
 static inline bool
 dogpile_catalog_is_of_interest(Oid relid)
 {

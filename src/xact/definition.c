@@ -1,29 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * definition.c
- *	  What this transaction has done to types, functions and the like.
+ *	  What this transaction has changed in types, functions and other objects.
  *
- * Invalidation messages (catalog.c) tell all that was changed, but only by hashes.
- * So they do not tell apart a domain that was altered, on which values depend, and the
- * row type of a temporary table, of which every session makes some all the time.  That
- * is what is noted here, as PostgreSQL tells it of each object by name (the object
- * access hook):
+ * Invalidation messages (catalog.c) identify everything that was changed, but only by
+ * hashes.  So they do not distinguish an altered domain, on which values depend, from
+ * the row type of a temporary table, which sessions create all the time.  The object
+ * access hook, however, is called with each object.  It records here:
  *
- *		types		that are temporary, or the row type of a table that is new, concern
- *					nobody; unless the new one has the name of another type, which it
- *					may take the place of
- *		relations	whose columns have changed, and with them their row types
- *		functions	that have the name of a built-in one, and may be called in its place
+ *		types		A temporary type, or the row type of a new table, does not concern
+ *					other sessions, unless it has the name of another type, which it
+ *					may replace in their queries.
+ *		relations	If columns have changed, the row type has changed with them.
+ *		functions	A function with the name of a built-in one may be called instead.
  *
- * A message that is not explained here counts as a change of whatever it may be.  So
- * it does no harm that the hook does not tell everything (GRANT, say), nor that what
- * was rolled back stays noted.
+ * A message that is not explained by these notes counts as any change that it may stand
+ * for.  So it does no harm that the hook is not called for everything (not for GRANT,
+ * for example), nor that notes are kept when a subtransaction is rolled back.
  *
- * Explained are hashes of 32 bits.  That a type which was changed has the hash of one that
- * the same transaction has made or dropped is not worth a thought.
+ * Hashes have 32 bits.  It is neglected that a changed type may have the same hash as
+ * another one that the same transaction has created or dropped.
  *
- * What of all this the transaction sees differently itself, it is told by the same
- * notes: messages come too late for that, and those of others are none of its doing.
+ * The notes also tell what the transaction itself sees differently from others: its
+ * messages are not available before its end.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -62,7 +61,7 @@
 #include "lib/lwlock_check.h"
 #include "xact/definition.h"
 
-/* An object that the hook has told of. */
+/* An object with which the hook was called. */
 typedef struct NoteKey
 {
 	Oid			class;
@@ -72,33 +71,33 @@ typedef struct NoteKey
 typedef struct Note
 {
 	NoteKey		key;
-	bool		is_new;			/* was it made by this transaction? */
+	bool		is_new;			/* created by this transaction */
 	bool		is_dropped;
-	bool		is_explained;	/* dropped, and bits tell all that it means */
-	bool		is_reshaped;	/* a relation whose columns have changed */
-	int			bits;			/* as of dogpile_definition_judge_type() */
+	bool		is_explained;	/* dropped, and bits are known */
+	bool		is_reshaped;	/* a relation with changed columns */
+	int			bits;			/* see dogpile_definition_judge_type() */
 } Note;
 
-/* A type by the hash that messages tell. */
+/* A type, by the hash in messages. */
 typedef struct Explained
 {
 	uint32		hash;
 	int			bits;
 } Explained;
 
-/* Of this transaction, in TopTransactionContext; NULL: nothing. */
+/* The notes of this transaction, in TopTransactionContext; or NULL. */
 static HTAB *notes = NULL;
 static Explained *explained = NULL;
 static int	nexplained = 0;
 
-/* Has it changed what is in no message that catalog.c listens to? */
+/* Has it changed objects for which catalog.c has no callback? */
 static bool has_rare = false;
 
-/* What dogpile_definition_own() has found, if nothing was noted since. */
+/* The last result of dogpile_definition_own(), and whether it still holds. */
 static int	own_bits = 0;
 static bool own_is_known = true;
 
-/* Hashes of the built-in functions, sorted; made when first needed. */
+/* Hashes of the built-in functions, sorted; computed when first needed. */
 static uint32 *builtins = NULL;
 static int	nbuiltins = 0;
 
@@ -137,7 +136,7 @@ get_note(Oid class, Oid object)
 	return note;
 }
 
-/* Was this object noted?  NULL: not so. */
+/* Find the note of an object, or NULL. */
 static Note *
 find_note(Oid class, Oid object)
 {
@@ -147,8 +146,8 @@ find_note(Oid class, Oid object)
 }
 
 /*
- * The relation whose row type a type is, or whose row type its elements have; or
- * InvalidOid.  A composite type that is no relation's has a pg_class row, too.
+ * The relation of which a type, or the type of its elements, is the row type; or
+ * InvalidOid.  A composite type without a relation has a row in pg_class as well.
  */
 static Oid
 find_row_relation(Form_pg_type type)
@@ -161,7 +160,7 @@ find_row_relation(Form_pg_type type)
 		relid : InvalidOid;
 }
 
-/* A type is about to be dropped; it can still be looked at. */
+/* A type is about to be dropped; it can still be looked up. */
 static void
 note_dropped_type(Note *note)
 {
@@ -181,7 +180,7 @@ note_dropped_type(Note *note)
 	ReleaseSysCache(tuple);
 }
 
-/* Is it a class of objects that change so rarely that it is only noted that one has? */
+/* Do objects of a class change so rarely that any change affects everything? */
 static bool
 is_rare(Oid class)
 {
@@ -248,7 +247,7 @@ note_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void
  * --------------------------------------------------------------------
  */
 
-/* Is there another type of this name that all could use? */
+/* Is there another type of this name, not a temporary one? */
 static bool
 has_namesake(Form_pg_type type)
 {
@@ -265,7 +264,7 @@ has_namesake(Form_pg_type type)
 	return found;
 }
 
-/* What does it mean to others that this type was made or altered? */
+/* What the creation or change of a type means to others. */
 static int
 judge_noted_type(const Note *note)
 {
@@ -276,7 +275,7 @@ judge_noted_type(const Note *note)
 	if (note->is_explained)
 		return note->bits;
 	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(note->key.object));
-	if (!HeapTupleIsValid(tuple))	/* made, and rolled back */
+	if (!HeapTupleIsValid(tuple))	/* its creation was rolled back */
 		return note->is_new ? 0 : bits;
 	type = (Form_pg_type) GETSTRUCT(tuple);
 	if (isAnyTempNamespace(type->typnamespace))
@@ -287,7 +286,7 @@ judge_noted_type(const Note *note)
 	return bits;
 }
 
-/* Was a relation given other columns that was there before, and that all can use? */
+/* Were columns changed in a relation that is neither new nor temporary? */
 static bool
 is_reshaped(const Note *note)
 {
@@ -305,7 +304,7 @@ compare_explained(const void *a, const void *b)
 }
 
 /*
- * PRE_COMMIT: find out what the notes mean, before asking about messages.
+ * PRE_COMMIT: find out what the notes mean, before messages are judged.
  *
  * Errors: those of looking at catalogs.  Locks: no LWLock may be held.
  */
@@ -336,7 +335,7 @@ dogpile_definition_resolve(void)
 /*
  * What a message about a type means to others.
  *
- * hash: of the type, as the message tells it.
+ * hash: of the type, as in the message.
  *
  * Returns DOGPILE_TYPES and DOGPILE_ROW_TYPES, or 0.
  *
@@ -365,7 +364,7 @@ is_builtin_name(const char *name)
 	return found;
 }
 
-/* Has the transaction made a function that may be called in place of a built-in one? */
+/* Has the transaction created a function with the name of a built-in one? */
 static bool
 has_namesake_of_builtin(void)
 {
@@ -424,9 +423,9 @@ find_builtins(void)
 }
 
 /*
- * May a message about a function concern queries that call only built-in ones?  That
- * is so if a built-in one was changed, its rights say, or one of the same name was
- * made, which is called in its place when it fits better.
+ * May a message about a function concern queries that call only built-in ones?  It does
+ * if a built-in function was changed (its rights, for example), or if a function of the
+ * same name was created, which is called instead if its arguments fit better.
  *
  * Errors: those of looking at catalogs.  Locks: no LWLock may be held.
  */
@@ -440,7 +439,7 @@ dogpile_definition_concerns_builtins(uint32 hash)
 		has_namesake_of_builtin();
 }
 
-/* Was this relation, which is gone, one that others could not use? */
+/* Was this relation dropped, and could other sessions not use it before? */
 bool
 dogpile_definition_is_temporary(Oid relid)
 {
@@ -449,7 +448,7 @@ dogpile_definition_is_temporary(Oid relid)
 	return note != NULL && note->is_explained;
 }
 
-/* Is a message about a schema one of making this session's for temporary objects? */
+/* Is this the message about the creation of this session's temporary schema? */
 bool
 dogpile_definition_is_temporary_schema(uint32 hash)
 {
@@ -463,7 +462,7 @@ dogpile_definition_is_temporary_schema(uint32 hash)
 }
 
 /*
- * What of others' row types has changed with the columns of their relations?
+ * Have row types that others use changed with the columns of their relations?
  *
  * Returns DOGPILE_ROW_TYPES or 0.
  *
@@ -487,7 +486,7 @@ dogpile_definition_reshaped(void)
 }
 
 /*
- * What does this transaction see differently of types that it has changed?
+ * Which kinds of types does this transaction see differently, because of its changes?
  *
  * Returns DOGPILE_TYPES and DOGPILE_ROW_TYPES, or 0.
  *
@@ -513,8 +512,8 @@ dogpile_definition_own(void)
 }
 
 /*
- * A number that changes with whatever this session defines, drops or rolls back, so that
- * what was found out at the same number still holds.
+ * Return a number that grows with everything that this session defines, drops or rolls
+ * back.  What was found out earlier still holds if the number is the same.
  *
  * Errors: none.
  */
@@ -524,7 +523,7 @@ dogpile_definition_get_generation(void)
 	return generation;
 }
 
-/* Has it changed what changes so rarely that everything counts as changed? */
+/* Has it changed an object of a rare class, so that everything counts as changed? */
 bool
 dogpile_definition_has_rare(void)
 {
@@ -545,7 +544,7 @@ end_definitions(bool is_commit)
 	own_is_known = true;
 }
 
-/* What a subtransaction has defined is undone. */
+/* A subtransaction is rolled back. */
 static void
 count_undone(SubTransactionId subid)
 {
@@ -557,7 +556,7 @@ const DogpileParticipant dogpile_definition_participant = {
 	.subabort = count_undone
 };
 
-/* Be told of objects that are made, altered and dropped.  Called once, at load. */
+/* Register the object access hook.  Called once, at load. */
 void
 dogpile_definition_init(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * definition.h
- *	  What this transaction has done to types, functions and the like.
+ *	  What this transaction has changed in types, functions and other objects.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -1,19 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * prepared.c
- *	  Transactions that are prepared, and committed by another session.
+ *	  Prepared transactions (two-phase commit).
  *
- * At COMMIT PREPARED no callback tells what the transaction has changed: that is
- * known only at PREPARE TRANSACTION, which may be days and several restarts ago.
- * But its locks last as long as it does.  So whatever relation it has locked so that
- * it could have changed it counts as changed.  Changes of catalogs need not leave
- * a lock (REVOKE takes none); a transaction with such changes takes a lock of our own
- * at PREPARE, which says so.
+ * At COMMIT PREPARED, no callback tells what the transaction has changed.  That is known
+ * only at PREPARE TRANSACTION, which may be days and several restarts ago.  But its locks
+ * last until then.  So a relation counts as changed if the transaction holds a lock on it
+ * that allows changes.  Changes of catalogs need not leave a lock (REVOKE takes none).
+ * Therefore a transaction with such changes takes an advisory lock of a class of its own
+ * at PREPARE TRANSACTION.
  *
- * Until COMMIT PREPARED nothing has changed for anybody, and entries are as good as
- * before.  Then the same is done as for any other commit: marks before it, the tick
- * after it.  Should the statement fail in between, it is not known whether the
- * transaction has been committed, so the tick comes in any case.
+ * Until COMMIT PREPARED, entries are valid as before.  Then the same is done as for any
+ * other commit: marks before it, the tick after it.  If the statement fails in between,
+ * the transaction may or may not be committed, so the tick follows in any case.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -40,14 +39,13 @@
 #include "xact/invalidate.h"
 #include "xact/prepared.h"
 
-/* The fourth field of the lock that says "has changed catalogs"; see lock.c. */
+/* The fourth field of the lock of a transaction that has changed catalogs; see lock.c. */
 #define CATALOGS_LOCK_CLASS		0xD1
 
 /*
- * Have it remembered, for as long as the transaction is prepared, that it has
- * changed catalogs.  Called at PRE_PREPARE.
+ * PRE_PREPARE: take the lock that tells that the transaction has changed catalogs.
  *
- * Errors: out of shared memory.  Locks: takes one of our own, shared.
+ * Errors: out of shared memory.
  */
 static void
 mark_catalogs(void)
@@ -65,7 +63,7 @@ const DogpileParticipant dogpile_prepared_participant = {
 	.pre_prepare = mark_catalogs
 };
 
-/* What a set-returning function needs to be called without a query. */
+/* A call of a set-returning function without a query. */
 typedef struct SetCall
 {
 	FmgrInfo	function;
@@ -77,7 +75,7 @@ typedef struct SetCall
 	}			call;
 } SetCall;
 
-/* Begin to call one without arguments. */
+/* Begin the call of a function without arguments. */
 static void
 begin_set(SetCall *set, Oid function)
 {
@@ -91,7 +89,7 @@ begin_set(SetCall *set, Oid function)
 							 (fmNodePtr) &set->result);
 }
 
-/* The next row, or NULL at the end. */
+/* Return the next row, or NULL at the end. */
 static HeapTupleHeader
 next_of_set(SetCall *set)
 {
@@ -104,10 +102,10 @@ next_of_set(SetCall *set)
 }
 
 /*
- * The id of a prepared transaction, or none if there is no such.
+ * The id of a prepared transaction, or InvalidTransactionId if there is none.
  *
- * What PostgreSQL tells of it by the view pg_prepared_xacts is asked for without a
- * query, which would count as one of the user's, and depend on rights on the view.
+ * The function of the view pg_prepared_xacts is called directly: a query would be
+ * counted as one of the user, and would need rights on the view.
  */
 static TransactionId
 find_prepared(const char *gid)
@@ -129,7 +127,7 @@ find_prepared(const char *gid)
 	return found;
 }
 
-/* Is this what mark_catalogs() has taken? */
+/* Is this a lock that mark_catalogs() has taken? */
 static bool
 marks_catalogs(const LockInstanceData *lock)
 {
@@ -137,7 +135,7 @@ marks_catalogs(const LockInstanceData *lock)
 		lock->locktag.locktag_field4 == CATALOGS_LOCK_CLASS;
 }
 
-/* When the statement ends, others have been told of the transaction's changes. */
+/* At the end of the statement, the prepared transaction's messages have been sent. */
 static void
 add_prepared_slot(DogpileSlot slot)
 {
@@ -145,12 +143,12 @@ add_prepared_slot(DogpileSlot slot)
 }
 
 /*
- * Note what the transaction may have changed.
+ * Add the slots of what the transaction may have changed.
  *
  * Its locks are read after its id was found: by then it has all of them.
  *
- * Returns its id, or none if it has changed catalogs, which are read as they are now,
- * whatever a query's snapshot; or if there is no such transaction.
+ * Returns its id; or InvalidTransactionId if it has changed catalogs, which sessions read
+ * whatever their snapshots, or if there is no such transaction.
  */
 static TransactionId
 note_changes(const char *gid)
@@ -183,9 +181,9 @@ note_changes(const char *gid)
 }
 
 /*
- * COMMIT PREPARED is about to run: note and mark what the transaction has changed.
+ * COMMIT PREPARED is about to run: mark what the transaction has changed.
  *
- * gid: its name; there need not be any of that name.
+ * gid: its name; it need not exist.
  *
  * Errors: out of memory.  Locks: no LWLock may be held.
  */

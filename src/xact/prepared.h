@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * prepared.h
- *	  Transactions that are prepared, and committed by another session.
+ *	  Prepared transactions (two-phase commit).
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * utility.c
- *	  Sees the statements that are not queries, for the modules of this folder.
+ *	  The hook for utility statements, for the modules of this folder.
  *
- *		COMMIT PREPARED		what the transaction has changed is marked (prepared.c)
- *		VACUUM, ANALYZE		do not change anything, whatever messages they send
+ *		COMMIT PREPARED		marks what the transaction has changed (prepared.c)
+ *		VACUUM, ANALYZE		do not change anything, although they send messages
  *							(catalog.c)
- *		all					what the clock of versions shows is noted if the
- *							transaction has no snapshot yet (version.c)
+ *		all					note the clock of versions if the transaction has no
+ *							snapshot yet (version.c)
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -31,7 +31,7 @@
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 
-/* Is this VACUUM FULL, which moves rows?  A query may tell where they are. */
+/* Is this VACUUM FULL?  It moves rows, and queries can read where rows are. */
 static bool
 is_vacuum_full(const VacuumStmt *statement)
 {
@@ -47,7 +47,7 @@ is_vacuum_full(const VacuumStmt *statement)
 	return false;
 }
 
-/* What does a statement mean for the messages of its transaction? */
+/* What a statement means for the messages of its transaction. */
 static DogpileStatement
 classify(const Node *statement)
 {
@@ -65,7 +65,7 @@ classify(const Node *statement)
 	}
 }
 
-/* Is this COMMIT PREPARED, and may it be?  If not, the error comes later. */
+/* Is this COMMIT PREPARED, where it is allowed?  Elsewhere, it will fail. */
 static bool
 is_commit_prepared(const Node *statement)
 {
@@ -74,7 +74,7 @@ is_commit_prepared(const Node *statement)
 		!IsTransactionBlock();
 }
 
-/* Does a statement give the transaction a snapshot that is older than itself? */
+/* Does a statement import a snapshot, which is older than the transaction? */
 static bool
 imports_snapshot(const Node *statement)
 {
@@ -86,8 +86,8 @@ imports_snapshot(const Node *statement)
 
 static void
 see_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
-				ProcessUtilityContext context, ParamListInfo params,
-				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
+			ProcessUtilityContext context, ParamListInfo params,
+			QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
 	ProcessUtility_hook_type process = prev_process_utility ?
 		prev_process_utility : standard_ProcessUtility;
@@ -109,7 +109,7 @@ see_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		dogpile_version_note_snapshot();
 }
 
-/* See all statements that are not queries.  Called once, at load. */
+/* Register the hook.  Called once, at load. */
 void
 dogpile_utility_init(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * utility.h
- *	  Sees the statements that are not queries, for the modules of this folder.
+ *	  The hook for utility statements, for the modules of this folder.
  *
  * Copyright (c) 2026, dogpile contributors
  *
