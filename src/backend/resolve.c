@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 
 #include "backend/resolve.h"
+#include "lib/lwlock_check.h"
 
 /* So many names are remembered. */
 #define MAX_KNOWN		256
@@ -158,6 +159,7 @@ dogpile_resolve(const DogpileAddress *address, DogpilePlace *places, char *what,
 	int			result;
 	int			n;
 
+	DogpileAssertNoneHeld();
 	if (address->host[0] == '/')
 		return resolve_path(address->host, places, what, what_size);
 	snprintf(port, sizeof(port), "%d", address->port);

@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/socket.h"
+#include "lib/lwlock_check.h"
 
 /* Longest wait without the latch; interrupts are seen so much later. */
 #define QUICK_WAIT_MS	1
@@ -156,6 +157,7 @@ dogpile_backend_wait(int socket, int events, TimestampTz deadline)
 	bool		is_held = InterruptHoldoffCount > 0 || CritSectionCount > 0;
 	int			glance_ms = Min(QUICK_WAIT_MS, milliseconds_until(deadline));
 
+	DogpileAssertNoneHeld();
 	if (poll_socket(socket, events, is_held ? 0 : glance_ms) == 1)
 		return true;
 	for (;;)

@@ -136,7 +136,7 @@ dogpile_lease_shmem_init(void)
 static bool
 is_in_row_locked(const Row *row, const char *token)
 {
-	Assert(LWLockHeldByMe(lease_lock));
+	DogpileAssertHeld(lease_lock, LW_SHARED);
 	Assert(table->magic == TABLE_MAGIC);
 	return row->used && memcmp(row->facts.token, token, DOGPILE_LOCK_TOKEN_LEN) == 0;
 }

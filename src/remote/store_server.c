@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "remote/store_server.h"
 
 #define MAX_SERVERS			64
@@ -107,7 +108,7 @@ static void
 begin_server_locked(Server *server, const char *backend, const char *name, uint32 login,
 					TimestampTz now)
 {
-	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
+	DogpileAssertHeld(server_lock, LW_EXCLUSIVE);
 	strlcpy(server->facts.backend, backend, sizeof(server->facts.backend));
 	strlcpy(server->facts.name, name, sizeof(server->facts.name));
 	server->facts.state = DOGPILE_STORE_SERVER_UP;
@@ -122,7 +123,7 @@ static bool
 is_same_server_locked(const Server *server, const char *backend, const char *name,
 					  uint32 login)
 {
-	Assert(LWLockHeldByMe(server_lock));
+	DogpileAssertHeld(server_lock, LW_SHARED);
 	Assert(server->magic == SERVER_MAGIC);
 	return server->login == login &&
 		strncmp(server->facts.name, name, DOGPILE_STORE_SERVER_NAME_LEN - 1) == 0 &&
@@ -193,7 +194,7 @@ dogpile_store_server_may_ask(int number)
 static void
 bring_up_locked(Server *server, TimestampTz now)
 {
-	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
+	DogpileAssertHeld(server_lock, LW_EXCLUSIVE);
 	server->facts.state = DOGPILE_STORE_SERVER_UP;
 	server->facts.since = now;
 	server->pause_ms = FIRST_PAUSE_MS;
@@ -231,7 +232,7 @@ dogpile_store_server_note_answer(int number, uint64 elapsed_us)
 static void
 take_down_locked(Server *server, TimestampTz now)
 {
-	Assert(LWLockHeldByMeInMode(server_lock, LW_EXCLUSIVE));
+	DogpileAssertHeld(server_lock, LW_EXCLUSIVE);
 	if (server->facts.state == DOGPILE_STORE_SERVER_UP)
 		server->facts.since = now;
 	server->facts.state = DOGPILE_STORE_SERVER_DOWN;

@@ -58,6 +58,7 @@
 
 #include "lib/alarm.h"
 #include "lib/clock.h"
+#include "lib/lwlock_check.h"
 #include "lib/stop.h"
 #include "remote/suspect.h"
 
@@ -144,7 +145,7 @@ make_suspect_file(const char *region, const DogpileItemName *name, uint64 number
 	bool		ok;
 	int			fd;
 
-	Assert(!LWLockHeldByMe(suspect_lock));
+	DogpileAssertNotHeld(suspect_lock);
 	snprintf(path, sizeof(path), "%s/%s", DataDir, FOLDER);
 	if (mkdir(path, pg_dir_create_mode) != 0 && errno != EEXIST)
 		return false;
@@ -164,7 +165,7 @@ remove_suspect_file(const DogpileItemName *name, uint64 number)
 {
 	char		path[MAXPGPATH];
 
-	Assert(!LWLockHeldByMe(suspect_lock));
+	DogpileAssertNotHeld(suspect_lock);
 	make_path(path, FILE_PREFIX, name, number);
 	(void) unlink(path);
 }
@@ -174,7 +175,7 @@ find_suspect_locked(const DogpileItemName *name)
 {
 	int			count = pg_atomic_read_u32(&suspects->count);
 
-	Assert(LWLockHeldByMe(suspect_lock));
+	DogpileAssertHeld(suspect_lock, LW_SHARED);
 	Assert(suspects->magic == SUSPECTS_MAGIC);
 	for (int i = 0; i < count; i++)
 		if (suspects->list[i].name.len == name->len &&
@@ -189,7 +190,7 @@ add_suspect_locked(const char *region, const DogpileItemName *name)
 {
 	int			i = find_suspect_locked(name);
 
-	Assert(LWLockHeldByMeInMode(suspect_lock, LW_EXCLUSIVE));
+	DogpileAssertHeld(suspect_lock, LW_EXCLUSIVE);
 	if (i < 0)
 	{
 		i = pg_atomic_read_u32(&suspects->count);
@@ -217,7 +218,7 @@ adopt_file_locked(const DogpileItemName *name, uint64 number)
 {
 	int			i = find_suspect_locked(name);
 
-	Assert(LWLockHeldByMeInMode(suspect_lock, LW_EXCLUSIVE));
+	DogpileAssertHeld(suspect_lock, LW_EXCLUSIVE);
 	if (i < 0 || suspects->list[i].file != 0)
 		return false;
 	suspects->list[i].file = number;
