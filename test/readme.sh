@@ -56,7 +56,8 @@ start_stores() {
 	until [ -S "$scratch/redis" ] && [ -S "$scratch/memcached" ]; do sleep 0.1; done
 }
 
-# A new server with the configuration of a file.
+# A new server with the configuration of a file.  Stores have time to answer, however
+# busy the machine is.
 start_postgres() { # FILE
 	rm -rf "$scratch/data"
 	cp -R "$scratch/initdb" "$scratch/data"
@@ -67,7 +68,8 @@ start_postgres() { # FILE
 		echo "listen_addresses = ''"
 		echo "unix_socket_directories = '$scratch'"
 		echo "fsync = off"
-	} | sed "s,localhost:6379,$scratch/redis,; s,localhost:11211,$scratch/memcached," \
+	} | sed -e "s,localhost:6379,$scratch/redis,; s,localhost:11211,$scratch/memcached," \
+		-e "s/^\(dogpile_[a-z_]*\)\.servers = .*/&\n\1.connect_timeout = '30s'\n\1.operation_timeout = '30s'/" \
 		>> "$scratch/data/postgresql.conf"
 	: > "$scratch/log"
 	redis-cli -s "$scratch/redis" flushall > "$scratch/flushed"

@@ -38,7 +38,7 @@
  * Abstracted: one value with one token, which is its region's, so that what settles a
  * region meets marks; tokens are numbers instead of random texts; a commit is flushed,
  * visible and received by the standby in one step (synchronous_commit is on; where it is
- * off, or the standby receives late, see README.md); a compare-and-set is one step.
+ * off, or the standby receives late, see doc/guarantees.md); a compare-and-set is one step.
  * Each call can fail, with or without having acted, FAULTS times.  A crash of the
  * primary (-DCRASH) ends its sessions at any step; leases run out after it.
  *
