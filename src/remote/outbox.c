@@ -3,14 +3,13 @@
  * outbox.c
  *	  What a transaction has to announce to other servers at COMMIT.
  *
- * What the transaction invalidates in this server is in its log (xact.c).  Where other
+ * The transaction's log (xact.c) has what it invalidates in this server.  If other
  * servers share the store, they have to be told as well: of keys, whole regions, and
- * tags.  Until COMMIT that is kept here, in a stack like the log: a subtransaction's
- * announcements are on top, so its rollback takes them off.
+ * tags.  Until COMMIT, announcements are kept here, in a stack like the log: those of a
+ * subtransaction are on top, so its rollback takes them off.
  *
- * Their order does not matter.  So what was announced before, at the same level or an
- * outer one, is not announced again, and the stack does not grow with the number of
- * calls.
+ * Their order does not matter.  So nothing is announced twice, at the same level or an
+ * inner one, and the stack does not grow with the number of calls.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -91,10 +90,10 @@ announces(const Announcement *a, const DogpileRegion *region,
 }
 
 /*
- * Note an announcement.
+ * Add an announcement.
  *
- * A key is named now: that may take a function of the user's, and none may be
- * called at PRE_COMMIT, when there is no snapshot any more.
+ * The name of a key is computed now: it may need a function of the user, which must not
+ * be called at PRE_COMMIT, without a snapshot.
  */
 static void
 add_announcement(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags,
@@ -139,7 +138,7 @@ is_any_shared(void)
 	return false;
 }
 
-/* Something was invalidated: note that other servers have to be told of it. */
+/* Something was invalidated: add an announcement if other servers share the store. */
 static void
 note_invalidation(DogpileRegion *region, const DogpileKey *key, const DogpileTags *tags,
 				  bool hard)
@@ -153,7 +152,7 @@ note_invalidation(DogpileRegion *region, const DogpileKey *key, const DogpileTag
  * --------------------------------------------------------------------
  */
 
-/* PRE_COMMIT: say what has to be announced because of one. */
+/* PRE_COMMIT: note which tokens an announcement concerns. */
 static void
 announce(const Announcement *a)
 {
@@ -184,12 +183,12 @@ send_announcements(void)
 		announce(slist_container(Announcement, node, iter.cur));
 	}
 
-	/* Some are noted without being in the outbox: those of dropped databases. */
+	/* Those of dropped databases are noted without being in the outbox. */
 	if (dogpile_notice_groups() != NULL)
 		dogpile_announce_send();
 }
 
-/* From now on nothing may take long, because it cannot be interrupted. */
+/* Limit the time of what cannot be interrupted. */
 static void
 limit_time(void)
 {
@@ -235,7 +234,7 @@ last_of(SubTransactionId subid)
 	return a->subid == subid ? a : NULL;
 }
 
-/* A subtransaction is rolled back: take off what it has added. */
+/* A subtransaction is rolled back: remove its announcements. */
 static void
 take_off(SubTransactionId subid)
 {
@@ -253,7 +252,7 @@ take_off(SubTransactionId subid)
 	}
 }
 
-/* A subtransaction is released: what it has added is its parent's. */
+/* A subtransaction is released: its announcements now belong to its parent. */
 static void
 hand_to_parent(SubTransactionId subid, SubTransactionId parent)
 {

@@ -3,10 +3,9 @@
  * held_lock.c
  *	  The heavyweight locks that one transaction holds.
  *
- * A lock lasts as long as the transaction, so it tells what the transaction may have
- * changed where nothing else does: PostgreSQL counts no rows, or the transaction is
- * prepared and has no session.  The only way to the locks of one transaction is through
- * those of all.
+ * Locks last as long as the transaction.  So they tell what it may have changed if there
+ * is no other way to find out: if PostgreSQL does not count rows, or if the transaction
+ * is prepared and has no session.  PostgreSQL offers only the locks of all transactions.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -53,8 +52,8 @@ is_on_own_id(const LockInstanceData *lock, TransactionId xid)
 /*
  * Begin to read the locks of a prepared transaction.
  *
- * Its locks have the holder in common, even while PREPARE TRANSACTION hands them over
- * to the one that stands for the prepared transaction; one of them is on its id.
+ * All of its locks have the same holder, even while PREPARE TRANSACTION transfers them
+ * to the process entry of the prepared transaction.  One of them is on its id.
  *
  * Errors, locks: as above.
  */
@@ -93,8 +92,8 @@ dogpile_held_lock_close(DogpileHeldLocks *locks)
 }
 
 /*
- * The relation whose rows a lock allows its holder to change, of those on which entries
- * may depend; or InvalidOid.  Errors: none.
+ * The relation whose rows a lock allows its holder to change; InvalidOid if there is
+ * none, or if no entry can depend on it.  Errors: none.
  */
 Oid
 dogpile_held_lock_changeable(const LockInstanceData *lock)

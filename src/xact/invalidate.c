@@ -3,16 +3,17 @@
  * invalidate.c
  *	  The slots that a transaction invalidates when it commits.
  *
- * One list has all of them, whether the user has invalidated something (xact.c), rows
- * or definitions were changed (change.c), or another transaction's changes are about
- * to be committed (prepared.c).  It is made at PRE_COMMIT:
+ * One list holds all of them: those that the user has invalidated (xact.c), those of
+ * rows and definitions that were changed (change.c), and those of a prepared transaction
+ * that is about to be committed (prepared.c).
  *
- *		add		a slot, how it is invalidated, and when that takes effect
- *		mark	each slot that was added, which others see from then on
- *		bump	each slot whose moment has come, with few ticks for all
- *		unmark	the same slots
+ *		PRE_COMMIT	Slots are added, each with the kind of its invalidation and the
+ *					moment when it takes effect, and then marked.
+ *		COMMIT		The slots of this moment are bumped and unmarked.
+ *		messages	The same for the other slots, after the messages were sent.
+ *		ABORT		Slots are unmarked.
  *
- * Marks and bumps are explained in version.c.
+ * version.c explains marks and bumps.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -39,19 +40,19 @@ typedef struct Invalidation
 } Invalidation;
 
 /*
- * In the order in which they were added: those of a prepared transaction first, the
- * marked ones before those that are not yet.  In TopTransactionContext.
+ * In the order of their addition, so those of a prepared transaction are first, and
+ * marked ones precede others.  In TopTransactionContext.
  */
 static Invalidation *list = NULL;
 static int	count = 0;
 static int	max_count = 0;
 static int	nmarked = 0;
 
-/* So many take effect even if this transaction is rolled back. */
+/* How many take effect even if this transaction is rolled back. */
 static int	nkept = 0;
 
 /*
- * Add a slot that is to be invalidated, once dogpile_invalidate_mark() was called.
+ * Add a slot.  dogpile_invalidate_mark() must follow before the commit.
  *
  * Errors: out of memory.
  */
@@ -89,7 +90,7 @@ compare_invalidations(const void *a, const void *b)
 	return x->is_late - y->is_late;
 }
 
-/* Leave each slot only once in what was added since the last marks.  Errors: none. */
+/* Remove duplicates from the slots that are not marked yet.  Errors: none. */
 void
 dogpile_invalidate_make_unique(void)
 {
@@ -103,10 +104,10 @@ dogpile_invalidate_make_unique(void)
 }
 
 /*
- * Mark what was added since the last call.
+ * Mark the slots that are not marked yet.
  *
- * xid: of the transaction with whose commit the changes will be visible, or none if
- *		others may see them apart from it.
+ * xid: of the transaction whose commit makes the changes visible; InvalidTransactionId
+ *		if other sessions may see them whatever their snapshots.
  *
  * Errors: none.
  */
@@ -121,8 +122,8 @@ dogpile_invalidate_mark(TransactionId xid)
 }
 
 /*
- * What is marked is of another transaction, which is about to be committed: it takes
- * effect at the end of this transaction even if that is rolled back.  Errors: none.
+ * The marked slots are those of a prepared transaction that is about to be committed:
+ * let them take effect even if this transaction is rolled back.  Errors: none.
  */
 void
 dogpile_invalidate_keep_on_abort(void)
@@ -138,7 +139,7 @@ unmark_one(Invalidation *invalidation)
 	invalidation->is_marked = false;
 }
 
-/* The transaction is rolled back: forget all but what is kept.  Errors: none. */
+/* The transaction is rolled back: unmark and forget all slots but the kept ones. */
 void
 dogpile_invalidate_abort(void)
 {
@@ -154,14 +155,14 @@ is_of(const Invalidation *invalidation, DogpileMoment when)
 	return invalidation->is_late == (when == DOGPILE_WHEN_TOLD);
 }
 
-/* Is there anything in the list?  Errors: none. */
+/* Is there any slot in the list?  Errors: none. */
 bool
 dogpile_invalidate_has_any(void)
 {
 	return count > 0;
 }
 
-/* Is there anything that takes effect at this moment?  Errors: none. */
+/* Is there any slot of this moment?  Errors: none. */
 bool
 dogpile_invalidate_is_pending(DogpileMoment when)
 {
@@ -172,7 +173,7 @@ dogpile_invalidate_is_pending(DogpileMoment when)
 }
 
 /*
- * Must a slot be bumped?  If it is one of an object, only if an entry may depend on it;
+ * Must a slot be bumped?  The slot of an object need not if no entry may depend on it;
  * see version.c.
  */
 static inline bool
@@ -183,9 +184,9 @@ is_slot_wanted(DogpileSlot slot, bool has_readers)
 }
 
 /*
- * Must any slot be bumped whose moment has come?
+ * Must any slot of this moment be bumped?  Called after the commit is visible.
  *
- * Errors: none.  Called after the commit is visible.
+ * Errors: none.
  */
 bool
 dogpile_invalidate_is_wanted(DogpileMoment when, bool has_readers)
@@ -196,7 +197,7 @@ dogpile_invalidate_is_wanted(DogpileMoment when, bool has_readers)
 	return false;
 }
 
-/* Bump a slot, if anything may depend on it.  Locks: the version lock is held. */
+/* Bump a slot if an entry may depend on it.  Locks: the version lock is held. */
 void
 dogpile_invalidate_bump_locked(const DogpileTick *tick, DogpileSlot slot, bool hard)
 {
@@ -206,7 +207,7 @@ dogpile_invalidate_bump_locked(const DogpileTick *tick, DogpileSlot slot, bool h
 }
 
 /*
- * Bump slots whose moment has come.
+ * Bump slots of this moment.
  *
  * from: where the last call has stopped; 0 for the first call.
  * max: how many to look at in this call.
@@ -228,7 +229,7 @@ dogpile_invalidate_bump_some_locked(const DogpileTick *tick, DogpileMoment when,
 	return end < count ? end : -1;
 }
 
-/* What takes effect at this moment has done so: take the marks away.  Errors: none. */
+/* Unmark the slots of this moment, after they were bumped.  Errors: none. */
 void
 dogpile_invalidate_unmark(DogpileMoment when)
 {
@@ -237,7 +238,7 @@ dogpile_invalidate_unmark(DogpileMoment when)
 			unmark_one(&list[i]);
 }
 
-/* Forget all of it, of which nothing is marked any more.  Errors: none. */
+/* Forget all slots, of which none is marked any more.  Errors: none. */
 void
 dogpile_invalidate_forget(void)
 {

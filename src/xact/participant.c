@@ -3,10 +3,10 @@
  * participant.c
  *	  Modules that take part in the end of transactions.
  *
- * PostgreSQL calls what was registered with it in the reverse order of registration,
- * so modules that rely on each other cannot register one by one.  They are called from
- * here, in an order that the caller of dogpile_participant_init() gives: dogpile.c,
- * which is the only file that may know them all.
+ * PostgreSQL calls callbacks in the reverse order of their registration.  Modules that
+ * rely on each other need an order that can be read in one place.  So only this file
+ * registers callbacks, and calls the participants in the order of the tables in
+ * dogpile.c, which is the only file that may include all modules.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -37,7 +37,7 @@ static const DogpileParticipant *const *after_commit = NULL;
 	} while (0)
 
 /*
- * Tell the participants that the transaction has invalidated something.
+ * Tell participants of an invalidation, at the time of the user's call.
  *
  * region, key, tags: as in participant.h.
  *

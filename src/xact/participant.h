@@ -20,10 +20,10 @@
 /*
  * What a module does when a transaction ends; NULL where it does nothing.
  *
- * Before the commit, a callback may raise errors and obey interrupts; the transaction
- * is then rolled back, and abort() follows.  Everything else must not fail, takes no
- * memory that it could do without, and is called with interrupts held off.  No LWLock
- * is held when a callback is called, and none when it returns.
+ * Before the commit, callbacks may raise errors and obey interrupts; the transaction is
+ * then rolled back, and abort() follows.  The other callbacks must not fail, and are
+ * called with interrupts held off.  No LWLock is held when a callback is called or when
+ * it returns.
  */
 typedef struct DogpileParticipant
 {
@@ -40,11 +40,16 @@ typedef struct DogpileParticipant
 
 	/* Afterwards. */
 	void		(*commit) (void);	/* others see the transaction */
-	void		(*abort) (void);	/* perhaps without pre_commit() */
-	void		(*told) (void); /* committed, and its invalidation messages sent */
-	void		(*end) (bool is_commit);	/* all have done the above, but for told(); or
-											 * the transaction is prepared, or was a
-											 * parallel worker's part of one */
+	void		(*abort) (void);	/* perhaps without pre_commit() before */
+
+	/*
+	 * After commit() or abort() of all participants, after PREPARE TRANSACTION, and at
+	 * the end of a parallel worker's transaction.
+	 */
+	void		(*end) (bool is_commit);
+
+	/* After end() of a commit, when invalidation messages have been sent. */
+	void		(*told) (void);
 
 	/* A subtransaction is released or rolled back. */
 	void		(*subcommit) (SubTransactionId subid, SubTransactionId parent);

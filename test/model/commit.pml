@@ -19,12 +19,12 @@
  *	bump					version.c: dogpile_version_bump()
  *	watch					version.c: dogpile_version_watch()
  *	finish					commit.c: take_effect(), enter_all()
- *	look_up					lookup.c: find_in_store(), judge(), judge_versions()
+ *	look_up					lookup.c: find_in_store(), judge_entry(), judge_versions()
  *	is_marked_for			version.c: dogpile_version_is_marked_for()
  *	all_visible				version.c: dogpile_version_all_visible()
  *	begin_query, end_query	attempt.c: run_creator(); depend.c: dogpile_depend_begin(),
  *							dogpile_depend_end()
- *	publish					attempt.c: publish_now(); store_memory.c: memory_publish()
+ *	publish					attempt.c: publish_now(); store_memory.c: shmem_publish()
  *	Writer					change.c: dogpile_change_mark(); commit.c: enter_versions(),
  *							unmark_versions(); with CATALOGS: enter_told_versions();
  *							with errors after the commit: prepared.c
@@ -33,7 +33,8 @@
  *							dogpile_version_note_snapshot()
  *	Deferrer				xact.c: dogpile_xact_store(); commit.c:
  *							check_entries_locked(), is_current_locked()
- *	Waiter					creation.c: settle(); lookup.c: is_younger()
+ *	Waiter					creation.c: wait_for_creator(); lookup.c:
+ *							is_younger_than_call()
  *
  * Abstracted: one entry and one slot (entries share nothing else, and a collision of
  * slots is one more writer); an entry is copied and replaced in one step (the

@@ -16,19 +16,19 @@
  *
  * Steps, and where they are in the code:
  *
- *	put_mark				announce.c: dogpile_announce_send(), look(), mark();
+ *	put_mark				announce.c: dogpile_announce_send(), look_at_tokens(), mark();
  *							token.c: dogpile_token_make_mark()
  *	leave_mark				announce.c: deliver_marks(), deliver_slowly(); token.c:
  *							dogpile_token_leave_mark()
  *	suspect_add, ...		suspect.c: dogpile_suspect_add(), ..._release(), ..._remove()
- *	settle					announce.c: dogpile_announce_settle()
+ *	settle					mend.c: dogpile_mend_region()
  *	Writer					outbox.c; announce.c: dogpile_announce_commit(),
  *							dogpile_announce_abort(); at its end, worker.c: tend().
  *							With -DOWN, it stores a value that it has computed:
- *							store_remote.c: collect_tokens(), announce.c:
+ *							grant.c: dogpile_grant_follow_tokens(); announce.c:
  *							dogpile_announce_follow(), choose_rest()
- *	Creator					store_remote.c: remote_begin(), note_tokens(),
- *							remote_publish(); token.c: dogpile_token_create_missing(),
+ *	Creator					grant.c: dogpile_grant_begin(), note_tokens();
+ *							store_remote.c: remote_publish(); token.c: dogpile_token_create_missing(),
  *							make_first(), dogpile_token_is_replayed()
  *	Reader					store_remote.c: remote_get(); token.c: dogpile_token_compare()
  *	Setter					store_remote.c: store_set()
