@@ -161,7 +161,7 @@ writer_round()
 writer_medians()
 {
 	RATIO_FORMAT="%8.3f" print_medians "%12.2f" "microseconds" \
-		"plain=table nobody depends on" \
+		"plain=table no entry depends on" \
 		"absent=server without dogpile" \
 		"whole=entries depend on the table" \
 		"trigger=trigger that does nothing" \

@@ -258,7 +258,7 @@ stores_tables()
 		loop=$SCRATCH/stores.loop.$size pgbench=$SCRATCH/stores.pgbench.$size
 		others=
 		[ -z "$pgmemcache" ] || others="pgmemcache=pgmemcache"
-		echo "Values outside, $size bytes: hits per second in a loop, on one processor"
+		echo "External stores, $size bytes: hits per second in a loop, on one processor"
 		print_medians "%12.0f" "per second" "mget.redis=bare hiredis, three names" \
 			"get.redis=bare hiredis, one name" "redis=region in Redis" < "$loop"
 		print_medians "%12.0f" "per second" "mget.memcached=bare libmemcached, three names" \
