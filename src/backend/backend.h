@@ -3,9 +3,9 @@
  * backend.h
  *	  The contract of a backend: where values live outside this server.
  *
- * A backend keeps bytes under names, as memcached and Redis do.  What the bytes
- * mean, when they are fresh and what a failure means is not its business but
- * that of store_remote.c, which makes any backend the store of a region.
+ * A backend keeps bytes under names, as memcached and Redis do.  store_remote.c
+ * makes any backend the store of a region: it knows what the bytes mean, when they
+ * are fresh, and what a failure means.
  *
  * This header is installed.  A module of your own that is preloaded after
  * dogpile (shared_preload_libraries = 'dogpile, my_store') registers a backend
@@ -19,8 +19,8 @@
  *	  and one at a time.
  *	- Errors are answers, described in *error.  The only thing that may be raised
  *	  is what CHECK_FOR_INTERRUPTS() raises while a function waits; see
- *	  dogpile_backend_wait().  A connection that was left in the middle of
- *	  something like that must notice at its next call, and begin anew.
+ *	  dogpile_backend_wait().  A connection that was left by such an error must
+ *	  notice that at its next call, and begin anew.
  *	- They are also called when a transaction has just committed, with
  *	  interrupts held off.  Nothing at all may be raised there, not even "out of
  *	  memory": what a function needs comes from malloc(), or from
@@ -40,7 +40,7 @@
 #ifndef DOGPILE_BACKEND_H
 #define DOGPILE_BACKEND_H
 
-/* Raised with every change below that existing modules could not stand. */
+/* Incremented with every change below that breaks existing modules. */
 #define DOGPILE_BACKEND_ABI			1
 
 /* Longest name of an item, in bytes. */
@@ -57,14 +57,14 @@ typedef enum DogpileBackendStatus
 	DOGPILE_BACKEND_KEPT,		/* a condition is not met: nothing was changed */
 	DOGPILE_BACKEND_TOO_LARGE,	/* the server takes no value of this size; or a
 								 * counter would be out of range */
-	DOGPILE_BACKEND_ERROR		/* it did not work, see the error */
+	DOGPILE_BACKEND_ERROR		/* the call failed, see the error */
 } DogpileBackendStatus;
 
-/* Why it did not work. */
+/* Why a call failed. */
 typedef struct DogpileBackendError
 {
-	bool		unreachable;	/* no connection, or no answer in time: others had
-								 * better not try for a while */
+	bool		unreachable;	/* no connection, or no answer in time: other calls
+								 * are likely to fail, too */
 	char		message[256];	/* begins in lower case, no period */
 } DogpileBackendError;
 
@@ -97,10 +97,10 @@ typedef struct DogpileBackendItem
 } DogpileBackendItem;
 
 /*
- * A lock that several servers respect.  It is a name of its own, held by whose
- * token is there, until the lease is over.  What entry it protects is told from
- * the beginning, so that a backend that cannot change two names at once can
- * note the state of the entry when the lock is taken.
+ * A lock that several servers respect.  It is a name of its own; its value is the
+ * token of the owner, until the lease is over.  The entry that it protects is named
+ * from the beginning, so that a backend that cannot change two names at once can note
+ * the state of the entry when the lock is taken.
  */
 typedef struct DogpileBackendLock
 {
@@ -135,8 +135,7 @@ typedef void (*DogpileBackendFigure) (const char *server, const char *name,
 									  const char *value, void *arg);
 
 /*
- * The functions of a backend.  What is optional may be NULL; connection.c has what
- * stands in.
+ * The functions of a backend.  Optional ones may be NULL; connection.c replaces them.
  *
  * A function for many items answers OK if it knows the fate of each, which is
  * in its status; else ERROR, and the items it does not know of have that.
@@ -155,8 +154,8 @@ typedef struct DogpileBackend
 						  DogpileBackendError *error);
 
 	/*
-	 * Make a connection, or what will connect when it is used first.  The
-	 * options outlive it.  NULL, with a reason, if that does not work.
+	 * Make a connection, which may connect at its first use.  The options outlive
+	 * it.  Returns NULL, with a reason, if it fails.
 	 */
 	void	   *(*open) (const DogpileBackendOptions *options,
 						 DogpileBackendError *error);
@@ -198,17 +197,17 @@ typedef struct DogpileBackend
 
 	/*
 	 * Store the entry that a lock protects, and give the lock up; KEPT if the
-	 * lock was lost or somebody else has stored the entry since.  Optional.
+	 * lock was lost or another session has stored the entry since.  Optional.
 	 */
 	DogpileBackendStatus (*put) (void *connection, const DogpileBackendLock *lock,
 								 DogpileBackendItem *item,
 								 DogpileBackendError *error);
 
-	/* Delete all items whose names begin so.  Obeys interrupts.  Optional. */
+	/* Delete all items with names that begin so.  Obeys interrupts.  Optional. */
 	DogpileBackendStatus (*flush) (void *connection, DogpileBytes prefix,
 								   DogpileBackendError *error);
 
-	/* Tell figures.  Optional. */
+	/* Report statistics.  Optional. */
 	DogpileBackendStatus (*stats) (void *connection, DogpileBackendFigure figure,
 								   void *arg, DogpileBackendError *error);
 } DogpileBackend;

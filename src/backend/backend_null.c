@@ -3,10 +3,9 @@
  * backend_null.c
  *	  The backend that keeps nothing.
  *
- * Every lookup is a miss, and nothing is stored, but still one session at a
- * time creates a value, and those who waited for it are given it.  It is for
- * switching a cache off, and as an example: this is all that a backend has to
- * have.
+ * Every lookup is a miss, and nothing is stored.  Still, one session at a time
+ * creates a value, and those that waited for it get it.  The backend turns a cache
+ * off, and is an example: this is all that a backend must have.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -33,17 +33,17 @@
 #include "backend/connection.h"
 #include "backend/memory.h"
 
-/* How often to try to change a counter that others change, too. */
+/* How often to try to change a counter that other sessions change, too. */
 #define MAX_ATTEMPTS	100
 
 /* How long to pause in between at most, after the first failure and later. */
 #define MIN_PAUSE_US	50
 #define MAX_PAUSE_US	3200
 
-/* Less than so much of a password in a message is chance. */
+/* A shorter part of a password in a message is coincidence. */
 #define MIN_QUOTED		3
 
-/* What is in the place of a lock that was given up; no token is as short. */
+/* Replaces the token of a lock that was given up; no token is as short. */
 static const DogpileBytes nobody = {"-", 1};
 
 /* The last link. */
@@ -97,7 +97,7 @@ hide_password(const char *password, DogpileBackendError *error)
 		}
 }
 
-/* What the backend has answered, with nothing in the error that must not be told. */
+/* Return the backend's answer, without the password in the error. */
 static DogpileBackendStatus
 answer(const Base *base, DogpileBackendStatus status, DogpileBackendError *error)
 {
@@ -153,8 +153,8 @@ set_one(void *link, DogpileBackendItem *item, DogpileBackendError *error)
 }
 
 /*
- * Try to put one number for another in place of a counter; KEPT or MISS if somebody
- * else was faster.  What is no number counts as zero.
+ * Try to replace the number of a counter; KEPT or MISS if another session was faster.
+ * A text that is no number counts as zero.
  */
 static DogpileBackendStatus
 try_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
@@ -195,8 +195,8 @@ pause_after(int attempt)
 }
 
 /*
- * Without counters: read, add, and store on the condition that nobody else has; so
- * often, which is more than sessions are likely to interfere.
+ * Without counters: read, add, and store on the condition that the number is still the
+ * same.  MAX_ATTEMPTS is more often than other sessions are likely to interfere.
  */
 static DogpileBackendStatus
 base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *result,
@@ -218,8 +218,7 @@ base_increment(void *link, DogpileBytes name, int64 delta, int64 ttl_ms, int64 *
 }
 
 /*
- * What stands for a value that may be too long to be kept; zero for none at
- * all.
+ * A hash of a value, which may be too long to be kept; zero if there is none.
  */
 static uint64
 digest(const DogpileBackendItem *item)
@@ -259,8 +258,8 @@ base_renew(void *link, const DogpileBackendLock *lock, DogpileBackendError *erro
 }
 
 /*
- * There is no removing on a condition, but something that belongs to nobody.  It is
- * soon gone, though not at once: many a store counts in seconds.
+ * Backends cannot remove on a condition, so the token is replaced by a text that is no
+ * token.  It expires soon, though not at once: many stores count in seconds.
  */
 static DogpileBackendStatus
 base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *error)
@@ -274,8 +273,8 @@ base_unlock(void *link, const DogpileBackendLock *lock, DogpileBackendError *err
 
 /*
  * Put the token under a name where nothing is, or what base_unlock() has left.  The
- * lock is free then, and who took it for held would be content with a stale value,
- * or wait, although nobody creates one.
+ * lock is free then; a session that took it for held would return a stale value,
+ * or wait, although no session creates one.
  *
  * Returns OK, KEPT or ERROR.
  */
@@ -318,12 +317,12 @@ base_lock(void *link, DogpileBackendLock *lock, DogpileBackendError *error)
 	if (status != DOGPILE_BACKEND_OK)
 		return status;
 
-	/* Whatever is stored from now on will differ. */
+	/* An entry that is stored from now on differs. */
 	if (base_get(link, &entry, 1, error) != DOGPILE_BACKEND_OK)
 	{
 		DogpileBackendError unlock_error = {0};
 
-		/* The caller must not believe that nobody has the lock. */
+		/* The caller must know that the lock may be held. */
 		if (base_unlock(link, lock, &unlock_error) == DOGPILE_BACKEND_ERROR)
 			error->unreachable = true;
 		return DOGPILE_BACKEND_ERROR;
@@ -391,7 +390,7 @@ base_put(void *link, const DogpileBackendLock *lock, DogpileBackendItem *item,
 	if (digest(&found[1]) == lock->entry_version)
 		status = set_if_unchanged(link, &found[1], item, error);
 
-	/* The caller must not believe that nobody has the lock. */
+	/* The caller must know that the lock may be held. */
 	if (base_unlock(link, lock, &unlock_error) == DOGPILE_BACKEND_ERROR &&
 		status != DOGPILE_BACKEND_ERROR)
 	{
@@ -414,7 +413,7 @@ base_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
 	return DOGPILE_BACKEND_ERROR;
 }
 
-/* Whom a backend tells its figures, and in which memory context. */
+/* The caller's function for figures, and its memory context. */
 typedef struct Listener
 {
 	DogpileBackendFigure figure;
@@ -466,8 +465,8 @@ static const DogpileBackend base_functions = {
  */
 
 /*
- * For each function one that does nothing but pass the call on, so that whoever calls
- * need not know which of them a wrapper has left out.
+ * A function that only passes the call on stands in for each one that a wrapper leaves
+ * out, so that callers need not know which.
  */
 static DogpileBackendStatus
 pass_get(void *link, DogpileBackendItem *items, int nitems, DogpileBackendError *error)

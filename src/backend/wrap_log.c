@@ -7,11 +7,11 @@
  *
  *		cache backend "redis": get "a" (ok), "b" (miss) in 87 us
  *
- * with the first few items of the call.  Values are not written: they may be
- * large, or nobody else's business.
+ * with the first few items of the call.  Values are not written: they may be large
+ * or confidential.
  *
- * Writing to the log can raise an error itself.  When a transaction has just
- * committed that must not happen; then such a line is lost.
+ * Writing to the log can raise an error itself.  That must not happen when a
+ * transaction has just committed; then the line is lost.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -27,7 +27,7 @@
 
 #include "backend/backends.h"
 
-/* So many items of a call are named. */
+/* Most items of a call that are named. */
 #define MAX_NAMED		5
 
 /* Room for what is told of them. */
@@ -157,8 +157,8 @@ log_name(const DogpileWrapped *wrapped, const char *operation, DogpileBytes name
 }
 
 /*
- * The calls: each is passed on, timed, and told of afterwards.  What the inner
- * function answers is the answer, whether or not it could be told of.
+ * Each call is passed on, timed, and logged afterwards.  The answer is that of the inner
+ * function, whether or not it could be logged.
  */
 static DogpileBackendStatus
 logged_get(void *arg, DogpileBackendItem *items, int nitems, DogpileBackendError *error)
@@ -214,7 +214,7 @@ logged_increment(void *arg, DogpileBytes name, int64 delta, int64 ttl_ms, int64 
 	return status;
 }
 
-/* A lock's token is not told: who knows it could give the lock up. */
+/* A lock's token is not logged: with it, anyone could give the lock up. */
 static DogpileBackendStatus
 logged_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 {

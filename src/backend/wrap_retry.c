@@ -3,17 +3,16 @@
  * wrap_retry.c
  *	  The wrapper "retry": tries again to store and to remove.
  *
- * Invalidations consist of these.  One that gets lost makes its whole region
- * worthless, while a look-up that fails only costs a creation; so only these are
- * worth another try.
+ * Invalidations consist of these calls.  One that is lost invalidates its whole
+ * region, while a lookup that fails only costs a creation; so only these are tried
+ * again.
  *
- * Only the items that failed are tried again: twice, after a short pause.  When
- * the server cannot be reached, there is one more try, for that is what a server
- * needs that was restarted just now; as each may wait for the whole timeout, two
- * would be too many.
+ * Only the items that failed are tried again: twice, after a short pause.  If the
+ * server cannot be reached, once: that is enough for one that was just restarted,
+ * and each attempt may wait for the whole timeout.
  *
- * The pauses are short, and are made with interrupts held off, too: when a
- * transaction has just committed is when invalidations are sent.
+ * The pauses are short, since they are also made with interrupts held off, when a
+ * transaction has just committed.
  *
  * Copyright (c) 2026, dogpile contributors
  *

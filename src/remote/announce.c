@@ -3,34 +3,32 @@
  * announce.c
  *	  Invalidations for other servers, on both sides of a COMMIT.
  *
- * Other servers that share a store must stop giving what a transaction
- * invalidates once it has committed, and must not store what they have computed
- * from the time before.  A single message, sent before the commit, would be
- * followed by values computed from data that are about to change; sent after
- * it, it would be lost if this server crashed in between.  So there are two:
+ * Once a transaction has committed, other servers that share a store must no longer
+ * return what it invalidates, nor store what they have computed before.  A single
+ * message is not enough: sent before the commit, it is followed by values computed
+ * from data that are about to change; sent after it, it is lost if this server
+ * crashes in between.  So there are two:
  *
- *		PRE_COMMIT	A mark takes the place of each token.  What depends on it is
- *					worth nothing from now on, and nothing that would depend on
- *					it is stored: other sessions wait for a moment.
- *		COMMIT		Another token takes the place of the mark.
+ *		PRE_COMMIT	A mark replaces each token.  Entries that depend on the token
+ *					are invalid from now on, and no new ones are stored: other
+ *					sessions wait for a moment.
+ *		COMMIT		A new token replaces the mark.
  *
  * Several transactions may have the same mark in place at a time, so a mark
- * counts them, and only the last one to leave puts a token there.  It also has a
- * number, for one whose transaction took longer than the mark lasts may find that
- * of others in its place, from which it must not take away what they have added.
+ * counts them, and only the last one to leave puts a token there.  A mark also has a
+ * number: if a transaction takes longer than its mark lasts, it may find a mark of
+ * other transactions in its place, whose count it must not change.
  *
- * A mark is put in place for a time (grace_time), and renewed by the worker as long
- * as the commit takes.  If this server dies in between, it stays until then, and
- * then there is no token, so what was stored before is worth nothing.  Nothing stale
- * is served at any time; for the length of the lease, what depends on the token is
- * not cached.
+ * A mark expires after grace_time unless the worker renews it, which it does as long
+ * as the commit takes.  If this server crashes, the mark expires and no token is
+ * left, so entries stored before are invalid.  No outdated value is served at any
+ * time; until the mark expires, what depends on the token is not cached.
  *
- * If the store cannot be told at PRE_COMMIT, the region is suspect (suspect.c),
- * and if not at COMMIT, too: a store that was restarted may have forgotten the
- * mark.  Until this server gets through again it serves nothing from the region.
- * Other servers that can reach the store while this one cannot do serve what
- * they find, for as long as that lasts.  A mark that could not be replaced is
- * taken away by the next session of this server that meets it (token.c).
+ * If the store cannot be told at PRE_COMMIT or at COMMIT, the region is suspect
+ * (suspect.c): a store that was restarted may have forgotten the mark.  This server
+ * serves nothing from the region until it reaches the store again.  Other servers
+ * that can reach the store meanwhile serve what they find.  A mark that could not be
+ * replaced is left to the worker (mend.c).
  *
  * Soft invalidations need no mark, since being stale is no promise: the soft
  * part of the token is replaced after the commit.
@@ -39,7 +37,7 @@
  * there in few calls, whichever regions it is for.  PRE_COMMIT can be cancelled.
  * Neither half takes longer than dogpile.commit_timeout and one more call for each
  * store: if that is not going to be enough for all marks, regions are marked as a
- * whole, by their own token; and what is not delivered in time makes its region
+ * whole, by their own token.  A token that cannot be replaced in time makes its region
  * suspect.
  *
  * Copyright (c) 2026, dogpile contributors
@@ -67,10 +65,10 @@
 /* Most items in one call. */
 #define BATCH			512
 
-/* So often a token is read and replaced before it is given up: others do, too. */
+/* How often to try to replace a token that others replace, too. */
 #define TRIES			8
 
-/* A store that has failed so often takes no more of this transaction's marks. */
+/* After so many failures, a store is sent no more of this transaction's marks. */
 #define MAX_FAILURES	2
 
 /* Does a region's store have to be told what is invalidated? */
@@ -106,7 +104,7 @@ dogpile_announce_name_key(DogpileRegion *region, const DogpileKey *key)
 }
 
 /*
- * Obey a cancel request.  For COMMIT, PostgreSQL has switched statement_timeout off.
+ * Obey a cancel request, and statement_timeout, which PostgreSQL disables at COMMIT.
  */
 static void
 check_interrupts(void)
@@ -201,13 +199,13 @@ dogpile_announce_tag(DogpileBytes tag, bool hard)
  * noted: as it was noted when the entry was made.
  * remote: the entry's.
  *
- * Others may have changed something that the entry has not seen.  Then it must be worth
- * nothing, and they are known by what is in the token's place: another token or a mark
- * when ours is put there, or a mark that they have joined when it is replaced, for which
- * see deliver_own_marks().
+ * Other transactions may have changed something that the entry has not seen.  The entry
+ * is invalid then.  What is in the token's place tells: another token or a mark when ours
+ * is put there, or a mark that they have joined when it is replaced, for which see
+ * deliver_own_marks().
  *
- * Returns a text that lives as long as the transaction or "noted", or NULL: the entry is
- * worth nothing.
+ * Returns a text that lives as long as the transaction or "noted", or NULL if the entry
+ * is invalid.
  *
  * Errors: none.
  */
@@ -328,7 +326,7 @@ replace(int i, const char *text, int64 ttl_ms)
 	dogpile_token_replace(name, a->seen, text, ttl_ms, &batch.items[i]);
 }
 
-/* Let one stay in a batch that is made shorter, for which items are made anew. */
+/* Keep a notice in a batch that is made shorter, whose items are made anew. */
 static void
 keep_in_batch(int *kept, DogpileNotice *a)
 {
@@ -392,8 +390,8 @@ typedef struct Progress
 } Progress;
 
 /*
- * Will there not be enough time for all marks?  That is to be seen early, for then the
- * time that they take is lost.
+ * Is there too little time for all marks?  The sooner this is known, the less time is
+ * lost to marks that are not needed.
  */
 static bool
 is_commit_late(const Progress *progress)
@@ -469,7 +467,7 @@ is_covered(const DogpileNotice *a)
 	return true;
 }
 
-/* Note all regions whose marks are not in place. */
+/* Note each region that a missing mark matters to. */
 static void
 doubt_unsent(void)
 {
@@ -659,8 +657,8 @@ soften(void)
 }
 
 /*
- * The same for all of a group.  Where somebody else has been faster, he may have done so
- * for a commit before ours, which a standby may have replayed already.
+ * The same for all of a group.  Another session may have replaced a token first, for a
+ * commit before ours, which a standby may have replayed already.
  */
 static void
 deliver_soft(DogpileNoticeGroup *group)
@@ -682,8 +680,8 @@ deliver_soft(DogpileNoticeGroup *group)
 }
 
 /*
- * Remove what was stored under the keys, as far as we know its name; just to
- * free memory.  Nobody can store it anew as long as the marks are in place.
+ * Remove the entries of the keys whose names are known, to free memory.  No session can
+ * store them again as long as the marks are in place.
  */
 static void
 remove_outdated_entries(DogpileNoticeGroup *group)
@@ -729,8 +727,8 @@ dogpile_announce_commit(void)
 }
 
 /*
- * Take the marks away that may be in place, for putting them there was cut off by a
- * cancel request; what is not just as we have sent it is left alone.
+ * Remove the marks that may be in place, if putting them there was interrupted by a
+ * cancel request.  A text that is not the one we have sent is left alone.
  */
 static void
 take_back(DogpileNoticeGroup *group)
@@ -760,8 +758,8 @@ take_back(DogpileNoticeGroup *group)
 }
 
 /*
- * ABORT: take the marks away, so that nobody has to wait for the end of their
- * lease.  Nothing is lost if that does not work.
+ * ABORT: remove the marks, so that no session has to wait until they expire.  Nothing is
+ * lost if this fails.
  *
  * Errors: none, as above.
  */

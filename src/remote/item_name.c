@@ -168,9 +168,9 @@ find_mangler(const DogpileRegion *region)
 }
 
 /*
- * A mangling function runs as whoever uses the region, a superuser included, and its
- * schema may exist in one database and not in another.  So it must be one that nobody
- * but a superuser can have put there.
+ * A mangling function runs as the role that uses the region, which may be a superuser,
+ * and its schema may exist in one database and not in another.  So it must be one that
+ * only a superuser can have created.
  */
 static void
 check_mangler_owner(const DogpileRegion *region, Oid function)
@@ -192,8 +192,8 @@ check_mangler_owner(const DogpileRegion *region, Oid function)
 }
 
 /*
- * Call a mangling function, with a search_path that is the same for all sessions: that
- * of the caller is nothing a function that it has not called itself should run under.
+ * Call a mangling function, under a search_path that is the same for all sessions: the
+ * caller has not called the function itself, so its own search_path does not apply.
  */
 static Datum
 call_mangler(Oid function, const char *key, int len, bool *isnull)

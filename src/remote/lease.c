@@ -16,14 +16,13 @@
  * A session also keeps a list of its locks, to give up what is left when a
  * transaction or subtransaction ends by an error.
  *
- * A lock that nobody has any more keeps all servers from creating the value
- * until its lease is over.  It is left behind by a session that cannot give it
- * up, because the store does not answer, or must not wait for that, because it
- * was cancelled.  It may even come into being when its owner has gone: a store
- * that had stopped executes what it was sent meanwhile.  So a lock is in the
- * table from before it is asked for.  If it is not known to be given up it stays
- * there as abandoned: the worker tries to give it up, and a session of this
- * server that meets it may do so at once.
+ * A lock without an owner keeps all servers from creating the value until its lease
+ * is over.  A session leaves one behind if it cannot give the lock up, because the
+ * store does not answer, or must not wait for that, because it was cancelled.  A lock
+ * may even come into being when its owner has gone: a store that had stopped executes
+ * what it was sent meanwhile.  So a lock is entered into the table before it is asked
+ * for.  Unless it is known to be given up, it stays there as abandoned: the worker
+ * tries to give it up, and a session of this server that meets it may do so at once.
  *
  * The table is small and fixed.  One LWLock protects it, which is held for some
  * comparisons and assignments, and never while a store is talked to.  What does
@@ -58,13 +57,13 @@
 
 #define MAX_LEASES		512
 
-/* Marks can do without, and must leave room for locks. */
+/* Marks are not renewed if there is no room, and must leave room for locks. */
 #define MAX_MARKS		(MAX_LEASES / 2)
 
 /* A lock or mark is renewed so many times in a lease. */
 #define RENEWALS		4
 
-/* How long until it is tried again to give up what is abandoned. */
+/* After this time, the worker tries again to give up what is abandoned. */
 #define RETRY_MS		500
 
 typedef struct Row
@@ -308,7 +307,7 @@ abandon_held(Held **link)
  * Note that this session is about to put a mark in a token's place (announce.c): it
  * is renewed from now on.
  *
- * region: one whose store that is.
+ * region: one that has this store.
  *
  * Returns its row for the next two functions, or -1 if there is no room.
  *
@@ -552,7 +551,7 @@ dogpile_lease_note_renewed(int i, const DogpileLeaseFacts *facts, bool is_answer
 	LWLockRelease(lease_lock);
 }
 
-/* Forget a lock whose owner is gone or has lost it.  Errors: none. */
+/* Forget a lock that has no owner any more.  Errors: none. */
 void
 dogpile_lease_forget(int i, const DogpileLeaseFacts *facts)
 {

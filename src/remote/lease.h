@@ -28,7 +28,7 @@ typedef struct DogpileLeaseFacts
 	bool		is_mark;
 	char		token[DOGPILE_LEASE_TOKEN_SIZE];
 	int64		lease_ms;
-	int			pid;			/* whose it is */
+	int			pid;			/* of its owner */
 	TimestampTz renewed_at;		/* or when that, or giving it up, was last tried */
 
 	/* What its owner could not give up, and the worker has to. */

@@ -3,11 +3,10 @@
  * mend.c
  *	  What was left in a store by a COMMIT that could not finish, and its cure.
  *
- * A mark (announce.c) whose transaction takes long is renewed, and one that its
- * transaction could not take away is left in its place.  A region that is suspect
- * (suspect.c) gets another token, after which nothing that was stored before is worth
- * anything.  The worker does these; and a session that wants to use a region that is
- * suspect does not wait for it.
+ * The worker renews the mark (announce.c) of a transaction that takes long, and removes
+ * one that its transaction could not remove.  It puts a new token in place of that of a
+ * region that is suspect (suspect.c), which invalidates all entries stored before.  A
+ * session that wants to use such a region does so, too, instead of waiting.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -24,7 +23,7 @@
 #include "remote/mend.h"
 #include "remote/suspect.h"
 
-/* A store that takes no changes is not tried again for so long. */
+/* How long a store that fails is not tried again. */
 #define SETTLE_PAUSE_MS	100
 
 /*
@@ -62,17 +61,17 @@ dogpile_mend_mark(DogpileRegion *region, const DogpileItemName *name,
 						  is_last ? dogpile_token_ttl_ms(region) : lease_ms, &item);
 	(void) dogpile_remote_set(remote, &item, 1);
 
-	/* Somebody may have changed it just now; the next time, then. */
+	/* If it has just been changed, the next attempt sees that. */
 	return item.status == DOGPILE_BACKEND_KEPT ? DOGPILE_BACKEND_ERROR : item.status;
 }
 
 /*
  * Put another token in the place of a region's.
  *
- * Not in that of a mark: another transaction is about to commit, and what others
- * would store until then is what they have computed without it.  As long as the mark is
- * there nothing is worth anything, and once it is gone there is another token to be
- * replaced.  Damaged bytes are replaced in any case, for nobody else would do so.
+ * A mark is not replaced: its transaction is about to commit, and what other sessions
+ * would store until then does not include its changes.  While the mark is in place no
+ * entry is valid; once it is gone, the token in its place is replaced.  Damaged bytes are
+ * replaced in any case, because nothing else does that.
  *
  * Returns KEPT if that has to wait.
  */
@@ -102,7 +101,7 @@ replace_region_token(DogpileRegion *region, DogpileRemote *remote,
 }
 
 /*
- * If a region is suspect, try to make all that is stored in it worth nothing.
+ * If a region is suspect, try to invalidate all entries that its store has.
  *
  * Returns whether the region may be used.
  *

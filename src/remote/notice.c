@@ -7,10 +7,10 @@
  * grouped by store, for each store is told in as few calls as possible, and found by
  * their names, for regions that share a store share the tokens of tags.
  *
- * If something does not get through, the regions become suspect to which it matters.
- * That is noted for each region and done once, whatever the number of notices.
+ * If a notice does not get through, the regions that it matters to become suspect.
+ * This is noted for each region and done once, whatever the number of notices.
  *
- * All of it lives in TopTransactionContext and goes with the transaction.
+ * Everything is allocated in TopTransactionContext.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -28,7 +28,7 @@
 #include "remote/notice.h"
 #include "remote/suspect.h"
 
-/* A region that is told something; by its number in "told" below. */
+/* A region that notices matter to; known by its index in "told" below. */
 typedef struct ToldRegion
 {
 	DogpileRegion *region;
@@ -152,7 +152,7 @@ make_announcement(DogpileRegion *region, DogpileNoticeGroup *group, DogpileNotic
 /*
  * Note that a token is to be replaced; a hard invalidation includes a soft one.
  *
- * region: to which it matters, and whose store it is in.
+ * region: the one that the token matters to, and that has its store.
  *
  * Errors: out of memory; those of names.  Locks: no LWLock may be held.
  */
@@ -227,7 +227,7 @@ dogpile_notice_find(const DogpileItemName *name)
  * --------------------------------------------------------------------
  */
 
-/* A store cannot be told: note the regions that it matters to.  Errors: none. */
+/* A store cannot be told: note the regions that this matters to.  Errors: none. */
 void
 dogpile_notice_doubt(const DogpileNotice *a)
 {
@@ -236,7 +236,7 @@ dogpile_notice_doubt(const DogpileNotice *a)
 }
 
 /*
- * Declare those suspect.
+ * Declare the regions suspect that have been noted.
  *
  * hold: whether to keep others from settling that until the transaction ends.
  *
@@ -264,7 +264,7 @@ dogpile_notice_suspect(bool hold)
 }
 
 /*
- * The transaction has ended: let the regions be settled that it has held, and forget
+ * The transaction has ended: let the regions that it has held be settled, and forget
  * everything.  Errors: none.
  */
 void

@@ -31,7 +31,7 @@ typedef struct DogpileNotice
 {
 	struct DogpileNoticeName *named;
 	DogpileNoticeGroup *group;
-	Bitmapset  *regions;		/* to whom it matters */
+	Bitmapset  *regions;		/* those that it matters to */
 	const char *entry_name;		/* of a key: its entry; else NULL */
 	bool		hard;
 	bool		is_sent;		/* hard: is the mark in place? */
@@ -49,8 +49,8 @@ typedef struct DogpileNotice
 } DogpileNotice;
 
 /*
- * Those of one name.  They have the same successor, for regions that differ in a
- * timeout may find each other's token.
+ * The notices of one name.  They have the same successor, since regions that differ only
+ * in a timeout share tokens.
  */
 typedef struct DogpileNoticeName
 {

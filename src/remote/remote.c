@@ -3,10 +3,10 @@
  * remote.c
  *	  A backend as this session uses it: connections, failures, time taken.
  *
- * Every call of a backend goes through here.  It is not made while the server
- * counts as down (store_server.c); it opens the connection if there is none; how it
- * went is noted for all sessions, and written to the log once in a while.  A
- * failure is an answer like any other: what it means is for the caller to say.
+ * Every call of a backend goes through here.  It is not made while the store server
+ * counts as down (store_server.c); it opens the connection if there is none; its
+ * result is noted for all sessions, and failures are logged once a minute.  A failure
+ * is an answer like any other: the caller decides what it means.
  *
  * Regions with the same settings share a connection.  One whose settings were
  * changed by a reload gets another one.  The old one is closed when the session next
@@ -14,8 +14,8 @@
  * has pending goes to where it was begun.
  *
  * Calls are also made when a transaction has just committed, with interrupts
- * held off.  Nothing is allocated or raised then: a connection that is not open
- * is not opened, which makes the call a failure.
+ * held off.  Nothing is raised then: a connection that is not open is not opened,
+ * and the call fails.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -66,7 +66,7 @@ typedef struct Timing
 
 static DogpileRemote *remotes = NULL;
 
-/* There may be some that no region has settings for any more. */
+/* Is there possibly a remote that no region has settings for any more? */
 static bool has_unused = false;
 
 /* While a transaction ends: no call begins after that. */
@@ -237,7 +237,7 @@ forget_remote(DogpileRemote *remote)
 	MemoryContextDelete(remote->context);
 }
 
-/* May what a transaction has pending need it yet? */
+/* Can something that this transaction has pending still need it? */
 static bool
 is_in_use(const DogpileRemote *remote)
 {
@@ -378,8 +378,8 @@ dogpile_remote_open(DogpileRemote *remote)
 }
 
 /*
- * Let no call begin after that, for a transaction that has committed or failed has to
- * come to its end whatever it has to tell to stores.  DT_NOEND takes it back.
+ * Let no call begin after that time, so that a transaction which has committed or failed
+ * ends whatever it has to tell to stores.  DT_NOEND removes the limit.
  *
  * Errors: none.
  */
@@ -463,7 +463,7 @@ dogpile_remote_last_error(DogpileRemote *remote)
 	return remote->last_error;
 }
 
-/* What is not known of an item is that it did not work. */
+/* An item of which nothing is known has failed. */
 static void
 expect_failure(DogpileBackendItem *items, int nitems)
 {

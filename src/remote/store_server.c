@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * store_server.c
- *	  How the servers of stores outside are, as all sessions have seen it.
+ *	  Store servers: which of them answer, as all sessions have seen it.
  *
  * A circuit breaker that the sessions of this server share, so that they do not
- * wait, one after another and again and again, for a server that does not
- * answer.  After some failures in a row a server counts as down, and nobody asks
- * it for a while.  Then one session tries, the others still go without; if that
- * fails, the while is twice as long as before, up to a limit.
+ * wait, one after another and again and again, for a store server that does not
+ * answer.  After some failures in a row it counts as down, and no session asks it
+ * for a while.  Then one session tries; if that fails, the next pause is twice as
+ * long, up to a limit.
  *
- * What is one server here are all those that a region names together: which of
- * them a key belongs to is known to the backend only.
+ * All servers that a region names together count as one here: only the backend knows
+ * which of them a key belongs to.
  *
  * The table is small and fixed; what does not fit into it is not watched, and
  * always asked.  An LWLock protects it.  As long as a server answers, which is the

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store_server.h
- *	  How the servers of stores outside are, as all sessions have seen it.
+ *	  Store servers: which of them answer, as all sessions have seen it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -19,7 +19,7 @@
 #define DOGPILE_STORE_SERVER_NAME_LEN		128
 #define DOGPILE_STORE_SERVER_ERROR_LEN	256
 
-/* Is it worth while to ask? */
+/* May it be asked? */
 typedef enum DogpileStoreServerState
 {
 	DOGPILE_STORE_SERVER_UP,

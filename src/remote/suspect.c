@@ -4,15 +4,14 @@
  *	  Regions outside that may hold what an invalidation should have removed.
  *
  * A transaction that invalidates commits even if the store cannot be told.  Its
- * region is suspect from then on: this server serves nothing from it until it
- * has got through to the store and put another token in place of the region's,
- * after which nothing that was stored before is worth anything.  That removes
- * more than was asked for, but there is nothing to be kept in a queue that could
+ * region is suspect from then on: this server serves nothing from it until it has
+ * put another token in place of the region's, which invalidates all entries stored
+ * before.  That removes more than was asked for, but needs no queue that could
  * overflow or get lost.
  *
- * A transaction that is about to commit holds its suspicion to its end: until then
- * others compute from the time before, and if the server crashed in between, nobody
- * would know that what they had stored is worth nothing.
+ * A transaction that is about to commit holds its suspicion to its end.  Until then
+ * other sessions compute values without its changes; if the suspicion were settled
+ * before, and the server crashed, they would be served.
  *
  * A suspicion survives a crash: there is a file for it in the folder "dogpile" of
  * the data directory, written before the commit.  A new table in shared memory
@@ -230,7 +229,7 @@ adopt_file_locked(const DogpileItemName *name, uint64 number)
  * --------------------------------------------------------------------
  */
 
-/* All regions are suspect, for a file does not tell of which one it is. */
+/* A file does not tell of which region it is: all are suspect. */
 static void
 report_damage(const char *path)
 {
@@ -321,15 +320,15 @@ load_suspicion(const char *path)
 		(void) rename(path, new_path);
 }
 
-/* One that was cut off is not there for anybody. */
+/* Is this a file that was not finished? */
 static bool
-is_leftover(const char *file)
+is_unfinished(const char *file)
 {
 	return strncmp(file, NEW_PREFIX, strlen(NEW_PREFIX)) == 0;
 }
 
 /*
- * Begin with what the files tell; only the postmaster is there yet.
+ * Load what the files tell; only the postmaster runs yet.
  */
 static void
 load_suspicions(void)
@@ -347,7 +346,7 @@ load_suspicions(void)
 		snprintf(path, sizeof(path), "%s/%s/%s", DataDir, FOLDER, entry->d_name);
 		if (strncmp(entry->d_name, FILE_PREFIX, strlen(FILE_PREFIX)) == 0)
 			load_suspicion(path);
-		else if (is_leftover(entry->d_name))
+		else if (is_unfinished(entry->d_name))
 			(void) unlink(path);
 	}
 	(void) closedir(dir);
@@ -417,7 +416,7 @@ write_suspect_file(const char *region, const DogpileItemName *name, uint64 numbe
  *
  * region: its name.
  * name: of its version.
- * hold: whether it is to stay so until it is released.
+ * hold: must it stay so until it is released?
  *
  * Returns whether that will outlast a crash.
  *
@@ -446,7 +445,7 @@ dogpile_suspect_add(const char *region, const DogpileItemName *name, bool hold)
 }
 
 /*
- * Let a region be settled that was held.
+ * Let a region be settled that a transaction has held.
  *
  * Errors: none.  Locks: takes the suspect lock.
  */
@@ -466,8 +465,8 @@ dogpile_suspect_release(const DogpileItemName *name)
 /*
  * Tell the oldest suspicion that is younger than another one.
  *
- * Their places change when one is removed, so who goes through them goes by their
- * numbers, which do not.  One that is renewed meanwhile is met again.
+ * Their places change when one is removed, and their numbers do not, so a loop over
+ * them goes by the numbers.  A suspicion that is renewed meanwhile is met again.
  *
  * after: number of the other one; 0 for the first.
  *
@@ -539,7 +538,7 @@ dogpile_suspect_find(const DogpileItemName *region_version, bool *is_held)
  * Declare that a region no longer is, unless it has become suspect anew.
  *
  * number: of the suspicion that has been dealt with, which was not held when that
- *		began.  Who holds it since has given it another number.
+ *		began.  A session that holds it since then has given it another number.
  *
  * Errors: none.  Locks: takes the suspect lock.
  */

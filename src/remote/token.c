@@ -1,25 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * token.c
- *	  Versions that servers share: what a key, region or tag is worth outside.
+ *	  Versions that servers share: of keys, regions and tags in a store outside.
  *
  * Within a server, versions are readings of a clock in shared memory
  * (version.c).  Servers that share a store have no clock in common, so a
  * version there is a token, a random text under a name of its own.  An entry
- * carries the tokens that its creator found before it took its snapshot; it is
- * worth what they are worth when it is read.  To invalidate is to put another
+ * carries the tokens that its creator found before it took its snapshot.  It is
+ * valid as long as these tokens are in place.  To invalidate is to put another
  * token in place, which takes the same time whatever depends on it.
  *
- * A token has a hard and a soft part.  Another hard part makes entries worth
- * nothing, another soft part makes them stale.
+ * A token has a hard and a soft part.  If the hard part changes, entries that carry
+ * the token are gone; if the soft part changes, they are stale.
  *
- * It also has the position in WAL of the moment when it was put in place, so that a
- * standby that shares the store, and has not yet replayed that, stores nothing that
- * would be older.
+ * A token also has the position in WAL at which it was put in place.  A standby that
+ * shares the store and has not replayed up to that position stores nothing that
+ * depends on the token.
  *
- * A token that does not exist is made by whoever wants to create an entry.  As
- * none ever comes back, a store may forget tokens when it likes: that costs
- * misses, never a wrong value.
+ * A session that creates an entry makes the tokens that do not exist.  Since no token
+ * is used twice, a store may forget tokens at any time: that costs misses, never a
+ * wrong value.
  *
  * A mark stands in place of a token while a transaction commits that
  * invalidates; announce.c tells why.
@@ -52,11 +52,12 @@
 #define WAL_LEN			16
 
 /*
- * What is in a mark at the beginning and between its parts.  Two signs, since no
- * token may become a mark by a flipped bit: what depends on it would not be stored
- * until its end.  Two hexadecimal digits count the transactions that need it; what
- * follows is its number.  Where a token has its position in WAL there is who has
- * joined it last, at random, so that no two transactions have the same text.
+ * What is in a mark at the beginning and between its parts.  There are two signs, so
+ * that a flipped bit does not make a mark of a token: what depends on it would not be
+ * stored until the mark expires.  Two hexadecimal digits count the transactions that
+ * need the mark; its number follows.  In place of the position in WAL there are random
+ * digits of the transaction that has joined the mark last, so that no two transactions
+ * have the same text.
  */
 #define MARK			'!'
 #define COUNT_AT		1
@@ -70,7 +71,7 @@ static const char HEX_DIGITS[] = "0123456789abcdef";
 
 /*
  * So many random hexadecimal digits.  Without a source of randomness, time and
- * process must do: nobody gains by guessing a token.
+ * process must do: there is nothing to be gained by guessing a token.
  */
 static void
 put_random(char *text, int len)
@@ -202,8 +203,8 @@ dogpile_token_make_mark(const char *before, char *mark)
  * mine: the mark as this transaction has put it there.
  * rest: filled in if other transactions still need the mark.
  *
- * So many have joined a mark with the highest count that nobody knows when the
- * last one leaves: it stays to the end of its lease.
+ * If a mark has the highest count, it is unknown when the last transaction leaves it:
+ * it stays until it expires.
  *
  * Errors: none.
  */
@@ -226,7 +227,7 @@ dogpile_token_leave_mark(const char *now, const char *mine, char *rest)
 	return DOGPILE_MARK_SHARED;
 }
 
-/* Are these the same mark, whoever has joined or left it?  Errors: none. */
+/* Are these the same mark, with whatever count?  Errors: none. */
 bool
 dogpile_token_is_same_mark(const char *one, const char *other)
 {
@@ -335,8 +336,8 @@ dogpile_token_compare(DogpileBytes then, const char *now)
 }
 
 /*
- * For how long to keep a token: longer than most entries that depend on it, for
- * those that outlast it are lost.  0: for ever.
+ * How long to keep a token: longer than most entries that depend on it, because those
+ * that outlast it are lost.  0: without limit.
  *
  * Errors: none.
  */
@@ -374,8 +375,8 @@ dogpile_token_fetch(DogpileRemote *remote, DogpileToken *tokens, int ntokens)
 }
 
 /*
- * Put a new token in place of what is neither a token nor a mark: nothing else
- * would ever do so, and nothing that depends on it could be stored.
+ * Replace a text that is neither a token nor a mark by a new token.  Nothing else does
+ * so, and no entry that depends on it can be stored before.
  */
 static void
 repair(DogpileRemote *remote, DogpileToken *token, int64 ttl_ms)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token.h
- *	  Versions that servers share: what a key, region or tag is worth outside.
+ *	  Versions that servers share: of keys, regions and tags in a store outside.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -16,7 +16,7 @@
 #include "remote/item_name.h"
 #include "remote/remote.h"
 
-/* So much of a token an entry carries: 16 digits, a dot, 8 of the soft part. */
+/* The part of a token that an entry carries: 16 digits, a dot, 8 of the soft part. */
 #define DOGPILE_TOKEN_LEN		25
 
 /* All of its text: and then "@" and a position in WAL. */
@@ -34,7 +34,7 @@ typedef enum DogpileTokenChange
 {
 	DOGPILE_TOKEN_SAME,
 	DOGPILE_TOKEN_SOFT,			/* what depends on it is stale */
-	DOGPILE_TOKEN_HARD			/* ... is to be given to nobody */
+	DOGPILE_TOKEN_HARD			/* ... is gone */
 } DogpileTokenChange;
 
 /* What is left of a mark when a transaction no longer needs it. */

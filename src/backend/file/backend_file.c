@@ -4,17 +4,16 @@
  *	  The backend "file": values in files of this server's disk.
  *
  * Each item is a file <directory>/<two digits>/<hash of the name>; file_item.c
- * knows what is in it.  What is not to be believed is not there, and is removed.
+ * knows its format.  A file that is not valid counts as missing, and is removed.
  * file_total.c keeps the size of all of them below the limit.
  *
- * A file is written under another name and renamed, so that a reader, who takes
- * no lock, sees one value or the other; but for small ones, see file_item.c.
- * Whoever changes something locks <directory>/lock; conditions are checked and the
- * total size is kept up to date under that, once in a call for many items.  The lock
- * is a flock(), which goes with its process.
+ * A file is written under another name and renamed, so that a reader, which takes
+ * no lock, sees one value or the other; for small ones see file_item.c.  Changes are
+ * made under a lock on <directory>/lock: it protects conditions and the total size.
+ * The lock is a flock(), so it ends with its process.
  *
- * Errors are answers; see backend.h.  No file
- * stays open while something may be raised, but those in the Connection.
+ * Errors are answers; see backend.h.  No file but those in the Connection stays open
+ * while errors may be raised.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -230,7 +229,7 @@ is_own_lock(Connection *connection)
 static DogpileBackendStatus
 begin(Connection *connection, DogpileBackendError *error)
 {
-	/* The last call may have been cut off. */
+	/* The last call may have been interrupted. */
 	end(connection, DOGPILE_BACKEND_OK);
 	free_contents(connection);
 	connection->root_fd = open(connection->options->directory,
@@ -242,7 +241,7 @@ begin(Connection *connection, DogpileBackendError *error)
 	return fail_errno(connection, error, "open directory");
 }
 
-/* Make the directory ours, unless somebody else just has.  Returns OK or ERROR. */
+/* Make the directory ours, unless another process just has.  Returns OK or ERROR. */
 static DogpileBackendStatus
 take_over(Connection *connection, DogpileBackendError *error)
 {
@@ -433,7 +432,7 @@ file_backend_close(void *arg)
 /*
  * A file has expired, is damaged, or was read while it was written: read it again with
  * the lock, and remove it if it still is so.  If others are writing, it is a miss, and
- * left to the next one who comes by.
+ * left to a later call.
  */
 static DogpileFileContent
 read_again(Connection *connection, DogpileBytes name)
@@ -452,8 +451,8 @@ read_again(Connection *connection, DogpileBytes name)
 }
 
 /*
- * Read one item without the lock.  A file that is replaced meanwhile is read whole, as
- * it was: rename() leaves the old one to who has it open.
+ * Read one item without the lock.  A file that is replaced meanwhile is read as it was,
+ * since a file that is open outlives rename().
  */
 static DogpileBackendStatus
 get_item(Connection *connection, DogpileBackendItem *item, char **data,
@@ -590,7 +589,7 @@ flush_file(int folder_fd, const char *folder, const char *name, const struct sta
 	char		item_name[DOGPILE_MAX_ITEM_NAME];
 	int			len = dogpile_file_read_name(folder_fd, name, item_name);
 
-	/* A damaged file may be one of them, and is worth nothing anyway. */
+	/* A damaged file may be one of them, and is of no use anyway. */
 	if (len >= 0 && ((size_t) len < flush->prefix.len ||
 					 memcmp(item_name, flush->prefix.data, flush->prefix.len) != 0))
 		return;

@@ -3,16 +3,15 @@
  * file_item.c
  *	  The file of one item of the backend "file".
  *
- * It begins with what is needed to believe it: the whole name of the item, for
- * two names can have the same hash, and a item_checksum, for files are not flushed to
- * disk and may be torn after a crash.  What is not to be believed is not there.
+ * It begins with what is needed to validate it: the whole name of the item, since two
+ * names can have the same hash, and a checksum, since files are not flushed to disk
+ * and may be torn after a crash.  A file that is not valid counts as missing.
  *
  * Small items, which tokens are, are written in place: to make a file and to rename
  * it over another one takes a hundred times as long.  A reader without the lock may
  * find such a file half written, so it has to look again with the lock.
  *
- * Memory is the connection's (memory.c) and errors are in errno.  Nothing is raised, so no
- * file stays open.
+ * Errors are in errno.  Nothing is raised, so no file stays open.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -43,7 +42,7 @@
 /* Tokens are no longer than that, and encoded values are never as short. */
 #define SMALL_VALUE		64
 
-/* Not more often than that a small item is made young again. */
+/* Least time between two updates of a small item's age. */
 #define YOUNG_MS		10
 
 /* What a file begins with; the name and the value follow. */
@@ -92,7 +91,7 @@ item_checksum(const FileHeader *header, const char *name, const char *value)
 	return crc;
 }
 
-/* Is this a whole file, with the right item_checksum, of this server, and not expired? */
+/* Is this a whole file, with the right checksum, of this server, and not expired? */
 static bool
 is_sound(const char *data, size_t size)
 {
@@ -112,9 +111,9 @@ is_sound(const char *data, size_t size)
 /*
  * Let a small item that is read count as written now.
  *
- * What has not been written for the longest time is removed first.  Tokens are
- * written once, and all values of a region are worth nothing without the one of
- * the region; but they are read all the time.
+ * The files that were written least recently are removed first.  Tokens are written
+ * once, and all entries of a region are lost without the one of the region; but they
+ * are read all the time.
  */
 static void
 keep_young(int fd, const struct stat *st, uint64 value_len)
@@ -128,7 +127,7 @@ keep_young(int fd, const struct stat *st, uint64 value_len)
 		(void) futimens(fd, NULL);
 }
 
-/* Read an open file, whose name should be this. */
+/* Read an open file, which should be that of this name. */
 static DogpileFileContent
 read_file(int fd, DogpileBytes name)
 {

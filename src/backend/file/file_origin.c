@@ -14,7 +14,7 @@
  *
  * So the directory has a file "origin" that tells which directory, by device and
  * number, it was made for, and since which start of the machine it has been in
- * use.  If that is not so, all that is in there is worth nothing.
+ * use.  If this is another directory or start, its files are not valid.
  *
  * Copyright (c) 2026, dogpile contributors
  *

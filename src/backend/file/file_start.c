@@ -9,9 +9,9 @@
  * (see file_origin.c for those that are not), so it is the data that have to tell.
  *
  * Each start of the server draws a number, which all files bear that are written
- * while it lasts.  The file "starts" has those of the last starts; what bears another
- * one is worth nothing.  It is part of backups, too, and comes back with them, but not
- * with the numbers of starts that came later.
+ * while it lasts.  The file "starts" has those of the last starts; a file with another
+ * one is not valid.  It is part of backups, too, and comes back with them, but not with
+ * the numbers of starts that came later.
  *
  * Nothing is left of a backup that was made while the server was running, for what is
  * in there is of different times: the server then starts with a backup label.  And
@@ -223,7 +223,7 @@ dogpile_file_start_current(void)
 	return starts->ids[0];
 }
 
-/* May a file be believed that bears this number?  Errors: none. */
+/* Is a file with this number valid?  Errors: none. */
 bool
 dogpile_file_start_is_known(uint32 id)
 {

@@ -35,7 +35,7 @@
 
 #define SIZE_MAGIC		0x44505331
 
-/* Files that nobody has renamed after this time were left by a crash. */
+/* Files that were not renamed within this time were left by a crash. */
 #define LEFTOVER_S		60
 
 /* When there is too much, remove files until so much of the limit is left. */
@@ -70,7 +70,7 @@ write_total(int root_fd, int64 total)
 
 	size.crc = size_checksum(&size);
 
-	/* If that does not work, the checksum is wrong, or it is not there. */
+	/* If that fails, its checksum is wrong, or it is missing. */
 	if (fd < 0 || write(fd, &size, sizeof(size)) != sizeof(size))
 		unlinkat(root_fd, "size", 0);
 	dogpile_file_close(&fd);

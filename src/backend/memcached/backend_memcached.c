@@ -7,8 +7,8 @@
  * what is absent, store what has not changed since it was looked up ("cas"), and
  * delete.  memcached_servers.c does these.
  *
- * There is no deleting on a condition.  A lock is given up by replacing it, on
- * the condition that it has not changed, by what has expired long ago.
+ * memcached cannot delete on a condition.  A lock is given up by replacing it, on the
+ * condition that it has not changed, by an item that has expired already.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -38,9 +38,6 @@
  * --------------------------------------------------------------------
  */
 
-/*
- * Set an error that is not the server's fault; returns false, for brevity.
- */
 /* Does an option, or several that begin so, occur in a string of options? */
 static bool
 mentions(const char *text, const char *option)
@@ -52,7 +49,7 @@ mentions(const char *text, const char *option)
 	return false;
 }
 
-/* Is this a string of options that we can live with? */
+/* Are these options that work with what dogpile needs? */
 static bool
 check_option_string(const char *text, DogpileBackendError *error)
 {
@@ -137,7 +134,7 @@ memcached_backend_open(const DogpileBackendOptions *options, DogpileBackendError
 	return memcached;
 }
 
-/* Close without saying goodbye, which might have to wait. */
+/* Close without "quit", which might have to wait. */
 static void
 memcached_backend_close(void *arg)
 {
@@ -310,7 +307,7 @@ backend_lock(void *arg, DogpileBackendLock *lock, DogpileBackendError *error)
 					error) == DOGPILE_BACKEND_ERROR)
 	{
 		status = DOGPILE_BACKEND_ERROR;
-		error->unreachable = true;	/* nobody knows whether it has our lock */
+		error->unreachable = true;	/* it is unknown whether it has our lock */
 	}
 	return dogpile_memcached_end(memcached, status);
 }
@@ -372,7 +369,7 @@ backend_unlock(void *arg, const DogpileBackendLock *lock, DogpileBackendError *e
  * changed: it may have been removed because it was wrong.
  *
  * If the lock cannot be given up the answer is an error, although the entry may
- * be stored: the caller must not believe that nobody has the lock.
+ * be stored: the caller must know that the lock may be held.
  */
 static DogpileBackendStatus
 backend_put(void *arg, const DogpileBackendLock *lock, DogpileBackendItem *item,

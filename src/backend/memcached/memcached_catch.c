@@ -3,19 +3,18 @@
  * memcached_catch.c
  *	  Limits for a client library that waits, and gives up, by itself.
  *
- * A library's own timeout is mostly for each wait, and a server that sends a
- * byte now and then keeps it waiting for ever; nor does a cancel request end
- * that.  So while the library is at work a timer looks at the clock and at
- * whether this session was cancelled, and if need be shuts the socket down,
- * which the library takes for the end of the connection.  It is PostgreSQL's own
- * timer.  Setting it costs no system call as long as it is set again and again,
- * which is how it is used.
+ * A library's own timeout is mostly for each wait, so a server that sends a byte now
+ * and then keeps it waiting without limit, and a cancel request does not end that.
+ * So while the library works, a timer of PostgreSQL's looks at the clock and at
+ * whether this session was cancelled.  If so, it shuts the socket down, which the
+ * library takes for the end of the connection.  Setting the timer costs no system
+ * call as long as it is set again and again, as it is here.
  *
- * A library may also call abort() when a server answers what it does not expect,
- * as libmemcached does in its assertions, and that would restart the whole
- * database server.  POSIX lets a handler of SIGABRT leave_abort by siglongjmp().  What
- * the library had in its hands is lost then, and must not be touched any more.
- * Outside of a guarded call, SIGABRT ends the process as ever.
+ * A library may also call abort() at an unexpected answer, as libmemcached does in its
+ * assertions, and that would restart the whole database server.  POSIX lets a handler
+ * of SIGABRT leave by siglongjmp().  The objects that the library worked on are lost
+ * then, and must not be touched any more.  Outside of such a call, SIGABRT ends the
+ * process as usual.
  *
  * The handlers run as signal handlers, where few functions may be called; those
  * that they use may be.
@@ -43,14 +42,14 @@
 #define LOOK_MS			50
 
 /* What is watched; written only while the timer is off. */
-static const DogpileProbe *guarded_probe = NULL;
-static int	guarded_fd = -1;
+static const DogpileProbe *watched_probe = NULL;
+static int	watched_fd = -1;
 static TimestampTz deadline = 0;
 static TimeoutId timer = MAX_TIMEOUTS;
 
-/* Where to go on if the library calls abort(), while is_guarded. */
+/* Where to go on if the library calls abort(), while is_catching. */
 static sigjmp_buf after_abort;
-static volatile sig_atomic_t is_guarded = false;
+static volatile sig_atomic_t is_catching = false;
 
 /* Has this session been told to stop what it does, and may it? */
 static bool
@@ -70,8 +69,8 @@ watch_clock(void)
 	int			save_errno = errno;
 
 	if ((is_cancelled() || GetCurrentTimestamp() >= deadline) &&
-		dogpile_probe_knows(guarded_probe, guarded_fd))
-		(void) shutdown(guarded_fd, SHUT_RDWR);
+		dogpile_probe_knows(watched_probe, watched_fd))
+		(void) shutdown(watched_fd, SHUT_RDWR);
 	errno = save_errno;
 }
 
@@ -79,7 +78,7 @@ watch_clock(void)
 static void
 leave_abort(int signo)
 {
-	if (is_guarded)
+	if (is_catching)
 		siglongjmp(after_abort, 1);
 }
 
@@ -88,8 +87,8 @@ begin_timer(const DogpileProbe *probe, int fd, int timeout_ms)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	guarded_probe = probe;
-	guarded_fd = fd;
+	watched_probe = probe;
+	watched_fd = fd;
 	deadline = TimestampTzPlusMilliseconds(now, timeout_ms);
 	enable_timeout_every(timer, TimestampTzPlusMilliseconds(now, Min(LOOK_MS, timeout_ms)),
 						 LOOK_MS);
@@ -129,11 +128,11 @@ dogpile_memcached_catch(const DogpileProbe *probe, int fd, int timeout_ms,
 		begin_timer(probe, fd, timeout_ms);
 	if (sigsetjmp(after_abort, 0) == 0)
 	{
-		is_guarded = true;
+		is_catching = true;
 		call(arg);
 		survived = true;
 	}
-	is_guarded = false;
+	is_catching = false;
 	if (get_timeout_active(timer))
 		disable_timeout(timer, false);
 	return survived;

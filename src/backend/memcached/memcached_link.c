@@ -16,14 +16,15 @@
  *	  that has not answered for a moment is asked something that can be.  The look
  *	  at an answer's beginning waits by itself at first (socket.c).
  *
- *	- What is left is a server that stops in that moment, or within an answer, or
- *	  whose answer never ends.  Then the socket is shut down (memcached_catch.c).
+ *	- A server may still stop in that moment or within an answer, or send an answer
+ *	  without an end.  Then the socket is shut down (memcached_catch.c).
  *
- * Nor is libmemcached prepared for nonsense: some answers that no memcached gives
- * make it call abort(), or write behind the end of a buffer.  The former is caught
- * (memcached_catch.c).  Against the latter a server is asked something before libmemcached
- * connects to it, and the beginning of an answer is looked at before libmemcached
- * reads it.  Who can change the answers of a memcached can still do harm.
+ * libmemcached is not prepared for nonsense either: some answers that no memcached
+ * gives make it call abort(), or write behind the end of a buffer.  The former is
+ * caught (memcached_catch.c).  Against the latter, a server is asked something before
+ * libmemcached connects to it, and the beginning of an answer is checked before
+ * libmemcached reads it.  An attacker that can change a memcached's answers can still
+ * do harm.
  *
  * Only this file and memcached_ring.c know libmemcached.  Errors are answers; see
  * backend.h.
@@ -50,7 +51,7 @@
 #include "backend/memory.h"
 #include "backend/socket.h"
 
-/* A server that answered so recently is not asked whether it is there. */
+/* A server that answered within this time is not asked whether it is there. */
 #define TRUST_MS		20
 
 /* The socket may block while the names of a look-up are sent, so few of them. */
@@ -59,10 +60,10 @@
 /* What answers in the binary protocol begin with. */
 #define BINARY_RESPONSE	0x81
 
-/* So much of the beginning of an answer is looked at. */
+/* How much of the beginning of an answer is checked. */
 #define LOOK_LEN		(sizeof("VALUE ") + DOGPILE_MAX_ITEM_NAME)
 
-/* A name that nobody uses, to be asked for. */
+/* A name that is not used, to be asked for. */
 #define PING_NAME		"dogpile:ping"
 
 /* One server. */
@@ -131,7 +132,7 @@ dogpile_memcached_link_create(const DogpileBackendOptions *options,
 	return link;
 }
 
-/* Get rid of a link, without waiting; NULL is none. */
+/* Destroy a link, without waiting; NULL is none. */
 void
 dogpile_memcached_link_destroy(DogpileMemcachedLink *link)
 {
@@ -258,7 +259,7 @@ interpret(DogpileMemcachedLink *link, memcached_return_t rc,
 }
 
 /* --------------------------------------------------------------------
- * Requests, guarded
+ * Requests, with abort() caught
  * --------------------------------------------------------------------
  */
 
@@ -533,7 +534,7 @@ ping(DogpileMemcachedLink *link, DogpileBackendError *error)
 	if (!wait_for_answer(link, error))
 		return false;
 
-	/* Nobody stores it, but if so, never mind; once. */
+	/* No item should have this name; one is tolerated. */
 	rc = run(&request, do_read);
 	if (request.found)
 		rc = run(&request, do_read);

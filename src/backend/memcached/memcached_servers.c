@@ -26,7 +26,7 @@ typedef struct Found
 {
 	char	   *value;			/* from libmemcached's malloc(), or NULL */
 	uint64		cas;			/* version of the item */
-	uint32		server;			/* whose it is */
+	uint32		server;			/* the one that it belongs to */
 } Found;
 
 struct DogpileMemcached
@@ -134,7 +134,7 @@ dogpile_memcached_begin(DogpileMemcached *memcached)
 	free_values(memcached);
 	for (int i = 0; i < memcached->nlinks; i++)
 	{
-		/* An answer may be on its way that nobody waits for any more. */
+		/* An answer may be on its way that is no longer waited for. */
 		if (memcached->is_busy)
 			dogpile_memcached_link_disconnect(memcached->links[i]);
 		dogpile_memcached_link_begin(memcached->links[i]);
@@ -243,7 +243,7 @@ read_answer(DogpileMemcached *memcached, uint32 which, DogpileBackendItem *items
 	{
 		int			n = find_item(items, nitems, next, found.name);
 
-		/* What nobody has asked for may go on for ever. */
+		/* An answer with items that were not asked for may never end. */
 		if (n < 0)
 		{
 			free(found.value);

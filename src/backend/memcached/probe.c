@@ -3,12 +3,12 @@
  * probe.c
  *	  Trying whether a server can be reached, without blocking.
  *
- * A client library that connects by itself waits for that in a way that no
- * cancel request ends.  So a connection of our own is tried out first, with
- * dogpile_backend_wait().  If that works, the library's will work at once.
+ * A client library that connects by itself waits in a way that no cancel request
+ * ends.  So a connection of our own is made first, with dogpile_backend_wait().  If
+ * that works, the library's connects at once.
  *
- * The library may also be one that expects nothing but sensible answers.  So the
- * probe can be used to ask something, and see who is there.
+ * The library may also rely on sensible answers.  So the probe can be used to ask
+ * something, to find out what kind of server there is.
  *
  * It has another use.  A new socket gets the lowest number that is free, so the
  * one that the library makes next has the number of the probe just closed.  A
@@ -50,7 +50,7 @@ try_place(DogpileProbe *probe, const DogpilePlace *place, TimestampTz deadline)
 	if (connect(probe->fd, (const struct sockaddr *) &place->address, place->len) == 0)
 		return 0;
 
-	/* EAGAIN is what a socket file says whose server is too busy to accept. */
+	/* A socket file gives EAGAIN if its server is too busy to accept. */
 	if (errno != EINPROGRESS && errno != EINTR)
 		return errno == EAGAIN ? ETIMEDOUT : errno;
 	if (!dogpile_backend_wait(probe->fd, WL_SOCKET_WRITEABLE, deadline))
@@ -60,7 +60,7 @@ try_place(DogpileProbe *probe, const DogpilePlace *place, TimestampTz deadline)
 	return problem;
 }
 
-/* Note whom the probe has reached. */
+/* Note which address the probe has reached. */
 static void
 note_peer(DogpileProbe *probe, const DogpileAddress *address, const DogpilePlace *place)
 {
@@ -155,7 +155,7 @@ dogpile_probe_close(DogpileProbe *probe)
 	return fd;
 }
 
-/* Is this a socket that is connected to whom the probe had reached? */
+/* Is this a socket that is connected to the address that the probe has reached? */
 bool
 dogpile_probe_knows(const DogpileProbe *probe, int fd)
 {

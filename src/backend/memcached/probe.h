@@ -21,7 +21,7 @@
 typedef struct DogpileProbe
 {
 	int			fd;				/* or -1 */
-	struct sockaddr_storage peer;	/* who answered */
+	struct sockaddr_storage peer;	/* the address that answered */
 	socklen_t	peer_len;
 	char		host[256];		/* the same as a number, or the socket's path */
 } DogpileProbe;

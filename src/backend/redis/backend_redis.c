@@ -3,8 +3,8 @@
  * backend_redis.c
  *	  The backend "redis": values live in Redis, or what speaks its protocol.
  *
- * The contract in commands of Redis.  How they are made and what their answers
- * mean is for redis_command.c, which server they go to for redis_route.c.
+ * The contract in terms of Redis commands.  redis_command.c makes them and reads
+ * their answers, redis_route.c decides which server they go to.
  *
  * Values are deleted by DEL: for strings UNLINK does just the same.
  *
@@ -37,7 +37,7 @@ static const char *const figures[] = {
 	"evicted_keys", "expired_keys", "keyspace_hits", "keyspace_misses"
 };
 
-/* Are the options such that they can be right?  Nothing is connected. */
+/* Can the options be right?  Nothing is connected. */
 static bool
 redis_check(const DogpileBackendOptions *options, DogpileBackendError *error)
 {
@@ -109,7 +109,7 @@ begin_items(DogpileRedisRoute *route, DogpileBackendItem *items, int nitems)
 		items[i].status = DOGPILE_BACKEND_ERROR;
 }
 
-/* Look up items of which any node may have any: GET each. */
+/* Look up items that may be on different nodes: GET each. */
 static DogpileBackendStatus
 get_each(DogpileRedisRoute *route, DogpileBackendItem *items, int nitems,
 		 DogpileBackendError *error)
@@ -238,9 +238,9 @@ measure_batch(const DogpileBackendItem *items, int nitems, int *flags)
 }
 
 /*
- * A server hangs up when it meets a value that is too large for it, without a
- * look at what follows.  Collect that at the beginning of the array, for it has
- * to be sent once more.  Returns how many commands there are.
+ * A server closes the connection at a value that is too large for it, and does not
+ * execute the commands that follow.  Move these to the beginning of the array, to be
+ * sent once more.  Returns how many there are.
  */
 static int
 collect_unseen(DogpileRedisCommand *commands, DogpileBackendItem **owners, int n)
@@ -408,7 +408,7 @@ redis_remove(void *connection, DogpileBackendItem *items, int nitems,
 
 /*
  * Add to a counter.  INCRBY keeps the time to live and PEXPIRE sets it, so those two
- * are a script, or a counter whose client has died in between would never go.
+ * are a script: if the client died between the two, the counter would never expire.
  */
 static DogpileBackendStatus
 redis_increment(void *connection, DogpileBytes name, int64 delta, int64 ttl_ms,
@@ -447,8 +447,8 @@ redis_increment(void *connection, DogpileBytes name, int64 delta, int64 ttl_ms,
 }
 
 /*
- * Take a lock: SET NX with the lease as its time to live.  The server itself takes it
- * away when its owner does not renew it.
+ * Take a lock: SET NX with the lease as its time to live.  It expires by itself unless its
+ * owner renews it.
  */
 static DogpileBackendStatus
 redis_lock(void *connection, DogpileBackendLock *lock, DogpileBackendError *error)
@@ -473,8 +473,8 @@ redis_lock(void *connection, DogpileBackendLock *lock, DogpileBackendError *erro
 }
 
 /*
- * Only its owner may do so: compared and renewed in one step, by a script, since the
- * lease may run out at any time and another one take the lock.
+ * Renew a lock, if it still is the caller's.  A script compares and renews in one step,
+ * since the lease may run out at any time and another session take the lock.
  */
 static DogpileBackendStatus
 redis_renew(void *connection, const DogpileBackendLock *lock, DogpileBackendError *error)
@@ -497,7 +497,7 @@ redis_renew(void *connection, const DogpileBackendLock *lock, DogpileBackendErro
 }
 
 /*
- * The same for giving it up: nobody deletes what has become another one's.
+ * Give a lock up in the same way, so that another session's lock is not deleted.
  */
 static DogpileBackendStatus
 redis_unlock(void *connection, const DogpileBackendLock *lock, DogpileBackendError *error)
@@ -516,9 +516,9 @@ redis_unlock(void *connection, const DogpileBackendLock *lock, DogpileBackendErr
 }
 
 /*
- * Store the entry and give the lock up, in one step, if the lock is still ours.  That
- * is the fence: whoever was too slow stores nothing, whatever he believes.  Both names
- * have the same hash tag, so in a cluster one node can do it.
+ * Store the entry and give the lock up, in one step, if the lock is still the caller's.
+ * That is the fence: a session that was too slow stores nothing.  Both names have the
+ * same hash tag, so they are on the same node of a cluster.
  */
 static DogpileBackendStatus
 redis_put(void *connection, const DogpileBackendLock *lock, DogpileBackendItem *item,
@@ -589,8 +589,8 @@ remove_found(DogpileRedisRoute *route, const DogpileRedisReply *names,
 }
 
 /*
- * Delete what matches on one server.  A connection that is lost in the middle
- * ends it: the cursor means nothing to another server.
+ * Delete what matches on one server.  It ends if the connection is lost, because the
+ * cursor is of no use to another server.
  */
 static DogpileBackendStatus
 flush_server(DogpileRedisRoute *route, DogpileRedisLink *link, const char *pattern,

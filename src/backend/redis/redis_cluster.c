@@ -5,10 +5,10 @@
  *
  * A name belongs to one of 16384 slots, and a slot to a node.  The map of slots
  * is fetched from any node when it is first needed, and again when it seems to
- * be wrong.  Nodes that are mentioned anywhere are kept, as they may know more
- * one day; connections to them are made when they are needed.
+ * be wrong.  Nodes that are mentioned anywhere are kept, since any of them may be
+ * asked for the map later; connections to them are made when they are needed.
  *
- * Replicas are never read from: what they have may be old.
+ * Replicas are never read from: they may be behind.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -28,7 +28,7 @@
 #define NSLOTS				16384
 #define NO_NODE				PG_UINT16_MAX
 
-/* Beyond so many nodes, most of which are long gone, begin with the seeds. */
+/* If there are more nodes, most are long gone: begin with the seeds again. */
 #define MAX_NODES			2000
 
 typedef struct Node
@@ -45,9 +45,9 @@ struct DogpileRedisCluster
 	int			nnodes;
 	int			nseeds;			/* the first of them are in the settings */
 	int			max_nodes;
-	int			preferred;		/* whom to ask for the map first */
+	int			preferred;		/* the node to ask for the map first */
 	bool		known;			/* is there a map? */
-	bool		suspect;		/* is it to be fetched again? */
+	bool		suspect;		/* must it be fetched again? */
 	uint16		slots[NSLOTS];	/* index of the node, or NO_NODE */
 };
 
@@ -198,8 +198,8 @@ dogpile_redis_cluster_begin(DogpileRedisCluster *cluster)
 }
 
 /*
- * The map may be wrong: fetch it before the next command, and rather not from
- * the node that told us so.
+ * The map may be wrong: fetch it before the next command, preferably not from the
+ * node that was wrong.
  */
 void
 dogpile_redis_cluster_suspect(DogpileRedisCluster *cluster,
@@ -220,8 +220,8 @@ element_is(const DogpileRedisReply *reply, int i, DogpileRedisReplyKind kind)
 }
 
 /*
- * Read host and port of a node.  The host may be left out: it is that of the
- * node which says so.  -1 if it is something else.
+ * Read host and port of a node.  If the host is left out, it is that of the node that
+ * answers.  Returns -1 if the answer is none of this kind.
  */
 static int
 read_node(DogpileRedisCluster *cluster, const DogpileRedisReply *reply,
@@ -274,7 +274,7 @@ read_range(DogpileRedisCluster *cluster, const DogpileRedisReply *reply,
 	return true;
 }
 
-/* Take over a map; what it does not mention belongs to nobody. */
+/* Take over a map; slots that it does not mention have no node. */
 static bool
 read_map(DogpileRedisCluster *cluster, const DogpileRedisReply *reply,
 		 DogpileRedisLink *from)
@@ -331,7 +331,7 @@ fetch_map(DogpileRedisCluster *cluster, DogpileRedisLink *link,
 	return false;
 }
 
-/* Ask node i for the map, if it is sound, or if it is not, as wanted. */
+/* Ask node i for the map, if it has failed before or not, as "failed" says. */
 static bool
 try_node(DogpileRedisCluster *cluster, int i, bool failed, DogpileBackendError *error)
 {
@@ -348,7 +348,7 @@ try_node(DogpileRedisCluster *cluster, int i, bool failed, DogpileBackendError *
 }
 
 /*
- * Ask the nodes for the map that are sound, or those that are not.
+ * Ask the nodes that have not failed for the map, or those that have.
  *
  * Returns whether one had it; *late if it became too late to ask the next one.
  */
@@ -369,7 +369,7 @@ try_nodes(DogpileRedisCluster *cluster, bool failed, int64 give_up_at, bool *lat
 }
 
 /*
- * See to it that there is a map, and that it is as good as can be.
+ * Fetch the map if there is none or it may be wrong.
  *
  * Nodes that did not answer when they were last asked are asked last.  If none
  * answers, an old map is better than nothing.
@@ -391,7 +391,7 @@ dogpile_redis_cluster_update(DogpileRedisCluster *cluster, int64 give_up_at,
 		(!cluster->known && try_nodes(cluster, true, give_up_at, &late, error)))
 		return true;
 
-	/* When all have failed, that says nothing any more. */
+	/* If all have failed, the order does not matter. */
 	for (int i = 0; i < cluster->nnodes && !late; i++)
 		cluster->nodes[i].failed = false;
 	return cluster->known;
@@ -400,8 +400,7 @@ dogpile_redis_cluster_update(DogpileRedisCluster *cluster, int64 give_up_at,
 /*
  * Read "MOVED slot host:port" or "ASK slot host:port".  NULL if it is none.
  *
- * After MOVED the slot belongs to that node as far as we are concerned, and the
- * map is to be fetched from there.
+ * After MOVED the slot belongs to that node, and the map is fetched from there next.
  */
 DogpileRedisLink *
 dogpile_redis_cluster_moved(DogpileRedisCluster *cluster,
@@ -458,7 +457,7 @@ dogpile_redis_cluster_is_master(const DogpileRedisCluster *cluster, int i)
 	return cluster->nodes[i].is_master;
 }
 
-/* The node that has a slot; NULL if none has. */
+/* The node of a slot; NULL if there is none. */
 DogpileRedisLink *
 dogpile_redis_cluster_link_of(const DogpileRedisCluster *cluster, int slot)
 {

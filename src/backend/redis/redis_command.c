@@ -3,10 +3,10 @@
  * redis_command.c
  *	  Commands and scripts for Redis, and what their answers mean.
  *
- * What must be done at once, as to compare and to store, is a script in Lua,
- * which is sent by its checksum; a server that does not know it is sent the
- * text.  A script that changes two names needs them on the same node of a
- * cluster: the names of an entry and of its lock have the same tag in braces.
+ * Steps that must be atomic, like comparing and storing, are a script in Lua.  It is
+ * sent by its checksum, and as text if the server does not know it.  A script that
+ * changes two names needs them on the same node of a cluster: the names of an entry
+ * and of its lock have the same tag in braces.
  *
  * The memory of a command is the route's, until the next call begins.
  *
@@ -44,7 +44,7 @@ const DogpileRedisScript dogpile_redis_add_with_ttl = {
 	"return redis.call('GET', KEYS[1])"
 };
 
-/* lock; token, lease_ms.  1: done, 0: somebody else's, -1: nobody's. */
+/* lock; token, lease_ms.  1: done, 0: another session's, -1: not held. */
 const DogpileRedisScript dogpile_redis_renew_lock = {
 	"170c2cc86f75f8b2d55aa615117f50d6a9edd6cf",
 	"local v = redis.call('GET', KEYS[1]) "
@@ -130,7 +130,7 @@ dogpile_redis_command_add_number(DogpileRedisRoute *route, DogpileRedisCommand *
 	return true;
 }
 
-/* A time to live as Redis takes it; 0 is for ever. */
+/* A time to live as Redis takes it; 0 means without limit. */
 int64
 dogpile_redis_limit_ttl(int64 ttl_ms)
 {
@@ -173,8 +173,8 @@ dogpile_redis_script_run(DogpileRedisRoute *route, DogpileRedisCommand *command,
 }
 
 /*
- * An answer is an error, or nothing that the command can answer, in which case
- * we do not know what we are talking to.
+ * An answer is an error, or none that the command can have.  In the latter case the
+ * server is not what it should be, so disconnect.
  */
 DogpileBackendStatus
 dogpile_redis_refuse(DogpileRedisCommand *command, DogpileBackendError *error)
@@ -185,7 +185,7 @@ dogpile_redis_refuse(DogpileRedisCommand *command, DogpileBackendError *error)
 	return DOGPILE_BACKEND_ERROR;
 }
 
-/* Does the server refuse a value for its size?  It hangs up as it does so. */
+/* Does the server refuse a value for its size?  It closes the connection then. */
 static bool
 is_too_large(const DogpileRedisReply *reply)
 {

@@ -3,20 +3,20 @@
  * redis_link.c
  *	  A connection to one Redis server.
  *
- * Commands are queued, sent in one go, and answered in their order.  hiredis
- * speaks the protocol, but it never waits for long: we wait for its socket with
- * the session's latch, so that a cancel or a timeout ends the wait.  This is the
- * only file that knows hiredis.
+ * Commands are queued, sent together, and answered in their order.  hiredis speaks
+ * the protocol, but waiting for its socket is done here, with the session's latch,
+ * so that a cancel or a timeout ends the wait.  Only this file and redis_tls.c know
+ * hiredis.
  *
  * The first read after a request waits by itself for a moment (socket.c), but not
  * with TLS, which is not made for sockets that block only sometimes.
  *
- * A link that was left in the middle of something, by an error raised while it
- * waited, is "busy".  Nobody knows what its next bytes belong to, so it connects
- * anew at its next use.  The same goes for all failures.
+ * A link that was left during a call, by an error raised while it waited, is "busy".
+ * It is unknown what its next bytes belong to, so it connects anew at its next use.
+ * The same goes for all failures.
  *
- * What a link cannot know is whether a command that got no answer was executed,
- * nor whether it may be sent again: that is for redis_route.c to say.
+ * A link cannot know whether a command without an answer was executed, nor whether
+ * it may be sent again: redis_route.c decides that.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -42,10 +42,10 @@
 #include "backend/resolve.h"
 #include "backend/socket.h"
 
-/* hiredis reads so much at once. */
+/* How much hiredis reads at once. */
 #define READ_SIZE			(16 * 1024)
 
-/* No array of an answer has more elements. */
+/* Most elements of an array in an answer. */
 #define MAX_ARRAY			1000000
 
 /* The socket may block while a request of at most this size is written. */
@@ -81,9 +81,9 @@ struct DogpileRedisLink
 };
 
 /*
- * Note why something did not work, and hang up.  Always returns false.
+ * Note why something failed, and disconnect.  Always returns false.
  *
- * unreachable: is it likely that the next one will fare no better?
+ * unreachable: is the next call likely to fail, too?
  */
 static bool
 fail_link(DogpileRedisLink *link, bool unreachable, const char *what)
@@ -95,7 +95,7 @@ fail_link(DogpileRedisLink *link, bool unreachable, const char *what)
 	return false;
 }
 
-/* The same, of what hiredis has to say. */
+/* The same, with the reason that hiredis has. */
 static bool
 fail_context(DogpileRedisLink *link)
 {
@@ -116,7 +116,7 @@ fail_context(DogpileRedisLink *link)
 	return fail_link(link, code != REDIS_ERR_OOM, what[0] == '\0' ? "connection lost" : what);
 }
 
-/* The server has nothing to say in time, or we cannot tell it more. */
+/* The server does not answer, or does not take what is sent, in time. */
 static bool
 fail_timeout(DogpileRedisLink *link)
 {
@@ -141,7 +141,7 @@ dogpile_redis_link_create(const DogpileBackendOptions *options,
 	return link;
 }
 
-/* Get rid of a link and of all answers it gave; NULL is none. */
+/* Destroy a link and all answers that it gave; NULL is none. */
 void
 dogpile_redis_link_destroy(DogpileRedisLink *link)
 {
@@ -154,7 +154,7 @@ dogpile_redis_link_destroy(DogpileRedisLink *link)
 	dogpile_memory_free(link);
 }
 
-/* Hang up, if it is connected, and go to another server from now on. */
+/* Disconnect, and use another server from now on. */
 void
 dogpile_redis_link_set_address(DogpileRedisLink *link,
 							   const DogpileAddress *address)
@@ -170,7 +170,7 @@ dogpile_redis_link_address(const DogpileRedisLink *link)
 	return &link->address;
 }
 
-/* "host:port", for people. */
+/* The address as text, for messages. */
 const char *
 dogpile_redis_link_name(const DogpileRedisLink *link)
 {
@@ -185,9 +185,9 @@ dogpile_redis_link_generation(const DogpileRedisLink *link)
 }
 
 /*
- * Is the link connected, as far as one can tell?  Before commands that must not
- * be sent twice we look closely, since most of those that are not sound have
- * been closed by the server long ago.
+ * Is the link connected, as far as is known?  Before commands that must not be sent
+ * twice the socket is looked at: most connections that are broken were closed by the
+ * server long ago.
  */
 bool
 dogpile_redis_link_alive(DogpileRedisLink *link, int flags)
@@ -202,7 +202,7 @@ dogpile_redis_link_alive(DogpileRedisLink *link, int flags)
 	return link->context != NULL;
 }
 
-/* Hang up.  Answers stay valid. */
+/* Disconnect.  Answers stay valid. */
 void
 dogpile_redis_link_disconnect(DogpileRedisLink *link)
 {
@@ -263,9 +263,9 @@ reserve_kept(DogpileRedisLink *link)
 }
 
 /*
- * Write all that is in the buffer.  If the server has closed the connection it
- * may still have said why, which is for receive() to find out; so that is no
- * failure here.
+ * Write all that is in the buffer.  If the server has closed the connection, it may
+ * have said why, which dogpile_redis_link_receive() finds out; so that is no failure
+ * here.
  */
 static bool
 write_buffer(DogpileRedisLink *link)
@@ -331,7 +331,7 @@ wait_readable(DogpileRedisLink *link)
 	return dogpile_backend_wait(link->context->fd, WL_SOCKET_READABLE, link->deadline);
 }
 
-/* Take in some bytes. */
+/* Read some bytes. */
 static bool
 read_some(DogpileRedisLink *link)
 {
@@ -342,7 +342,7 @@ read_some(DogpileRedisLink *link)
 		return fail_timeout(link);
 	if (link->broken)
 	{
-		/* Only what has come already; why we could not write we know. */
+		/* Read only what has come already; the reason of the failure is known. */
 		int			err = link->context->err;
 
 		before = link->context->reader->len;
@@ -384,7 +384,7 @@ dogpile_redis_link_receive(DogpileRedisLink *link)
 			return fail_context(link);
 		if (reply == NULL)
 		{
-			/* It may go on for ever, and never keep us waiting. */
+			/* An answer may be endless without ever causing a wait. */
 			if (is_incomplete && GetCurrentTimestamp() > link->deadline)
 				return fail_timeout(link);
 			if (!read_some(link))
@@ -402,11 +402,11 @@ dogpile_redis_link_receive(DogpileRedisLink *link)
 	link->nqueued = 0;
 	link->busy = false;
 	if (link->broken || link->context->reader->pos < link->context->reader->len)
-		dogpile_redis_link_disconnect(link);	/* it says more than we asked */
+		dogpile_redis_link_disconnect(link);	/* there is more than was asked for */
 	return true;
 }
 
-/* Why the last thing that failed did. */
+/* The reason of the last failure. */
 const DogpileBackendError *
 dogpile_redis_link_error(const DogpileRedisLink *link)
 {
@@ -414,8 +414,8 @@ dogpile_redis_link_error(const DogpileRedisLink *link)
 }
 
 /*
- * After a failure: was it only that a connection that had been idle turned out
- * to be closed?  A new one may well do.
+ * After a failure: had the connection been idle, and was found closed?  A new one may
+ * work.
  */
 bool
 dogpile_redis_link_was_stale(const DogpileRedisLink *link)
@@ -424,8 +424,8 @@ dogpile_redis_link_was_stale(const DogpileRedisLink *link)
 }
 
 /*
- * Make an array, unless no answer that we ask for can be as long: hiredis would
- * get memory for as many elements as a broken server says there are.
+ * Make an array, unless it is longer than any answer to our commands: hiredis would
+ * allocate as many elements as a broken server claims.
  */
 #if HIREDIS_MAJOR >= 1
 #define ARRAY_LENGTH	size_t
@@ -442,7 +442,7 @@ create_array(const redisReadTask *task, ARRAY_LENGTH length)
 	return hiredis_functions.createArray(task, length);
 }
 
-/* Let a connection make its arrays so, and no program that we execute have it. */
+/* Let a connection limit its arrays, and close its socket at exec(). */
 static void
 adjust_context(redisContext *context)
 {
@@ -518,7 +518,7 @@ connect_any(DogpileRedisLink *link)
 	if (n == 0)
 		return fail_link(link, true, what);
 
-	/* Looking the host up does not count, for it has no limit of ours. */
+	/* The lookup of the host has limits of its own, and does not count. */
 	link->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												 link->options->connect_timeout_ms);
 	for (int i = 0; i < n; i++)
@@ -532,7 +532,7 @@ connect_any(DogpileRedisLink *link)
 	return false;
 }
 
-/* Is what a command of the greeting got an answer to go on with? */
+/* Does the answer to a command of the greeting allow to go on? */
 static bool
 greeting_is_right(DogpileRedisLink *link, const DogpileRedisCommand *command)
 {
@@ -545,7 +545,7 @@ greeting_is_right(DogpileRedisLink *link, const DogpileRedisCommand *command)
 	}
 	else
 	{
-		/* Who may not ask for the role, or whom, can still use it. */
+		/* A user or a server without this command is used as it is. */
 		if (dogpile_redis_reply_is_error(reply, "NOPERM") ||
 			dogpile_redis_reply_is_error(reply, "ERR unknown command"))
 			return true;

@@ -44,10 +44,10 @@ typedef struct DogpileRedisCommand
 	const DogpileRedisReply *reply; /* NULL: none */
 	bool		sent;			/* may the server have got it? */
 	struct DogpileRedisCommand *next;	/* to be sent after this one */
-	DogpileRedisLink *link;		/* who has sent it */
+	DogpileRedisLink *link;		/* that has sent it */
 	bool		pending;		/* is it to be sent (again)? */
 	bool		retried;
-	DogpileRedisLink *asked;	/* cluster: only this once, who has the slot */
+	DogpileRedisLink *asked;	/* cluster: the node to ask, only this once */
 } DogpileRedisCommand;
 
 typedef enum DogpileRedisReplyKind

@@ -7,18 +7,18 @@
  *
  *	- A list of servers: the first that can be connected to, and is no replica,
  *	  is used, until that connection is lost, or the server says that it takes no
- *	  writes (any more).  It is for servers of which one replaces the other;
- *	  dogpile does not spread names over them.
+ *	  writes (any more).  This is for servers that replace each other; names are
+ *	  not spread over them.
  *	- Sentinels: they tell the master.  They are asked when there is no
  *	  connection, and when the server says that it takes no writes (any more).
  *	- A cluster: each command goes to the node that has the slot of its key; a
- *	  node that does not have it (any more) says who has.
+ *	  node that does not have it (any more) names the one that has.
  *
- * Commands go out in rounds.  In a round each server gets all its commands in
- * one go, all servers work at the same time, and then the answers are looked at.
- * Those that cannot be the last word make the next round.  A command is sent
- * again if the server did not execute it, or if it does no harm twice and it met
- * a connection that the server had closed while it was idle.
+ * Commands are sent in rounds.  In a round each server gets all its commands
+ * together, all servers work at the same time, and then the answers are read.
+ * Commands that another server has to execute make the next round.  A command is
+ * sent again if the server did not execute it, or if it may be repeated and the
+ * server had closed the connection while it was idle.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -42,7 +42,7 @@
 /* How often a command may go to another server. */
 #define MAX_REDIRECTIONS	5
 
-/* How long to wait for keys that are about to follow others. */
+/* How long to wait for keys that are moving to another node. */
 #define TRY_AGAIN_MS		20
 
 /* Memory of one call.  The first chunk is kept for the next. */
@@ -62,7 +62,7 @@ struct DogpileRedisRoute
 	DogpileRedisLink **links;	/* one for each server, or for Sentinels' master */
 	int			nlinks;
 	int			current;
-	int			first;			/* whom to connect to first */
+	int			first;			/* the one to connect to first */
 	TimestampTz give_up_at;		/* in this call, try no other server after that */
 	DogpileRedisSentinel *sentinel; /* NULL: there are none */
 	DogpileRedisCluster *cluster;	/* NULL: it is none */
@@ -254,8 +254,8 @@ dogpile_redis_route_alloc(DogpileRedisRoute *route, size_t size)
 }
 
 /*
- * Has this call taken so long that no other server is to be tried?  Each of them
- * may take both timeouts.
+ * Has this call taken so long that it must not try another server?  Each server may
+ * take both timeouts.
  */
 static bool
 is_route_late(const DogpileRedisRoute *route)
@@ -295,8 +295,8 @@ connect_first(DogpileRedisRoute *route, int flags, DogpileBackendError *error)
 }
 
 /*
- * Ask who is the master and connect to it.  In a failover the answer may have
- * been out of date: ask once more if it is not there.
+ * Ask which server is the master, and connect to it.  During a failover the answer may
+ * be out of date: ask once more if that fails.
  */
 static DogpileRedisLink *
 connect_master(DogpileRedisRoute *route, int flags, DogpileBackendError *error)
@@ -356,7 +356,7 @@ get_party(Round *round, DogpileRedisLink *link)
 	return party;
 }
 
-/* Say that the next command is for a slot that is about to become the node's. */
+/* Announce that the next command is for a slot that is moving to the node. */
 static bool
 add_asking(Round *round, DogpileRedisLink *link)
 {
@@ -449,7 +449,7 @@ queue_commands(Round *round, DogpileRedisCommand *commands, int ncommands)
 	return true;
 }
 
-/* What to do if there is no answer: is it worth another round? */
+/* A command has no answer: send it again in another round? */
 static void
 judge_silence(Round *round, DogpileRedisCommand *command)
 {
@@ -479,7 +479,7 @@ is_readonly(const DogpileRedisReply *reply)
 		 strstr(dogpile_redis_reply_text(reply).data, "-READONLY ") != NULL);
 }
 
-/* What to do with an answer: does it send the command elsewhere? */
+/* A command has an answer: does that send it to another server? */
 static void
 judge_answer(Round *round, DogpileRedisCommand *command)
 {
@@ -547,8 +547,7 @@ run_round(Round *round, DogpileRedisCommand *commands, int ncommands)
 }
 
 /*
- * Only a part of a command's keys has moved to another node: give the rest of
- * them some time.
+ * Only some of a command's keys have moved to another node: wait for the others.
  */
 static void
 pause_round(Round *round)
@@ -563,8 +562,8 @@ pause_round(Round *round)
  * Execute commands.
  *
  * Each gets its answer, which may be an error of the server; the answers are
- * valid until the next call begins.  Those on their way to one server are
- * executed in their order.
+ * valid until the next call begins.  Commands for the same server are executed in
+ * their order.
  *
  * Returns false, and *error, if at least one got none.
  */

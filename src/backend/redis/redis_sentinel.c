@@ -4,8 +4,8 @@
  *	  Ask Redis Sentinels which server is the master.
  *
  * They are asked in turn, beginning with the one that answered last, until one
- * knows.  What it says may be out of date in the middle of a failover, so who
- * connects to that server has to see that it is a master (redis_link.c does).
+ * knows.  Its answer may be out of date during a failover, so redis_link.c checks
+ * that the server is a master.
  *
  * They are asked rarely, so the connection to one is closed after its answer.
  *
@@ -29,7 +29,7 @@ struct DogpileRedisSentinel
 	const DogpileBackendOptions *options;
 	DogpileAddress *addresses;
 	int			naddresses;
-	int			current;		/* whom to ask first */
+	int			current;		/* the one to ask first */
 	DogpileRedisLink *link;
 };
 
@@ -123,7 +123,7 @@ execute(DogpileRedisSentinel *sentinel, int argc, const char **argv,
 	return command.reply;
 }
 
-/* Ask one of them.  It is told the password only if it wants one. */
+/* Ask one of them.  It is sent the password only if it demands one. */
 static bool
 ask_one(DogpileRedisSentinel *sentinel, const DogpileAddress *address,
 		DogpileAddress *master, DogpileBackendError *error)
@@ -155,8 +155,8 @@ ask_one(DogpileRedisSentinel *sentinel, const DogpileAddress *address,
 /*
  * Find out which server is the master.
  *
- * give_up_at: after this time, no other one is asked than the first; the next
- * call goes on with those that are left.
+ * give_up_at: after this time, only the first one is asked; the next call goes on with
+ * the others.
  *
  * Returns false, and *error as the last Sentinel has it, if none knows.
  */

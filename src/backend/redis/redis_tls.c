@@ -38,14 +38,14 @@ struct DogpileRedisTls
 	bool		verify;
 };
 
-/* Has the library been built with it? */
+/* Was the library built with TLS? */
 bool
 dogpile_redis_tls_is_built(void)
 {
 	return true;
 }
 
-/* Say what OpenSSL has to say.  Always returns false. */
+/* Report what OpenSSL reports.  Always returns false. */
 static bool
 fail_tls(const char *step, char *what, size_t what_size)
 {
@@ -95,7 +95,7 @@ dogpile_redis_tls_destroy(DogpileRedisTls *tls)
 	dogpile_memory_free(tls);
 }
 
-/* Whom we want to talk to: a name or the number of a host; sockets have none. */
+/* Set the name or the number of the host that is expected; sockets have none. */
 static bool
 set_host(SSL *ssl, const DogpileAddress *address, bool verify)
 {
@@ -112,7 +112,7 @@ set_host(SSL *ssl, const DogpileAddress *address, bool verify)
 	return !verify || SSL_set1_host(ssl, address->host) == 1;
 }
 
-/* Come to terms with the server, waiting until the deadline. */
+/* Perform the handshake, waiting until the deadline. */
 static bool
 shake_hands(SSL *ssl, int fd, int64 deadline, char *what, size_t what_size)
 {
@@ -178,7 +178,7 @@ dogpile_redis_tls_start(DogpileRedisTls **tls, const DogpileBackendOptions *opti
 	/* This begins the handshake already. */
 	if (redisInitiateSSL(context, ssl) != REDIS_OK)
 	{
-		/* Whether it has freed it depends on the version: rather lose it. */
+		/* Whether it has freed "ssl" depends on the version, so leak it. */
 		return fail_tls("handshake", what, what_size);
 	}
 	return shake_hands(ssl, context->fd, deadline, what, what_size);
