@@ -31,6 +31,7 @@
 
 #include "config/line.h"
 #include "lib/compat.h"
+#include "lib/lwlock_check.h"
 
 /* Could this be the name of one of our settings, perhaps misspelled? */
 bool
@@ -177,6 +178,7 @@ dogpile_line_read_role_settings(void)
 	Relation	relation = table_open(DbRoleSettingRelationId, AccessShareLock);
 	List	   *lines = NIL;
 
+	DogpileAssertNoneHeld();
 	for (int i = 0; i < lengthof(keys); i++)
 	{
 		ScanKeyData key[2];

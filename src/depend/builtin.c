@@ -36,6 +36,7 @@
 #include "utils/typcache.h"
 
 #include "depend/builtin.h"
+#include "lib/lwlock_check.h"
 
 /* A name, or the beginning of names ("x*"), the end ("*x") or both ("x*y"). */
 static const struct
@@ -131,6 +132,7 @@ dogpile_builtin_reads(Oid function)
 {
 	static uint8 known[FirstGenbkiObjectId];	/* result + 1; 0: not known */
 
+	DogpileAssertNoneHeld();
 	if (function >= FirstNormalObjectId)
 		return DOGPILE_BUILTIN_NOTHING;
 	if (function >= FirstGenbkiObjectId)
@@ -205,6 +207,7 @@ dogpile_builtin_is_named_by_catalogs(Oid typid)
 {
 	Oid			element;
 
+	DogpileAssertNoneHeld();
 	typid = getBaseType(typid);
 	element = get_element_type(typid);
 	if (OidIsValid(element))

@@ -44,6 +44,7 @@
 #include "depend/target.h"
 #include "depend/typeuse.h"
 #include "lib/compat.h"
+#include "lib/lwlock_check.h"
 #include "version/object.h"
 
 #define ANY_TYPE	(DOGPILE_TYPES | DOGPILE_ROW_TYPES)
@@ -250,6 +251,7 @@ dogpile_callee_find_time(const char *source, int column, bool is_row)
 	const RunningFunction *innermost = nrunning > 0 ? &running[nrunning - 1] : NULL;
 	DogpileTargetColumn target = {.source = source,.number = column,.is_row = is_row};
 
+	DogpileAssertNoneHeld();
 	if (nrunning == MAX_FUNCTIONS)
 		return TIMESTAMPTZOID;	/* the innermost function may be another one */
 	if (innermost == NULL || !innermost->is_seen || innermost->statement == NULL)
@@ -379,6 +381,7 @@ dogpile_callee_types(Oid function)
 	int			types = ANY_TYPE;
 	Oid			language;
 
+	DogpileAssertNoneHeld();
 	if (!HeapTupleIsValid(tuple))
 		return ANY_TYPE;
 	language = ((Form_pg_proc) GETSTRUCT(tuple))->prolang;

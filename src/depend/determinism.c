@@ -51,6 +51,7 @@
 #include "config/ambient.h"
 #include "depend/builtin.h"
 #include "depend/determinism.h"
+#include "lib/lwlock_check.h"
 
 /* What a function can depend on besides its arguments and relations. */
 typedef enum Source
@@ -634,6 +635,7 @@ dogpile_determinism_check_inner(Query *query, const DogpileVary *vary)
 {
 	Search		search = {.vary = vary,.inner = true};
 
+	DogpileAssertNoneHeld();
 	judge_query(&search, query);
 	return search.reason;
 }
@@ -654,6 +656,7 @@ dogpile_determinism_check_query(Query *query, const DogpileVary *vary)
 {
 	Search		search = {.vary = vary};
 
+	DogpileAssertNoneHeld();
 	judge_query(&search, query);
 	return search.reason;
 }
@@ -730,6 +733,7 @@ dogpile_determinism_check_relation(Oid relid)
 	const char *kind;
 	char	   *reason = NULL;
 
+	DogpileAssertNoneHeld();
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
 	class = (Form_pg_class) GETSTRUCT(tuple);
@@ -756,6 +760,7 @@ dogpile_determinism_check_session(void)
 {
 	char	   *subscription;
 
+	DogpileAssertNoneHeld();
 	if (RecoveryInProgress())
 		return pstrdup("The server is a hot standby.");
 	if (!row_security)

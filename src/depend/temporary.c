@@ -60,6 +60,7 @@
 #include "depend/determinism.h"
 #include "depend/temporary.h"
 #include "depend/typeuse.h"
+#include "lib/lwlock_check.h"
 #include "version/object.h"
 #include "xact/definition.h"
 
@@ -278,6 +279,7 @@ dogpile_temporary_check_query(Query *query)
 	Contents	contents;
 	ListCell   *lc;
 
+	DogpileAssertNoneHeld();
 	if (!OidIsValid(schema))
 		return;
 	if (uses_temporary_walker((Node *) query, NULL))
@@ -443,6 +445,7 @@ dogpile_temporary_hides(const DogpileTags *tags)
 {
 	Oid			schema = get_schema();
 
+	DogpileAssertNoneHeld();
 	if (!OidIsValid(schema) || tags == NULL || !tags->automatic)
 		return false;
 	for (uint32 i = 0; i < tags->nrelations; i++)

@@ -28,6 +28,7 @@
 #include "utils/typcache.h"
 
 #include "depend/timeword.h"
+#include "lib/lwlock_check.h"
 
 static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
 
@@ -54,6 +55,7 @@ row_has_times(Oid type)
 bool
 dogpile_timeword_has_times(Oid type)
 {
+	DogpileAssertNoneHeld();
 	check_stack_depth();
 	type = getBaseType(type);
 	switch (type)

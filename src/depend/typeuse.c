@@ -37,6 +37,7 @@
 #include "depend/typeuse.h"
 #include "entry/trust.h"
 #include "lib/compat.h"
+#include "lib/lwlock_check.h"
 #include "version/object.h"
 
 /*
@@ -96,6 +97,7 @@ dogpile_typeuse_of_type(Oid typid)
 	Oid			element;
 	int			bits = DOGPILE_TYPES;
 
+	DogpileAssertNoneHeld();
 	if (typid < FirstNormalObjectId)
 		return 0;
 	element = get_element_type(typid);
@@ -270,6 +272,7 @@ dogpile_typeuse_find(Query *query)
 {
 	int			bits = 0;
 
+	DogpileAssertNoneHeld();
 	(void) find_walker((Node *) query, &bits);
 	return bits;
 }

@@ -34,6 +34,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "lib/lwlock_check.h"
 #include "wire/wire_encoding.h"
 #include "wire/wire_try.h"
 
@@ -141,6 +142,7 @@ dogpile_wire_try(void (*work) (void *arg), void *arg, DogpileWireFailure *failur
 	TryState	state;
 	volatile bool ok = true;
 
+	DogpileAssertNoneHeld();
 	enter_try(&state);
 	PG_TRY();
 	{
