@@ -38,6 +38,7 @@
 #include "lib/compat.h"
 #include "lib/durable.h"
 #include "lib/stop.h"
+#include "lib/wait_event.h"
 #include "remote/lease.h"
 #include "remote/outbox.h"
 #include "remote/remote.h"
@@ -137,6 +138,7 @@ startup_shmem(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	dogpile_wait_event_init();
 	dogpile_clock_shmem_init();
 	dogpile_store_shmem_init(store_budget());
 	dogpile_region_number_shmem_init();

@@ -32,6 +32,7 @@
 
 #include "backend/socket.h"
 #include "lib/lwlock_check.h"
+#include "lib/wait_event.h"
 
 /* Longest wait without the latch; interrupts are seen so much later. */
 #define QUICK_WAIT_MS	1
@@ -174,7 +175,8 @@ dogpile_backend_wait(int socket, int events, TimestampTz deadline)
 			int			happened = WaitLatchOrSocket(MyLatch,
 													 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
 													 WL_TIMEOUT | events,
-													 socket, left_ms, PG_WAIT_EXTENSION);
+													 socket, left_ms,
+													 dogpile_wait_events[DOGPILE_WAIT_STORE]);
 
 			if (happened & WL_LATCH_SET)
 			{

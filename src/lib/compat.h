@@ -353,6 +353,24 @@ dogpile_local_transaction_compat(void)
 }
 
 /*
+ * A wait event of this name.  Before 17, all wait events of extensions are called
+ * "Extension".
+ *
+ * Errors: there are too many.
+ *
+ * Floor 17 removes it: call WaitEventExtensionNew().
+ */
+static inline uint32
+dogpile_wait_event_compat(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/*
  * Where PL/pgSQL notes from which row of pg_proc it has compiled a function.  These are
  * macros because few of the files that include this one need plpgsql.h.
  *

@@ -53,6 +53,7 @@
 #include "lib/alarm.h"
 #include "lib/clock.h"
 #include "lib/lwlock_check.h"
+#include "lib/wait_event.h"
 #include "remote/lease.h"
 
 #define MAX_LEASES		512
@@ -476,7 +477,7 @@ dogpile_lease_wait(TimestampTz since, TimestampTz deadline, int round)
 	pause_ms += pg_prng_uint64_range(&pg_global_prng_state, 0, pause_ms);
 	DogpileAssertNoneHeld();
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 pause_ms, PG_WAIT_EXTENSION);
+					 pause_ms, dogpile_wait_events[DOGPILE_WAIT_LEASE]);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	return true;

@@ -38,6 +38,7 @@
 #include "lib/alarm.h"
 #include "lib/clock.h"
 #include "lib/lwlock_check.h"
+#include "lib/wait_event.h"
 #include "remote/announce.h"
 #include "remote/lease.h"
 #include "remote/mend.h"
@@ -204,7 +205,7 @@ sleep_until(TimestampTz until)
 	(void) WaitLatch(MyLatch,
 					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
 					 (sleep_ms >= 0 ? WL_TIMEOUT : 0),
-					 sleep_ms, PG_WAIT_EXTENSION);
+					 sleep_ms, dogpile_wait_events[DOGPILE_WAIT_WORKER]);
 	ResetLatch(MyLatch);
 	if (ShutdownRequestPending)
 		return;

@@ -549,7 +549,7 @@ sub check_cancel
 	if ($how ne 'statement_timeout')
 	{
 		$node->poll_query_until('postgres',
-			"SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'beside' AND state = 'active' AND wait_event = 'Extension'"
+			"SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'beside' AND state = 'active' AND wait_event_type = 'Extension'"
 		) or die "$name: timed out waiting for the session to wait";
 		$node->safe_psql('postgres',
 			"SELECT $how(pid) FROM pg_stat_activity WHERE application_name = 'beside'");
