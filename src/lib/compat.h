@@ -25,6 +25,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
+#include "common/string.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
 #include "pgstat.h"
@@ -34,6 +35,7 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
+#include "utils/palloc.h"
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
 #if PG_VERSION_NUM >= 170000
@@ -367,6 +369,29 @@ dogpile_wait_event_compat(const char *name)
 	return WaitEventExtensionNew(name);
 #else
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/*
+ * Replace what is not printable in ASCII in a buffer: before 16 by question marks, else
+ * by escapes, for which the text may be cut.
+ *
+ * Errors: none.
+ *
+ * Floor 16 removes the test, not the function: pg_clean_ascii() makes a copy from then
+ * on, and may raise an error.
+ */
+static inline void
+dogpile_clean_ascii_compat(char *text, Size size)
+{
+#if PG_VERSION_NUM >= 160000
+	char	   *clean = pg_clean_ascii(text, MCXT_ALLOC_NO_OOM);
+
+	strlcpy(text, clean != NULL ? clean : "", size);
+	if (clean != NULL)
+		pfree(clean);
+#else
+	pg_clean_ascii(text);
 #endif
 }
 

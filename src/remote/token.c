@@ -37,6 +37,7 @@
 #include "access/xlogrecovery.h"
 #include "miscadmin.h"
 #include "replication/walreceiver.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "lib/durable.h"
@@ -67,8 +68,6 @@
 /* Least time for which a token is kept. */
 #define MIN_TTL_MS		(INT64CONST(24) * 3600 * 1000)
 
-static const char HEX_DIGITS[] = "0123456789abcdef";
-
 /*
  * So many random hexadecimal digits.  Without a source of randomness, time and
  * process must do: there is nothing to be gained by guessing a token.
@@ -80,8 +79,7 @@ put_random(char *text, int len)
 
 	if (!pg_strong_random(&number, sizeof(number)))
 		number = (uint64) GetCurrentTimestamp() * 1000003 + MyProcPid;
-	for (int i = 0; i < len; i++)
-		text[i] = HEX_DIGITS[(number >> (4 * i)) & 15];
+	hex_encode((const char *) &number, len / 2, text);
 }
 
 static void
@@ -167,8 +165,9 @@ get_count(const char *mark)
 static void
 put_count(char *mark, int count)
 {
-	mark[COUNT_AT] = HEX_DIGITS[count / 16];
-	mark[COUNT_AT + 1] = HEX_DIGITS[count % 16];
+	uint8		byte = (uint8) count;
+
+	hex_encode((const char *) &byte, sizeof(byte), mark + COUNT_AT);
 }
 
 /*

@@ -50,6 +50,7 @@
 #include "backend/memcached/memcached_link.h"
 #include "backend/memory.h"
 #include "backend/socket.h"
+#include "lib/compat.h"
 
 /* A server that answered within this time is not asked whether it is there. */
 #define TRUST_MS		20
@@ -204,9 +205,7 @@ copy_reason(DogpileMemcachedLink *link, memcached_return_t rc, char *reason, siz
 	if (end == NULL)
 		end = strstr(text, " -> ");
 	strlcpy(reason, text, end == NULL ? size : Min(size, end - text + 1));
-	for (char *p = reason; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
+	dogpile_clean_ascii_compat(reason, size);
 }
 
 static DogpileBackendStatus

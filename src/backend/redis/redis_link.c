@@ -41,6 +41,7 @@
 #include "backend/redis/redis_tls.h"
 #include "backend/resolve.h"
 #include "backend/socket.h"
+#include "lib/compat.h"
 
 /* How much hiredis reads at once. */
 #define READ_SIZE			(16 * 1024)
@@ -110,9 +111,7 @@ fail_context(DogpileRedisLink *link)
 		link->context->reader->pos == link->context->reader->len &&
 		(code == REDIS_ERR_EOF || code == REDIS_ERR_IO);
 	strlcpy(what, link->context->errstr, sizeof(what));
-	for (char *p = what; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
+	dogpile_clean_ascii_compat(what, sizeof(what));
 	return fail_link(link, code != REDIS_ERR_OOM, what[0] == '\0' ? "connection lost" : what);
 }
 
@@ -747,9 +746,7 @@ dogpile_redis_reply_report(const DogpileRedisReply *reply, const char *server,
 	arguments = strstr(text, ", with args");
 	if (arguments != NULL)
 		*arguments = '\0';
-	for (char *p = text; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
+	dogpile_clean_ascii_compat(text, sizeof(text));
 	snprintf(error->message, sizeof(error->message), "Redis server %.100s says: %s",
 			 server, text);
 }
