@@ -58,7 +58,7 @@ typedef enum ObjectKind
 
 /* database: InvalidOid for what all databases share. */
 static DogpileSlot
-find_slot(ObjectKind kind, Oid database, uint32 id, uint32 hash)
+find_object_slot(ObjectKind kind, Oid database, uint32 id, uint32 hash)
 {
 	uint32		words[] = {kind, database, id, hash};
 
@@ -70,14 +70,14 @@ find_slot(ObjectKind kind, Oid database, uint32 id, uint32 hash)
 DogpileSlot
 dogpile_object_rows(Oid relation)
 {
-	return find_slot(OBJECT_ROWS, MyDatabaseId, relation, 0);
+	return find_object_slot(OBJECT_ROWS, MyDatabaseId, relation, 0);
 }
 
 /* A relation of the current database apart from its rows. */
 DogpileSlot
 dogpile_object_relation(Oid relation)
 {
-	return find_slot(OBJECT_RELATION, MyDatabaseId, relation, 0);
+	return find_object_slot(OBJECT_RELATION, MyDatabaseId, relation, 0);
 }
 
 /*
@@ -89,54 +89,54 @@ dogpile_object_relation(Oid relation)
 DogpileSlot
 dogpile_object_syscache(Oid database, int cacheid, uint32 hash)
 {
-	return find_slot(OBJECT_SYSCACHE, database, cacheid, hash);
+	return find_object_slot(OBJECT_SYSCACHE, database, cacheid, hash);
 }
 
 /* The functions of the current database, but those built in. */
 DogpileSlot
 dogpile_object_functions(void)
 {
-	return find_slot(OBJECT_FUNCTIONS, MyDatabaseId, 0, 0);
+	return find_object_slot(OBJECT_FUNCTIONS, MyDatabaseId, 0, 0);
 }
 
 /* Its types, but those built in and row types. */
 DogpileSlot
 dogpile_object_types(void)
 {
-	return find_slot(OBJECT_TYPES, MyDatabaseId, 0, 0);
+	return find_object_slot(OBJECT_TYPES, MyDatabaseId, 0, 0);
 }
 
 /* Its row types and composite types. */
 DogpileSlot
 dogpile_object_row_types(void)
 {
-	return find_slot(OBJECT_ROW_TYPES, MyDatabaseId, 0, 0);
+	return find_object_slot(OBJECT_ROW_TYPES, MyDatabaseId, 0, 0);
 }
 
 /* Whatever is defined in it, for those who have not found something. */
 DogpileSlot
 dogpile_object_definitions(void)
 {
-	return find_slot(OBJECT_DEFINITIONS, MyDatabaseId, 0, 0);
+	return find_object_slot(OBJECT_DEFINITIONS, MyDatabaseId, 0, 0);
 }
 
 /* The current database as a whole. */
 DogpileSlot
 dogpile_object_database(void)
 {
-	return find_slot(OBJECT_DATABASE, MyDatabaseId, 0, 0);
+	return find_object_slot(OBJECT_DATABASE, MyDatabaseId, 0, 0);
 }
 
 /* What all databases share. */
 DogpileSlot
 dogpile_object_cluster(void)
 {
-	return find_slot(OBJECT_CLUSTER, InvalidOid, 0, 0);
+	return find_object_slot(OBJECT_CLUSTER, InvalidOid, 0, 0);
 }
 
 /* The names of all roles. */
 DogpileSlot
 dogpile_object_roles(void)
 {
-	return find_slot(OBJECT_ROLES, InvalidOid, 0, 0);
+	return find_object_slot(OBJECT_ROLES, InvalidOid, 0, 0);
 }

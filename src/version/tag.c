@@ -67,7 +67,7 @@ deconstruct_tags(ArrayType *array, Datum **elements)
 
 /* The slot of a tag of the current database. */
 static DogpileSlot
-find_slot(const char *tag, int len)
+find_tag_slot(const char *tag, int len)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) tag, len,
 										   MyDatabaseId);
@@ -108,7 +108,7 @@ dogpile_tag_build(const char *const *texts, const size_t *lens, int count)
 	{
 		uint16		len = lens[i];
 
-		tags->slots[i] = find_slot(texts[i], len);
+		tags->slots[i] = find_tag_slot(texts[i], len);
 		memcpy(p, &len, sizeof(len));
 		memcpy(p + sizeof(len), texts[i], len);
 		p += sizeof(len) + len;
