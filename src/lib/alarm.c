@@ -7,10 +7,10 @@
  * renewed, regions that are suspect), each due at some time.  It mostly sleeps, and
  * a session wakes it only if it would sleep too long.
  *
- * The worker looks for work, says until when it will sleep, and then sees whether
- * a session has added something since it began to look.  A session adds its work,
- * says so, and then sees whether the worker will be awake in time.  Whatever the
- * order, one of the two notices the other.
+ * The worker looks for work, publishes until when it will sleep, and then checks
+ * whether a session has added something since it began to look.  A session adds its
+ * work, counts it, and then checks whether the worker will be awake in time.  In
+ * whatever order that happens, one of the two notices the other.
  *
  * Copyright (c) 2026, dogpile contributors
  *

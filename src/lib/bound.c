@@ -28,7 +28,7 @@
 #define DEVIATIONS		1.6449
 #define LARGE			1000000
 
-/* Halving the interval that often leaves nothing that a double could tell. */
+/* Halving the interval this often exhausts the precision of a double. */
 #define STEPS			100
 
 /* The probability of k or fewer in n, with that of one being p. */

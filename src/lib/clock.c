@@ -3,27 +3,26 @@
  * clock.c
  *	  A clock that is never set back.
  *
- * Ages, lifetimes, leases and pauses must not become longer because somebody sets
- * the time of day back: an entry that is to live for two seconds would live for an
- * hour.  So they are counted by this clock.  It runs with the time since boot,
- * which nobody can set; and it is never behind the time of day, so that it does not
- * miss what that tells: the time during which the machine was suspended, or a
- * correction forward.
+ * Ages, lifetimes, leases and pauses must not become longer because the time of day
+ * is set back: an entry with a lifetime of two seconds would live for an hour.  So
+ * they are counted by this clock.  It runs with the time since boot, which cannot be
+ * set; and it is never behind the time of day, so it includes the time during which
+ * the machine was suspended, and corrections forward.
  *
  *		time = time since boot + the most that the time of day ever led it by
  *
- * As long as the time of day is not set back, that is the time of day, but for
- * milliseconds.  Afterwards it is later, until the server is restarted.  What it
- * shows is therefore converted for whoever looks at it, and for other servers.
+ * As long as the time of day is not set back, this is the time of day, but for
+ * milliseconds.  Afterwards it is later, until the server is restarted.  Times are
+ * therefore converted before they are shown to users or sent to other servers.
  *
  * The time of day is read before the time since boot: a process that loses
  * the processor in between finds too small a lead, which does no harm.
  *
  * Entries outside carry the time of day, since servers have nothing else in common.
- * If it was set back, those of before seem younger than they are, by as much, and
- * some seem to come from the future.  As long as there can be such entries, all are
- * judged by this clock: too old rather than too young.  A server that has been
- * restarted since does not know; what comes from the future does not count there.
+ * If it was set back, entries from before seem younger than they are, by that amount,
+ * and some seem to come from the future.  As long as there can be such entries, all
+ * are judged by this clock: too old rather than too young.  A server that has been
+ * restarted since does not know of this; it ignores entries from the future.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -83,10 +82,10 @@ dogpile_clock_add_lead(int64 lead)
 }
 
 /*
- * Note it if the time of day is behind by another amount than before.
+ * Note by how much the time of day is behind, if that has changed noticeably.
  *
- * Returns the amount that is noted.  It is the same for all times that are converted
- * until it changes, so two times that are shown together differ by what they differ.
+ * Returns the amount that is noted.  All times are converted with it until it changes,
+ * so that differences between times shown together are right.
  */
 static int64
 note_lag(TimestampTz now, int64 lag)
@@ -129,7 +128,7 @@ dogpile_clock_now(void)
 }
 
 /*
- * The time of day at which the clock showed this, for whoever looks at it.
+ * The time of day at which the clock showed a time, for users.
  *
  * time: or DT_NOEND, which stays.
  */
@@ -143,8 +142,8 @@ dogpile_clock_to_day(TimestampTz time)
 }
 
 /*
- * What the clock showed at a time of day, or before: if the time of day was set
- * back since, that is not to be told.
+ * What the clock showed at a time of day, or an earlier time if the time of day was
+ * set back since.
  */
 TimestampTz
 dogpile_clock_from_day(TimestampTz day)
@@ -161,11 +160,11 @@ dogpile_clock_from_day(TimestampTz day)
 /*
  * What the clock showed when an entry was made that has come from outside.
  *
- * day: the time of day, by the clock of whichever server has made it.
+ * day: the time of day, by the clock of the server that has made it.
  * kept_s: how long such entries are kept; negative: without limit.
  * time: set to that, or to an earlier time.
  *
- * Returns false if it comes from the future, so that nobody can say.
+ * Returns false if it comes from the future, so that this is not known.
  */
 bool
 dogpile_clock_from_outside(TimestampTz day, double kept_s, TimestampTz *time)

@@ -4,16 +4,17 @@
  *	  Storing outside only what a crash of this server cannot take back.
  *
  * With synchronous_commit = off a transaction is visible to others before its WAL is
- * flushed, and a crash in between takes it back.  Values in shared memory go with it.
- * Those outside do not: what the transaction has set there, and what anybody has
- * computed from its data, would be of a time that never was.  So before anything is
- * stored outside, WAL is flushed as far as what was seen may depend on it.
+ * flushed, and a crash in between takes it back.  Values in shared memory are lost with
+ * it.  Values outside are not: those that the transaction has set, and those computed
+ * from its data, would be wrong.  So before anything is stored outside, WAL is flushed
+ * as far as the value may depend on it.
  *
  * Mostly there is nothing to do, because a transaction that commits synchronously is
- * not visible before it is flushed.  So the others are watched: how many are about to
- * commit, and how far WAL went when the last one had.  One that is visible to a
- * snapshot was counted before it became so, and is until its position has been noted.
- * If there is any, all WAL there is will do, since its commit record is in there.
+ * not visible before it is flushed.  So the others are counted while they commit, and
+ * the end of the last one's commit record is noted.  A transaction that is visible to
+ * a snapshot was counted before it became visible, and is until its position has been
+ * noted.  If the count is not zero, all existing WAL is flushed, which contains its
+ * commit record.
  *
  * A standby is sent only what is flushed, and COMMIT PREPARED always flushes.
  *
@@ -78,7 +79,7 @@ dogpile_durable_shmem_init(void)
 }
 
 /*
- * This transaction is about to commit; the last thing at PRE_COMMIT.
+ * Note that this transaction is about to commit.  Called last at PRE_COMMIT.
  *
  * Errors: none.
  */
@@ -98,7 +99,7 @@ dogpile_durable_begin_commit(void)
 	pg_atomic_fetch_add_u32(&durable->ncommitting, 1);
 }
 
-/* Let the last position be this one, if it is not behind already. */
+/* Advance the last position to this one, unless it is beyond that already. */
 static void
 advance(uint64 position)
 {
@@ -110,7 +111,7 @@ advance(uint64 position)
 }
 
 /*
- * It has, or has failed; the first thing at COMMIT and ABORT.
+ * Note that it has committed, or failed to.  Called first at COMMIT and ABORT.
  *
  * Errors: none.
  */

@@ -3,10 +3,9 @@
  * lwlock_check.h
  *	  Assertions about LWLocks.
  *
- * They say in the code what the comments on locks say: which lock a function
- * needs, and where none may be held because what follows can raise an error,
- * wait, or read and write files and sockets.  Builds without assertions contain
- * none of them.
+ * They check what the comments on locks say: which lock a function needs, and
+ * where none may be held because what follows can raise an error, wait, or read
+ * and write files and sockets.  Builds without assertions contain none of them.
  *
  * Copyright (c) 2026, dogpile contributors
  *

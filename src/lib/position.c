@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * position.c
- *	  What a log has last done to what.
+ *	  The last change that a log has made to each of many things.
  *
  * Most transactions do little: they invalidate the tags of one row, or store one
- * value.  To make a hash table for that and to free it takes longer than all the
- * rest, so the first few are found by looking at each.
+ * value.  Making and freeing a hash table for that takes longer than all the rest, so
+ * the first few are found by a linear search.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * position.h
- *	  What a log has last done to what.
+ *	  The last change that a log has made to each of many things.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -10,12 +10,12 @@
  *		SET dogpile.stops = 'visible=1 ticked=2'
  *
  * waits at these places until no other session holds the advisory lock of that
- * number, as SELECT pg_advisory_lock(1) takes it.  A heavyweight lock shows
- * isolationtester who waits.
+ * number, as SELECT pg_advisory_lock(1) takes it.  By a heavyweight lock,
+ * isolationtester sees that the session waits.
  *
- * It is asked for as a session's lock, and given back at once, because most of the
- * places are where a transaction ends and its resource owner is going away.  At
- * COMMIT, interrupts are held off, so such a wait ends only with the lock.
+ * The lock is taken as a session-level lock and released at once, because at most of
+ * these places a transaction ends and its resource owner is going away.  At COMMIT,
+ * interrupts are held off, so such a wait ends only with the lock.
  *
  * Copyright (c) 2026, dogpile contributors
  *

@@ -3,15 +3,15 @@
  * stats.c
  *	  Counters of each region.
  *
- * A session counts in memory of its own and adds what it has counted to shared
- * memory at the end of each transaction, so that a loop of hits within one
- * statement touches no shared cache line for its sake.  The shared counters
- * are kept in several shards, and a session always adds to the same one; that
- * keeps a cache line from travelling between processors at every commit.
+ * A session counts in its own memory and adds its counts to shared memory at the
+ * end of each transaction, so a loop of hits within one statement touches no shared
+ * cache line to count.  The shared counters are kept in several shards, and a
+ * session always adds to the same one; that keeps a cache line from travelling
+ * between processors at every commit.
  *
- * Counters survive neither a restart nor a crash, as the values do not.
- * Session-local counts of a session that crashes are lost, which is all the
- * harm there can be: everything shared is a single atomic addition.
+ * Counters survive neither a restart nor a crash, like the values.  A session that
+ * crashes loses its local counts; the shared ones cannot be damaged, because each
+ * is changed by a single atomic addition.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -36,8 +36,8 @@
 #define NSHARDS			8
 
 /*
- * Reasons for which values of a region are not stored that the log was told of: for
- * how many that is remembered, for how many seconds, and how soon one makes room.
+ * Reasons why values of a region are not stored that were logged: how many are
+ * remembered, for how many seconds, and after how many one can be replaced.
  */
 #define TOLD_REASONS	4
 #define TOLD_FOR_S		3600
@@ -51,7 +51,7 @@ typedef union SharedCounters
 							  DOGPILE_NUM_COUNTERS * sizeof(pg_atomic_uint64))];
 } SharedCounters;
 
-/* What the store holds of a region; true at any moment. */
+/* What the store holds of a region; exact at any moment. */
 typedef struct SharedGauges
 {
 	pg_atomic_uint64 entries;
@@ -139,11 +139,10 @@ dogpile_stats_count_number(int number, DogpileCounter counter, uint64 n)
 }
 
 /*
- * Was the log told of a reason?  If not, it is told now, unless it has been told of too
- * many others.
+ * Must a reason be logged?  It was not logged in the last hour, nor too many others.
  *
- * A reason is kept as its hash and the second in which it was told.  Sessions that do
- * this at the same time may both tell it, or one forget what the other has noted.
+ * A reason is kept as its hash and the second in which it was logged.  Sessions that
+ * do this at the same time may both log it, or one may overwrite the other's note.
  */
 static bool
 is_new_reason(pg_atomic_uint64 *told, const char *reason)
@@ -173,8 +172,8 @@ is_new_reason(pg_atomic_uint64 *told, const char *reason)
 }
 
 /*
- * Should the log be told of a reason why a region's values are not stored?  Each is
- * told once in an hour by all sessions together.
+ * Should a reason why a region's values are not stored be logged?  Each is logged once
+ * an hour by all sessions together.
  *
  * Errors: none.  Locks: as dogpile_region_number().
  */
@@ -187,7 +186,7 @@ dogpile_stats_is_new_reason(DogpileRegion *region, const char *reason)
 /*
  * Count a value that cannot be stored.
  *
- * Returns whether the log should be told of that reason.
+ * Returns whether that reason should be logged.
  *
  * Errors: none.  Locks: as dogpile_region_number().
  */

@@ -23,9 +23,9 @@
  * that the view shows as milliseconds.
  */
 #define DOGPILE_COUNTERS(X) \
-	X(HITS, COUNT)				/* fresh values given */ \
-	X(STALE_HITS, COUNT)		/* stale values given */ \
-	X(MISSES, COUNT)			/* nothing to give at first sight */ \
+	X(HITS, COUNT)				/* fresh values returned */ \
+	X(STALE_HITS, COUNT)		/* stale values returned */ \
+	X(MISSES, COUNT)			/* no value to return at first */ \
 	X(WAITS, COUNT)				/* waits for another session's creation */ \
 	X(WAIT_TIME, TIME)			/* ... and how long they were */ \
 	X(WAIT_TIMEOUTS, COUNT)		/* ... that the region's lock_timeout ended */ \

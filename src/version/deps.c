@@ -53,7 +53,7 @@ dogpile_deps_are_visible(const DogpileDeps *deps, uint64 xmin)
 
 /*
  * Has anything that an entry depends on been invalidated since it was computed, or
- * is anybody about to do so?
+ * is a transaction about to do so?
  *
  * as_of: of the entry.
  *

@@ -7,15 +7,15 @@
  *
  *		rows of a relation		bumped by any change of the relation: of its rows,
  *								its definition, its rights or its policies
- *		a relation				bumped only by changes that are not told by row:
- *								of all those but rows, TRUNCATE, and whatever
- *								watch.c has not turned into tags
+ *		a relation				bumped only by changes that are not known by row:
+ *								of its definition, rights or policies, TRUNCATE, and
+ *								rows that watch.c has not turned into tags
  *		a syscache entry		a role, or the name of a relation: as PostgreSQL names
  *								it in invalidation messages, by the number of the cache
  *								and a hash of the key, both of which are the same in
  *								all processes of a server
- *		functions				of a database, all of them: which functions had a part
- *								in a result need not show in any plan
+ *		functions				of a database, all of them: a plan need not show which
+ *								functions had a part in a result
  *		types					of a database, all that were made as types
  *		row types				of a database, all of them, as well as composite types
  *		definitions				of a database, all of them: what a query has looked for
@@ -113,7 +113,7 @@ dogpile_object_row_types(void)
 	return find_object_slot(OBJECT_ROW_TYPES, MyDatabaseId, 0, 0);
 }
 
-/* Whatever is defined in it, for those who have not found something. */
+/* All definitions in it, for queries that have not found something. */
 DogpileSlot
 dogpile_object_definitions(void)
 {

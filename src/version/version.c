@@ -22,33 +22,34 @@
  * Under REPEATABLE READ and SERIALIZABLE the snapshot is older than the note.
  * Each version therefore holds the transaction id that was to be assigned
  * next when it was bumped: all transactions below a snapshot's xmin had ended
- * when it was taken, so a snapshot with xmin >= next_xid has seen whatever was
+ * when it was taken, so a snapshot with xmin >= next_xid sees everything that was
  * invalidated.  Here a half-entered tick would matter, so the lock is taken.
- * Such a snapshot is told too old as long as any older transaction is writing; so,
- * where a statement such as BEGIN comes before the snapshot, the clock is noted
- * then, and what was invalidated up to that clock the snapshot has seen, too.
+ * By this rule a snapshot is too old as long as any older transaction is writing.
+ * Therefore, where a statement such as BEGIN comes before the snapshot, the clock
+ * is noted then, and the snapshot also sees what was invalidated up to that clock.
  *
- * Between visibility and tick some microseconds pass, or more if the processor is
- * taken away.  So whoever is about to invalidate a slot marks it before he becomes
- * visible, and takes the mark away after the tick.  While a mark is there, an entry
- * is good only for a snapshot that does not see the marker: which can be told if
- * there is one marker, and he has a transaction id.  (Under REPEATABLE READ it is not
- * good for any, as it may have been computed by who sees the marker already.)
+ * Between visibility and tick some microseconds pass, or more if the process loses
+ * the processor.  So a transaction marks the slots that it is about to invalidate
+ * before it becomes visible, and removes the marks after the tick.  While a slot is
+ * marked, its entries are valid only for a snapshot that does not see the marking
+ * transaction; that can be decided if there is one such transaction, and it has a
+ * transaction id.  (Under REPEATABLE READ its entries are valid for no snapshot, as
+ * a session that sees the marking transaction may have computed them.)
  *
  * Tables are changed far more often than entries depend on them.  A slot of an
  * object is watched from the moment that an entry is known to depend on it, and
- * never again not; a commit that has changed what nobody watches does not tick.
- * What a query reads is known only when it has run, so while such a query runs,
- * everything counts as watched (nreaders).  A writer looks whether that is so after
- * his commit is visible.  If he finds no reader, any later one takes his snapshot
- * later still, and earlier ones have watched what they read before they ceased to
- * be readers; so he asks for readers first, and then for the slot.
+ * remains so; a commit that has changed only slots that are not watched does not
+ * tick.  What a query reads is known only when it has run, so while such a query
+ * runs, all slots count as watched (nreaders).  A writer checks that after its commit
+ * is visible.  If it finds no reader, any later reader takes a snapshot that sees the
+ * commit, and earlier readers have watched what they read before they ceased to be
+ * readers; so the writer checks for readers first, and then the slot.
  * Watching ticks, too, and counts as an invalidation for older snapshots, because
  * changes before it were not entered.
  *
- * Slots are found by hash and shared by what collides.  That costs a needless
- * miss, never a wrong value; and there is nothing that could be full.  Keys,
- * tags, regions and objects collide only among themselves.
+ * Slots are found by hash; what collides shares one.  A collision costs a miss,
+ * never a wrong value, and the table cannot become full.  Keys, tags, regions and
+ * objects collide only among themselves.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -81,7 +82,7 @@ LWLock	   *dogpile_version_lock = NULL;
 /* Quarters of a version for all that there is for each key: see version.h. */
 #define QUARTERS_PER_KEY	(4 + 4 / DOGPILE_KEYS_PER_TAG + 4 / DOGPILE_KEYS_PER_OBJECT)
 
-/* How many versions of keys fit the budget: a power of two. */
+/* How many versions of keys fit in the budget: a power of two. */
 static uint32
 count_key_versions(Size budget)
 {
@@ -180,9 +181,9 @@ dogpile_version_begin_tick(void)
 	LWLockAcquire(dogpile_version_lock, LW_EXCLUSIVE);
 
 	/*
-	 * The clock goes first.  Whoever reads it from now on takes a snapshot
-	 * that sees our commit, whether or not the bumps have been entered.  A full
-	 * barrier between visibility and the new clock, which pairs with the lock that
+	 * The clock goes first.  A session that reads it from now on takes a snapshot
+	 * that sees our commit, whether or not the bumps have been entered.  This is a
+	 * full barrier between visibility and the new clock; it pairs with the lock that
 	 * a session takes for a snapshot after it has read the clock.
 	 */
 	return pg_atomic_add_fetch_u64(&dogpile_version_table->clock, 1);
@@ -205,7 +206,7 @@ dogpile_version_bump(DogpileSlot slot, bool hard, DogpileClock at,
 
 	DogpileAssertHeld(dogpile_version_lock, LW_EXCLUSIVE);
 
-	/* It was read without the lock, so another one may have been later. */
+	/* It was read without the lock, so a later one may have been entered. */
 	if (next_xid > pg_atomic_read_u64(&version->next_xid))
 		pg_atomic_write_u64(&version->next_xid, next_xid);
 	pg_atomic_write_u64(hard ? &version->hard_at : &version->soft_at, at);
@@ -227,8 +228,8 @@ dogpile_version_end_tick(void)
  *
  * xid: of the transaction with which it does, if it has one.
  *
- * Errors, locks: none.  Must be followed by dogpile_version_unmark(), once the
- * invalidation was entered, or will never be.
+ * Errors, locks: none.  Must be followed by dogpile_version_unmark(), when the
+ * invalidation has been entered or is given up.
  */
 void
 dogpile_version_mark(DogpileSlot slot, TransactionId xid)
@@ -239,8 +240,8 @@ dogpile_version_mark(DogpileSlot slot, TransactionId xid)
 
 	/*
 	 * A full barrier, which pairs with the locks that PostgreSQL takes to make this
-	 * transaction visible and to take a snapshot: who sees the transaction sees the
-	 * mark, until it is taken away.
+	 * transaction visible and to take a snapshot: a session that sees the transaction
+	 * sees the mark, until it is removed.
 	 */
 	do
 	{
@@ -249,7 +250,7 @@ dogpile_version_mark(DogpileSlot slot, TransactionId xid)
 	} while (!pg_atomic_compare_exchange_u64(marks, &old, new));
 }
 
-/* Take the mark away.  Whose marks are left, if any, is no longer known. */
+/* Remove the mark.  If others are left, their transactions are no longer known. */
 void
 dogpile_version_unmark(DogpileSlot slot)
 {
@@ -263,7 +264,7 @@ dogpile_version_unmark(DogpileSlot slot)
 }
 
 /*
- * Might the active snapshot see one of those who have marked a slot?
+ * Might the active snapshot see a transaction that has marked a slot?
  *
  * marks: of the slot, not zero.
  *
@@ -286,7 +287,7 @@ compare_slots(const void *a, const void *b)
 }
 
 /*
- * Sort slots and leave each out but once.
+ * Sort slots and remove duplicates.
  *
  * Returns how many are left.
  */
@@ -408,10 +409,10 @@ dogpile_version_snapshot_time(void)
 }
 
 /*
- * Does this transaction's snapshot see whatever was invalidated in this slot?
+ * Does this transaction's snapshot see all that was invalidated in this slot?
  *
  * On a standby, replay changes objects and invalidates nothing.  So a snapshot from
- * then, which may outlive the promotion, is not known to see what has changed.
+ * before the promotion is not known to see what has changed.
  *
  * xmin: what dogpile_version_snapshot_xmin() gave.
  *
@@ -431,13 +432,13 @@ dogpile_version_is_visible_locked(DogpileSlot slot, uint64 xmin)
 }
 
 /*
- * Does a snapshot see all that was ever invalidated in these slots, and is nothing
- * about to be?
+ * Does a snapshot see all that was ever invalidated in these slots, and is none of
+ * them marked?
  *
  * xmin: what dogpile_version_snapshot_xmin() gave.
  *
- * Errors: none.  Locks: takes the version lock shared, for no tick may be
- * half entered.
+ * Errors: none.  Locks: takes the version lock shared, because no tick may
+ * be half entered.
  */
 bool
 dogpile_version_all_visible(const DogpileSlot *slots, int nslots, uint64 xmin)

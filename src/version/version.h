@@ -30,8 +30,8 @@ typedef uint32 DogpileSlot;
 
 /*
  * Regions, tags and objects of the catalogs (see object.c) have slots of their
- * own, because all that depends on one goes with it: it must not collide with
- * keys, of which many are invalidated.
+ * own: many entries depend on each, so they must not collide with keys, which are
+ * invalidated often.
  */
 #define DOGPILE_REGION_VERSIONS		4096
 #define DOGPILE_KEYS_PER_TAG		4	/* as many versions for keys as for tags */
@@ -44,10 +44,10 @@ typedef uint32 DogpileSlot;
 typedef struct DogpileVersion
 {
 	pg_atomic_uint64 hard_at;	/* clock of the last hard one */
-	pg_atomic_uint64 soft_at;	/* ... and of the last soft one; of an object, which is
-								 * never declared stale: since when it is watched */
+	pg_atomic_uint64 soft_at;	/* ... and of the last soft one; for an object, which is
+								 * never softly invalidated: since when it is watched */
 	pg_atomic_uint64 next_xid;	/* full xid assigned next after the last one */
-	pg_atomic_uint64 marks;		/* who is about to invalidate it: see version.c */
+	pg_atomic_uint64 marks;		/* of transactions about to invalidate it; see version.c */
 } DogpileVersion;				/* two to a cache line */
 
 #define DOGPILE_VERSION_MAGIC	0x44505653
@@ -154,14 +154,14 @@ dogpile_version_prefetch(DogpileSlot slot)
 #endif
 }
 
-/* Has anything in this slot been invalidated for good after that clock? */
+/* Has anything in this slot been hard invalidated after that clock? */
 static inline bool
 dogpile_version_is_hard_after(DogpileSlot slot, DogpileClock as_of)
 {
 	return pg_atomic_read_u64(&dogpile_version_get(slot)->hard_at) > as_of;
 }
 
-/* Has anything in this slot been declared stale after that clock? */
+/* Has anything in this slot been softly invalidated after that clock? */
 static inline bool
 dogpile_version_is_soft_after(DogpileSlot slot, DogpileClock as_of)
 {
@@ -169,7 +169,7 @@ dogpile_version_is_soft_after(DogpileSlot slot, DogpileClock as_of)
 		slot < dogpile_version_first_object();
 }
 
-/* Who has marked this slot; 0 if nobody has. */
+/* The marks of a slot; 0 if there are none. */
 static inline uint64
 dogpile_version_marks(DogpileSlot slot)
 {
@@ -181,8 +181,8 @@ dogpile_version_marks(DogpileSlot slot)
 }
 
 /*
- * Is somebody about to invalidate this slot?  Ask this before the two above: whoever
- * invalidates enters that before he takes his mark away.
+ * Is a transaction about to invalidate this slot?  Ask this before the two above: a
+ * transaction enters its invalidations before it removes its marks.
  */
 static inline bool
 dogpile_version_is_marked(DogpileSlot slot)
