@@ -114,7 +114,7 @@ dogpile_address_parse(const char *text, int default_port,
 			dogpile_memory_free(list);
 			if (len == 0)
 				snprintf(error->message, sizeof(error->message),
-						 "the list of servers is empty, or has a comma too many");
+						 "the list of servers is empty or has an empty element");
 			else
 				snprintf(error->message, sizeof(error->message),
 						 "\"%.*s\" is not the address of a server", Min(len - blanks, 100), text);

@@ -53,8 +53,8 @@ check_registration(const char *kind, const char *name, uint32 abi, bool is_taken
 	if (!process_shared_preload_libraries_in_progress)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("a cache %s can only be registered while the server starts", kind),
-				 errhint("Add its module to \"shared_preload_libraries\", behind \"dogpile\".")));
+				 errmsg("cache %s \"%s\" cannot be registered after the server has started", kind, name),
+				 errhint("Add its module to \"shared_preload_libraries\", after \"dogpile\".")));
 	if (abi != DOGPILE_BACKEND_ABI)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -65,7 +65,7 @@ check_registration(const char *kind, const char *name, uint32 abi, bool is_taken
 	if (is_taken)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("there is a cache %s \"%s\" already", kind, name)));
+				 errmsg("cache %s \"%s\" already exists", kind, name)));
 }
 
 /* The place behind the last one. */

@@ -409,7 +409,7 @@ base_flush(void *link, DogpileBytes prefix, DogpileBackendError *error)
 	if (base->backend->flush != NULL)
 		CALL_BACKEND(flush, prefix);
 	snprintf(error->message, sizeof(error->message),
-			 "this backend cannot tell what names there are");
+			 "this backend cannot list its names");
 	return DOGPILE_BACKEND_ERROR;
 }
 

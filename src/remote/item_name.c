@@ -160,7 +160,7 @@ find_mangler(const DogpileRegion *region)
 	if (!OidIsValid(function) || get_func_rettype(function) != TEXTOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("there is no function %s(text) that returns text",
+				 errmsg("function %s(text) that returns text does not exist",
 						region->key_mangler),
 				 errdetail("It is the key_mangler of cache region \"%s\".", region->name),
 				 errhint("Create it in this database, with its schema in the setting, or set key_mangler to \"none\", \"md5\", \"sha1\" or \"sha256\".")));
@@ -230,7 +230,7 @@ append_by_function(StringInfo out, const DogpileRegion *region,
 	if (isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("function %s, the key_mangler of cache region \"%s\", has returned NULL",
+				 errmsg("function %s, the key_mangler of cache region \"%s\", returned NULL",
 						region->key_mangler, region->name)));
 	mangled = DatumGetTextPP(result);
 	append_key(out, VARDATA_ANY(mangled), VARSIZE_ANY_EXHDR(mangled));

@@ -258,8 +258,8 @@ dogpile_notice_suspect(bool hold)
 		if (!durable && InterruptHoldoffCount == 0)
 			ereport(WARNING,
 					(errcode(ERRCODE_IO_ERROR),
-					 errmsg("could not note that cached values outside may be outdated"),
-					 errdetail("They are not served until the server is restarted.")));
+					 errmsg("could not record that a cache region may have outdated values in its store"),
+					 errdetail("These values are not served now, but may be after a restart of the server.")));
 	}
 }
 

@@ -338,7 +338,7 @@ log_failure(const DogpileRemote *remote, const DogpileBackendError *error)
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("cache backend \"%s\" failed: %s", remote->backend,
 					error->message),
-			 errdetail("Queries are computed without it.  There will be no other message of this kind for a minute."),
+			 errdetail("Queries are computed without it.  Further failures are not logged for a minute."),
 			 errhidestmt(true), errhidecontext(true)));
 }
 

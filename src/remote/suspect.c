@@ -237,8 +237,8 @@ report_damage(const char *path)
 	ereport(WARNING,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("file \"%s\" is damaged", path),
-			 errdetail("It tells which cached values outside may be outdated.  Now none are served."),
-			 errhint("Invalidate the regions that have stores outside, remove the file, and restart the server.")));
+			 errdetail("It records which cache region may have outdated values in its store.  No region serves what its store has from before."),
+			 errhint("Invalidate the regions with a backend other than shared_memory, remove the file, and restart the server.")));
 }
 
 /*

@@ -125,7 +125,7 @@ $node->append_conf('postgresql.conf', "dogpile_mangled.key_mangler = 'public.nos
 $node->reload;
 $node->poll_query_until('postgres', "SELECT current_setting('dogpile_mangled.key_mangler') = 'public.nosuch'");
 my (undef, undef, $stderr) = $node->psql('postgres', "SELECT dogpile_get('mangled', 'k')");
-like($stderr, qr/there is no function public.nosuch\(text\) that returns text.*key_mangler of cache region "mangled"/s,
+like($stderr, qr/function public.nosuch\(text\) that returns text does not exist.*key_mangler of cache region "mangled"/s,
 	'mangler that does not exist');
 
 # ---------------------------------------------------------------------------

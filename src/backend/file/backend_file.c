@@ -394,7 +394,7 @@ file_backend_check(const DogpileBackendOptions *options, DogpileBackendError *er
 	error->unreachable = false;
 	if (options->max_total_size >= 0)
 		return true;
-	snprintf(error->message, sizeof(error->message), "the limit of the size is negative");
+	snprintf(error->message, sizeof(error->message), "max_total_size is negative");
 	return false;
 }
 

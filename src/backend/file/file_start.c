@@ -193,7 +193,7 @@ begin_start(Starts *s)
 		ereport(LOG,
 				(errcode_for_file_access(),
 				 errmsg("could not write file \"%s/%s\": %m", FOLDER, STARTS_FILE),
-				 errdetail("Cached values in files of the time before are not used.")));
+				 errdetail("Values that were cached in files before are not used.")));
 		add_start(s, NULL, control);
 	}
 	dogpile_file_close(&folder_fd);

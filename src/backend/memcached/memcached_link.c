@@ -217,7 +217,7 @@ fail_request(DogpileMemcachedLink *link, memcached_return_t rc, DogpileBackendEr
 		snprintf(reason, sizeof(reason), "no answer within %d ms",
 				 link->options->operation_timeout_ms);
 	else if (rc == MEMCACHED_PROTOCOL_ERROR)
-		strlcpy(reason, "this is not the answer of a memcached", sizeof(reason));
+		strlcpy(reason, "the answer is not that of a memcached server", sizeof(reason));
 	else if (link->handle != NULL)
 		copy_reason(link, rc, reason, sizeof(reason));
 	else

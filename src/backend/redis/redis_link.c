@@ -554,7 +554,7 @@ greeting_is_right(DogpileRedisLink *link, const DogpileRedisCommand *command)
 				fail_link(link, true, "it is a replica, not the master");
 	}
 	if (reply->type != REDIS_REPLY_ERROR)
-		return fail_link(link, true, "this is not the answer of a Redis server");
+		return fail_link(link, true, "the answer is not that of a Redis server");
 	dogpile_redis_reply_report(reply, link->name, &link->error);
 	link->error.unreachable = true;
 	dogpile_redis_link_disconnect(link);
@@ -630,7 +630,7 @@ dogpile_redis_link_connect(DogpileRedisLink *link, int flags)
 		return false;
 	link->busy = false;
 	if (link->context == NULL)
-		return fail_link(link, true, "this is not the answer of a Redis server");
+		return fail_link(link, true, "the answer is not that of a Redis server");
 	return true;
 }
 
@@ -734,7 +734,7 @@ dogpile_redis_reply_report(const DogpileRedisReply *reply, const char *server,
 	{
 		error->unreachable = true;
 		snprintf(error->message, sizeof(error->message),
-				 "Redis server %.120s: this is not the answer of a Redis server", server);
+				 "Redis server %.120s: the answer is not that of a Redis server", server);
 		return;
 	}
 	for (int i = 0; i < lengthof(not_now); i++)
