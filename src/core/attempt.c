@@ -31,7 +31,7 @@
 #include "xact/change.h"
 #include "xact/xact.h"
 
-/* Who may use a value that was just created, by what its query has used. */
+/* Which sessions may use a value that was just created, by what its query has used. */
 typedef enum Audience
 {
 	FOR_ALL,
@@ -190,7 +190,7 @@ report_temporary(const DogpileAttempt *attempt)
  *
  * entry: filled in, except for the value.
  *
- * Returns who may use the value.
+ * Returns which sessions may use the value.
  */
 static Audience
 run_creator(DogpileAttempt *attempt, DogpileEntry *entry)
