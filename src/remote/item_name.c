@@ -122,8 +122,9 @@ append_digest(StringInfo out, const Digest *digest, const char *string, int len)
 				 errmsg("could not compute the %s of a cache key", digest->name),
 				 errdetail("The server's cryptographic library does not provide it.")));
 	pg_cryptohash_free(ctx);
-	for (int i = 0; i < digest->len; i++)
-		appendStringInfo(out, "%02x", bytes[i]);
+	enlargeStringInfo(out, digest->len * 2);
+	out->len += hex_encode((const char *) bytes, digest->len, out->data + out->len);
+	out->data[out->len] = '\0';
 }
 
 /* Replace the end of a name, from "first" on, by its SHA-256. */
