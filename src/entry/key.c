@@ -4,8 +4,8 @@
  *	  A key's canonical bytes and hash.
  *
  * An entry is identified by database, region, key text and variant (what else
- * tells values apart, see variant.c).  They are laid out so that no two
- * different identities give the same bytes: every part but the last has a
+ * distinguishes values, see variant.c).  They are laid out so that no two
+ * different identities have the same bytes: every part but the last has a
  * fixed length or is preceded by its length.
  *
  *		database	4 bytes
@@ -99,8 +99,7 @@ dogpile_key_copy(const DogpileKey *key)
 /*
  * Take a key's bytes apart, down to the variant.
  *
- * bytes, len: as they came from a store, which may be outside and not to be
- * trusted.
+ * bytes, len: from a store, which may be outside; they are not trusted.
  * database, region, text: filled in; the strings point into bytes and are not
  * terminated.
  *

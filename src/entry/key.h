@@ -18,7 +18,7 @@
 /* Longest key text that a user may give, in bytes. */
 #define DOGPILE_MAX_KEY_TEXT		1024
 
-/* Longest variant; variant.c digests what would be longer. */
+/* Longest variant; variant.c digests longer ones. */
 #define DOGPILE_MAX_VARIANT			512
 
 /* Database, region and its length, key and its length, variant. */
@@ -35,7 +35,7 @@ typedef struct DogpileKey
 	uint64		hash;			/* of all the bytes; see above */
 	uint32		len;			/* number of canonical bytes */
 	uint32		base_len;		/* of these, how many all variants share */
-	const char *bytes;			/* owned by whoever built or copied the key */
+	const char *bytes;			/* owned by the code that built or copied the key */
 } DogpileKey;
 
 /* The half of the hash that all variants of a key share. */

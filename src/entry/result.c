@@ -3,14 +3,14 @@
  * result.c
  *	  A value on its way to the caller: types checked and converted.
  *
- * A value keeps the types that its query gave it.  The caller of an SQL
- * function wants a text, a value of some type, a row of some composite type,
- * or rows with some columns.  Whether that fits is found out here, by the same
- * rules for a creator's query before it runs and for a stored value.
+ * A value keeps the types that its query returned.  The caller of an SQL function
+ * expects a text, a value of some type, a row of some composite type, or rows with
+ * some columns.  Whether the value fits is checked here, by the same rules for a
+ * creator's query before it runs and for a stored value.
  *
- * Nothing is converted but by the output function, for text: a value that has
- * another type than the one asked for is an error, not a cast, because a cast
- * would hide that two places do not agree on what a key holds.
+ * The only conversion is that by the output function, for text.  A value of another
+ * type than the call asks for is an error, and is not cast, because a cast would hide
+ * that two places do not agree on what a key holds.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -41,7 +41,7 @@ typedef struct RowSource
 	Tuplestorestate *rows;		/* just created, or NULL: stored */
 	DogpileValueScan scan;
 	TupleDesc	desc;
-	TupleTableSlot *slot;		/* holds the present row */
+	TupleTableSlot *slot;		/* holds the current row */
 } RowSource;
 
 /* Where a row type comes from, for messages. */
@@ -53,7 +53,7 @@ typedef struct RowSource
  * --------------------------------------------------------------------
  */
 
-/* Why a row type is not what a caller can take. */
+/* Why a row type does not fit a call. */
 typedef struct Misfit
 {
 	bool		is_count;		/* it is the number of columns */
@@ -67,10 +67,10 @@ typedef struct Misfit
 } Misfit;
 
 /*
- * Can a value of one type be given as one of another, byte for byte?
+ * Can the bytes of a value of one type be used as a value of another type?
  *
- * Lengths and scales count as they do for PL/pgSQL's RETURN QUERY: what has none, or
- * another one, is not of a type that has one.  A table would take it unseen.
+ * Lengths and scales count as in PL/pgSQL's RETURN QUERY: a value without one, or with
+ * another one, does not fit a type with one.  A table would store it unchecked.
  */
 static bool
 types_fit(Oid given, int32 given_typmod, Oid wanted, int32 wanted_typmod)
@@ -84,7 +84,7 @@ types_fit(Oid given, int32 given_typmod, Oid wanted, int32 wanted_typmod)
 		int32		typmod = -1;
 		Oid			base = getBaseTypeAndTypmod(given, &typmod);
 
-		/* The same number means something else for another type. */
+		/* The same number has another meaning for another type. */
 		if (base != wanted)
 			return false;
 		given_typmod = typmod;
@@ -92,7 +92,7 @@ types_fit(Oid given, int32 given_typmod, Oid wanted, int32 wanted_typmod)
 	return given_typmod == wanted_typmod;
 }
 
-/* What a caller can do who is given something else than it asked for. */
+/* A hint for a caller that gets another type than it asks for. */
 static int
 hint_for(const char *source)
 {
@@ -172,7 +172,7 @@ count_columns(TupleDesc desc)
 	return count;
 }
 
-/* Another number of columns than the caller can take. */
+/* The number of columns does not fit. */
 static bool
 note_count(Misfit *misfit, int given, int wanted)
 {
@@ -182,7 +182,7 @@ note_count(Misfit *misfit, int given, int wanted)
 	return false;
 }
 
-/* Another type; in which column. */
+/* The type does not fit, and in which column. */
 static bool
 note_type(Misfit *misfit, int column, Form_pg_attribute given, Oid wanted,
 		  int32 wanted_typmod)
@@ -197,7 +197,7 @@ note_type(Misfit *misfit, int column, Form_pg_attribute given, Oid wanted,
 
 /*
  * Compare columns with those wanted, of which some may be dropped.  If what is wanted
- * is not a row type, it is the shape that knows its length or scale.
+ * is not a row type, its length or scale is in the shape.
  */
 static bool
 columns_fit(TupleDesc given, const DogpileShape *shape, Misfit *misfit)
@@ -223,7 +223,7 @@ columns_fit(TupleDesc given, const DogpileShape *shape, Misfit *misfit)
 	return true;
 }
 
-/* Can the caller take rows of this type?  If not, misfit tells why. */
+/* Do rows of this type fit the call?  If not, misfit says why. */
 static bool
 shape_fits(TupleDesc desc, const DogpileShape *shape, Misfit *misfit)
 {
@@ -259,9 +259,9 @@ check_shape(TupleDesc desc, const DogpileShape *shape, const char *source)
 }
 
 /*
- * Why a value of this row type is not what a caller asks for, for the log.
+ * Why a value of this row type does not fit a call, for the log.
  *
- * Returns NULL if it is; else a text in CurrentMemoryContext.
+ * Returns NULL if it does; otherwise a text in CurrentMemoryContext.
  *
  * Errors: out of memory.
  */
@@ -283,7 +283,7 @@ dogpile_result_explain_misfit(TupleDesc desc, const DogpileShape *shape)
 /*
  * Check what a creator's query is going to return, before it runs.
  *
- * Errors: a number of columns, or a type, that the caller cannot take.
+ * Errors: the number of columns, or a type, does not fit the call.
  */
 void
 dogpile_result_check_shape(TupleDesc desc, const DogpileShape *shape)
@@ -302,7 +302,7 @@ dogpile_result_matches(const DogpileValueReader *record, const DogpileShape *sha
 	TupleDesc	desc;
 	Misfit		misfit;
 
-	/* Mostly it is one value, and no row type has to be made to tell. */
+	/* Mostly it is one value, for which no row type has to be made. */
 	if (record->natts == 1 &&
 		(shape->form == DOGPILE_FORM_TEXT ||
 		 (shape->form == DOGPILE_FORM_SCALAR && record->typid == shape->typid &&
@@ -314,8 +314,8 @@ dogpile_result_matches(const DogpileValueReader *record, const DogpileShape *sha
 
 /*
  * Does a stored value still have the columns of the named type that the caller
- * asks for?  One that does not is as good as none to who can create it anew:
- * the type was altered since, as by ALTER TABLE ADD COLUMN.
+ * asks for?  If not, the type was altered since, as by ALTER TABLE ADD COLUMN, and a
+ * caller that can create the value does so.
  *
  * Errors: out of memory.
  */
@@ -328,7 +328,7 @@ dogpile_result_fits(const DogpileValueReader *record, const DogpileShape *shape)
 /*
  * Check what a creator's query has returned, before it is stored.
  *
- * Errors: more rows than the caller can take.
+ * Errors: more rows than fit the call.
  */
 void
 dogpile_result_check_rows(Tuplestorestate *rows, const DogpileShape *shape)
@@ -365,7 +365,7 @@ next_row(RowSource *source)
 		dogpile_value_next_row(&source->scan, source->slot);
 }
 
-/* Rows that were just created have served; they may be in a file. */
+/* Rows that were just created are not needed anymore; they may be in a file. */
 static void
 end_rows(RowSource *source)
 {
@@ -375,8 +375,8 @@ end_rows(RowSource *source)
 }
 
 /*
- * The values of the present row for another row type, with a null for each
- * column of that which is dropped.
+ * The values of the current row for another row type, with a null for each dropped
+ * column of that type.
  */
 static void
 convert_row(TupleTableSlot *slot, TupleDesc wanted, Datum *values, bool *nulls)
@@ -397,7 +397,7 @@ convert_row(TupleTableSlot *slot, TupleDesc wanted, Datum *values, bool *nulls)
  * --------------------------------------------------------------------
  */
 
-/* Make a text of a datum. */
+/* Convert a datum to text. */
 static Datum
 convert_to_text(Datum datum, Oid typid)
 {
@@ -425,7 +425,7 @@ convert_to_text(Datum datum, Oid typid)
 	return CStringGetTextDatum(OutputFunctionCall(&output, datum));
 }
 
-/* The present row as one datum of the type that the caller wants. */
+/* The current row as one datum of the type that the caller wants. */
 static Datum
 form_datum(TupleTableSlot *slot, const DogpileShape *shape, bool *isnull)
 {
@@ -476,7 +476,7 @@ get_only_row(const DogpileResult *result, const DogpileShape *shape, bool *isnul
 /*
  * Get the one value that a caller wants.
  *
- * result: used up thereby.
+ * result: cannot be used afterwards.
  * shape: of form TEXT or SCALAR.
  *
  * Returns a datum in CurrentMemoryContext; no row gives a null.
@@ -492,7 +492,7 @@ dogpile_result_get_scalar(const DogpileResult *result, const DogpileShape *shape
 	if (result->rows || !dogpile_value_get_datum(&result->record, &datum, isnull))
 		return get_only_row(result, shape, isnull);
 
-	/* The short way, which most hits go. */
+	/* The short way, for most hits. */
 	if (shape->form == DOGPILE_FORM_TEXT)
 		return *isnull ? datum : convert_to_text(datum, result->record.typid);
 	if (types_fit(result->record.typid, result->record.typmod, shape->typid, shape->typmod))
@@ -506,9 +506,9 @@ dogpile_result_get_scalar(const DogpileResult *result, const DogpileShape *shape
  */
 
 /*
- * Give the rows to the executor.
+ * Pass the rows to the executor.
  *
- * result: used up thereby.
+ * result: cannot be used afterwards.
  * shape: of form SET.
  * rsinfo: its setResult and setDesc are set, in the query's memory context.
  *

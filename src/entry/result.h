@@ -18,8 +18,8 @@
 #include "nodes/execnodes.h"
 
 /*
- * What the caller of an SQL function wants: decides what a creator query may
- * return, and how a value, stored or just created, is given to the caller.
+ * What the caller of an SQL function wants: determines what a creator query may
+ * return, and how a value, stored or just created, is returned to the caller.
  */
 typedef enum DogpileForm
 {
@@ -41,8 +41,8 @@ typedef struct DogpileShape
 } DogpileShape;
 
 /*
- * A value as region hands it to the SQL functions: either the stored record
- * or, when this session has just created it, the rows that the query gave.
+ * A value as the SQL functions get it: either the stored record or, if this session
+ * has just created it, the rows that the query returned.
  */
 typedef struct DogpileResult
 {

@@ -1,19 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * rowtype.c
- *	  What has to be stored about types to read their values back safely.
+ *	  What is stored about types, to read their values back safely.
  *
- * A stored value is raw bytes, and those of a composite type mean nothing once
- * the type was altered.  So a fingerprint of all that decides about the layout
- * of a user-defined type is stored with each value and compared before a byte
- * of it is read.  Built-in types never change within a major version.
+ * A stored value is raw bytes, and those of a composite type cannot be read once
+ * the type was altered.  So a fingerprint of everything that determines the layout
+ * of a user-defined type is stored with each value and compared before the value is
+ * read.  Built-in types never change within a major version.
  *
- * An anonymous record names its row type by a typmod that is valid in one
- * session only.  A value that contains such records carries their row types
- * with it, and each record is made to name one of these by its number.  A
- * record sits deep in other data, possibly unaligned behind a short header, so
- * it is changed in place, byte by byte, while an aligned copy tells where the
- * records within it are.
+ * An anonymous record names its row type by a typmod that is valid in one session
+ * only.  A value that contains such records is stored with their row types, and each
+ * record names one of these by its number.  A record may be nested in other data,
+ * possibly unaligned after a short header, so it is changed in place, byte by byte,
+ * and an aligned copy is used to find the records within it.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -65,7 +64,7 @@ add_part(Oid typid, uint32 *fingerprint)
 	return true;
 }
 
-/* The columns of a composite type, dropped ones too: they take their place. */
+/* The columns of a composite type; dropped ones, too, as they keep their place. */
 static bool
 add_columns(Oid typid, uint32 *fingerprint)
 {
@@ -109,7 +108,7 @@ add_layout(Oid typid, uint32 *fingerprint)
 /*
  * Compute a number that changes when the layout of a type's values does.
  *
- * Returns false if there is no such type any more.
+ * Returns false if the type does not exist anymore.
  *
  * Errors: out of memory, types nested too deep.  Locks: none.
  */
@@ -153,7 +152,7 @@ dogpile_rowtype_has_records(Oid typid)
 	return typid == RECORDOID || typid == RECORDARRAYOID;
 }
 
-/* The number of the row type that this session knows by a typmod. */
+/* The number of the row type that has this typmod in this session. */
 static int32
 intern(DogpileRowTypes *types, int32 typmod)
 {
@@ -231,7 +230,7 @@ dogpile_rowtype_desc_has_records(TupleDesc desc)
 
 /*
  * Change how a record names its row type.  Typmod and type are the first two
- * fields behind its length; see HeapTupleHeaderData.
+ * fields after its length; see HeapTupleHeaderData.
  */
 static bool
 map_record(char *datum, DogpileRowTypes *types, bool storing)
@@ -287,7 +286,7 @@ map_datum(char *datum, Oid typid, DogpileRowTypes *types, bool storing)
 }
 
 /*
- * Let the records in a datum name their row types by number.
+ * Make the records in a datum name their row types by number.
  *
  * datum: flat and writable; of a type for which dogpile_rowtype_has_records().
  * types: the row types so far; grows, in CurrentMemoryContext.
@@ -301,9 +300,9 @@ dogpile_rowtype_store_records(char *datum, Oid typid, DogpileRowTypes *types)
 }
 
 /*
- * Let the records in a stored datum name their row types as this session does.
+ * Make the records in a stored datum name their row types by typmods of this session.
  *
- * Returns false if one names a row type that is not there.
+ * Returns false if one names a row type that is not stored.
  */
 bool
 dogpile_rowtype_load_records(char *datum, Oid typid, DogpileRowTypes *types)
@@ -340,9 +339,9 @@ dogpile_rowtype_write_desc(StringInfo buf, TupleDesc desc)
 /*
  * Read a row type back.
  *
- * bytes: advanced behind what was read.
+ * bytes: advanced past what was read.
  *
- * Returns it in CurrentMemoryContext, or NULL if it would end behind the end, or
+ * Returns it in CurrentMemoryContext, or NULL if it would extend past the end, or
  * if a type of it was dropped.
  */
 TupleDesc
@@ -401,7 +400,7 @@ dogpile_rowtype_write(StringInfo buf, const DogpileRowTypes *types)
 }
 
 /*
- * Read row types of records back, and make them known to this session.
+ * Read row types of records back, and register them in this session.
  *
  * Returns them in CurrentMemoryContext, or NULL as dogpile_rowtype_read_desc().
  */

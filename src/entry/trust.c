@@ -1,26 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * trust.c
- *	  Which code may run although nobody has asked for it.
+ *	  Which code may run although the session has not asked for it.
  *
- * What comes from outside names its types, and to read a value of a type takes
- * functions of that type.  Whoever reads has not asked for them, so none may be
- * one that a user can define: it would run as the reader, who may be a superuser.
+ * A value from outside names its type, and reading it calls functions of that type.
+ * The session has not asked for these, so none of them may be a function that a user
+ * can define: it would run as the role of the session, which may be a superuser.
  *
- * Functions that receive and put out values are written in C, since no other
- * language knows their arguments, and only superusers can create these.  What
- * compares the bounds of a range, and what brings them into their canonical form,
- * can be written in any language.  The same holds for what is called by the
- * constraints of a domain.
+ * Receive and output functions are written in C, since no other language can handle
+ * their arguments, and only superusers can create functions in C.  The functions that
+ * compare the bounds of a range or make its canonical form can be written in any
+ * language, like those in the constraints of a domain.
  *
- * A constraint is checked if nothing in it but built-in functions is called, on
- * types that are built in as well: on others, a function such as array_eq() calls
- * what it finds in the catalogs.  These functions must be immutable, because
- * among the others are some that run a query which they are given.
+ * A constraint is checked if it calls only built-in functions, on types that are
+ * built in, too: on other types, a function such as array_eq() calls functions that
+ * it finds in the catalogs.  The functions must be immutable, because some of the
+ * others run a query that they are given.
  *
- * The constraints are read from the catalog and not asked of the type cache.  That
- * would plan them, and planning calls immutable functions; and it might find other
- * ones than those that have just been looked at.
+ * The constraints are read from the catalog, not from the type cache: that would plan
+ * them, and planning calls immutable functions; and it might find other constraints
+ * than those that have been examined.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -162,7 +161,7 @@ dogpile_trust_range(Oid typid)
  * --------------------------------------------------------------------
  */
 
-/* Is it not built in, or does it give something else another time? */
+/* Is it not built in, or not immutable? */
 static bool
 is_risky_function(Oid function, void *context)
 {
@@ -181,8 +180,8 @@ is_risky_type(Oid typid)
 }
 
 /*
- * Is there anything in an expression that could run what a user has defined?  Kinds of
- * expressions that are not named here could.
+ * Can an expression run code that a user has defined?  Kinds of expressions that are
+ * not named here can.
  */
 static bool
 is_risky(Node *node, void *context)
@@ -195,7 +194,7 @@ is_risky(Node *node, void *context)
 		case T_CaseWhen:
 			return expression_tree_walker(node, is_risky, context);
 		case T_FieldSelect:
-			/* It does no more than look into a row, whatever the row's type. */
+			/* It only reads a field of a row, of any type. */
 			if (IsA(((FieldSelect *) node)->arg, CoerceToDomainValue))
 				return is_risky_type(exprType(node));
 			break;
@@ -308,7 +307,7 @@ dogpile_trust_domain(Oid typid)
 	return domain;
 }
 
-/* Does a value meet one constraint?  As domain_check() finds out. */
+/* Does a value meet a constraint?  As domain_check() does it. */
 static bool
 meets(DogpileDomain *domain, DogpileDomainCheck *check, Datum value)
 {
@@ -344,7 +343,7 @@ dogpile_trust_check_domain(DogpileDomain *domain, Datum value)
 		return;
 	if (domain->econtext == NULL)
 	{
-		/* What it keeps has to last as long as the domain does. */
+		/* What the function keeps must live as long as the domain. */
 		MemoryContext oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(domain));
 
 		domain->econtext = CreateStandaloneExprContext();

@@ -13,10 +13,10 @@
  * Rows are minimal tuples; every part begins at a multiple of MAXALIGN.  All
  * data is flat: nothing points out of line.
  *
- * The bytes are those of this server's memory, good for a store that lives in
- * it.  They are bounded by what dogpile_value_open() and the walk over the rows
- * check, and types that were altered since are found out by a fingerprint, but
- * what is within a datum is believed.
+ * The bytes are in this server's representation, for a store in its memory.
+ * dogpile_value_open() and the walk over the rows check their bounds, and a
+ * fingerprint detects types that were altered since, but the contents of a datum
+ * are trusted.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -40,7 +40,7 @@
 #include "entry/value.h"
 #include "lib/compat.h"
 
-/* Tells our records, and their format, from anything else. */
+/* Identifies our records, and their format. */
 #define MAGIC		0xD09E
 
 typedef enum Form
@@ -139,7 +139,7 @@ encode_single(Datum datum, bool isnull, Oid typid, int32 typmod, int16 typlen,
 	return true;
 }
 
-/* Sum up the sizes of the rows, as far as the limit. */
+/* Add up the sizes of the rows, up to the limit. */
 static Size
 measure_rows(Tuplestorestate *rows, TupleTableSlot *slot, Size max_size, uint64 *nrows)
 {
@@ -189,7 +189,7 @@ map_records(MinimalTuple tuple, TupleTableSlot *slot, DogpileRowTypes *types,
 	return ok;
 }
 
-/* Copy the rows one behind the other. */
+/* Copy the rows one after another. */
 static void
 copy_rows(Tuplestorestate *rows, TupleTableSlot *slot, char *to)
 {
@@ -240,7 +240,7 @@ encode_set(Tuplestorestate *rows, TupleTableSlot *slot, Size max_size,
 	dogpile_rowtype_write_desc(&desc_bytes, desc);
 	if (dogpile_rowtype_desc_has_records(desc))
 	{
-		/* Which row types there are is known only when all were visited. */
+		/* The row types are known only when all rows were visited. */
 		copied = MemoryContextAllocHuge(CurrentMemoryContext, Max(rows_size, 1));
 		memset(copied, 0, rows_size);
 		copy_rows(rows, slot, copied);
@@ -325,7 +325,7 @@ dogpile_value_encode_rows(Tuplestorestate *rows, TupleDesc desc, Size max_size,
 	return encoded;
 }
 
-/* A datum with anonymous records in it takes the longer way, as a row. */
+/* A datum with anonymous records in it is stored as a row. */
 static bool
 encode_as_row(const DogpileDatum *datum, Size max_size, DogpileValue *value)
 {
@@ -372,7 +372,7 @@ dogpile_value_encode_datum(const DogpileDatum *datum, Size max_size, DogpileValu
  * --------------------------------------------------------------------
  */
 
-/* Are the types still what they were?  The same sum as when encoding. */
+/* Are the types unchanged?  Computed as when encoding. */
 static bool
 types_match(const DogpileValueHeader *header, TupleDesc desc,
 			const DogpileRowTypes *types)
@@ -398,7 +398,7 @@ types_match(const DogpileValueHeader *header, TupleDesc desc,
 	return fingerprint == header->fingerprint;
 }
 
-/* Is a single datum's type still what it was? */
+/* Is a single datum's type unchanged? */
 static bool
 type_matches(const DogpileValueHeader *header)
 {
@@ -465,7 +465,7 @@ open_rows(const DogpileValueHeader *header, Size size, DogpileValueReader *reade
 }
 
 /*
- * Look at a value before anything is read from it.
+ * Check a value before anything is read from it.
  *
  * value: its data is MAXALIGNed and stays where it is while the reader is used.
  * reader: filled in if the result is DOGPILE_VALUE_OK.
@@ -495,7 +495,7 @@ dogpile_value_open(const DogpileValue *value, DogpileValueReader *reader)
 
 /*
  * The row type of a value, in CurrentMemoryContext; NULL if it cannot be read
- * because a type is gone.
+ * because a type does not exist anymore.
  */
 TupleDesc
 dogpile_value_get_desc(const DogpileValueReader *reader)
@@ -514,7 +514,7 @@ dogpile_value_get_desc(const DogpileValueReader *reader)
 }
 
 /*
- * Get the datum of a value that is a single one.
+ * Get the datum of a value that is a single datum.
  *
  * datum: a copy in CurrentMemoryContext.
  *
@@ -580,9 +580,9 @@ store_datum(DogpileValueScan *scan, TupleTableSlot *slot)
 /*
  * Put the next row into a slot for minimal tuples of type scan->desc.
  *
- * Returns false behind the last row.
+ * Returns false after the last row.
  *
- * Errors: the rows do not fit the record, which open() cannot tell.
+ * Errors: the rows do not fit the record, which open() cannot find out.
  */
 bool
 dogpile_value_next_row(DogpileValueScan *scan, TupleTableSlot *slot)

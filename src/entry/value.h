@@ -24,7 +24,7 @@ typedef struct DogpileValue
 	Size		size;			/* bytes */
 } DogpileValue;
 
-/* A single value of a known type, as the user gives it. */
+/* A single value of a known type, as the user passes it. */
 typedef struct DogpileDatum
 {
 	Datum		value;
@@ -36,7 +36,7 @@ typedef struct DogpileDatum
 typedef enum DogpileValueStatus
 {
 	DOGPILE_VALUE_OK,
-	DOGPILE_VALUE_CORRUPT,		/* not something that encode wrote */
+	DOGPILE_VALUE_CORRUPT,		/* not written by encode */
 	DOGPILE_VALUE_OUTDATED		/* a type was altered since */
 } DogpileValueStatus;
 

@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * variant.c
- *	  What besides the key tells the values of one key apart.
+ *	  What distinguishes the values of one key besides the key.
  *
  * A region's "vary" names what the result of a query may depend on besides
  * its text: the effective role, search_path, or any other setting, such as
- * one that a row-level security policy reads.  Their present values become
- * part of the entry's identity, so that no role and no tenant is given what
- * another one's session computed.
+ * one that a row-level security policy reads.  Their current values become
+ * part of the entry's identity, so that no role and no tenant gets a value
+ * that a session of another one has computed.
  *
- * Where what a value depends on is found out (depends = 'auto'), the settings
- * count, too, that change results although nobody names them (ambient.c).  In
- * shared memory, only those that are not as they were when the server started are
- * written down, so that most variants have none of them.  Another server may have
- * started with other ones; so for a store outside all are.
+ * With depends = 'auto', the settings count, too, that change results although
+ * they are not named (ambient.c).  In shared memory, a variant contains only those
+ * that differ from when the server started, so most variants contain none.  For a
+ * store outside it contains all of them, because another server may have started
+ * with other values.
  *
  * A variant is a list of items, each with a tag and an explicit length, so
  * that different values never give the same bytes.  The names of settings are
@@ -86,7 +86,7 @@ make_permanent_buffer(void)
 	return buf;
 }
 
-/* The settings that nobody names: all of them, or those that are not as at start. */
+/* The settings that are not named: all, or those that differ from the start. */
 static void
 append_ambient(StringInfo buf, bool all)
 {
@@ -104,7 +104,7 @@ append_ambient(StringInfo buf, bool all)
 }
 
 #ifdef USE_ASSERT_CHECKING
-/* Has a setting changed without anybody having told? */
+/* Has a setting changed without a call of its hook? */
 static bool
 is_ambient(const StringInfoData *kept, bool all)
 {
@@ -120,9 +120,9 @@ is_ambient(const StringInfoData *kept, bool all)
 #endif
 
 /*
- * The same, from what is kept of it until a setting changes.
+ * The same, from a copy that is kept until a setting changes.
  *
- * What one look has seen is whole: hooks are called by nobody but this process.
+ * The copy is consistent, because only this process calls the hooks.
  */
 static const StringInfoData *
 get_ambient(bool all)
@@ -146,8 +146,8 @@ get_ambient(bool all)
 }
 
 /*
- * Replace what is behind the roles by its SHA-256.  The roles stay, because
- * their numbers mean nothing on another server.
+ * Replace the part after the roles by its SHA-256.  The roles stay, because their
+ * OIDs differ between servers.
  */
 static void
 digest_variant(StringInfo buf, int first)
@@ -194,7 +194,7 @@ append_settings(StringInfo items, const DogpileRegion *region)
 /*
  * Build the variant that applies to this session now.
  *
- * region: which says by what its values are told apart.
+ * region: its "vary" says what the variant consists of.
  * buf: at least DOGPILE_MAX_VARIANT bytes.
  *
  * Returns the length of the variant in bytes.
@@ -233,8 +233,8 @@ dogpile_variant_build(const DogpileRegion *region, char *buf)
 }
 
 /*
- * Read a string back.  Returns the position behind it, or NULL if it would
- * end behind the variant.
+ * Read a string back.  Returns the position after it, or NULL if it would
+ * extend past the variant.
  */
 static const char *
 read_string(const char *p, const char *end, const char **string, uint32 *len)
@@ -334,7 +334,7 @@ append_as_is(StringInfo out, const char *string, int len)
 }
 
 /*
- * Put a variant into readable form.
+ * Describe a variant in readable form.
  *
  * Returns a string in CurrentMemoryContext, empty for a shared value.
  *

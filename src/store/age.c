@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * age.c
- *	  When an entry becomes stale by age, and when it is gone.
+ *	  When an entry expires, and when it is gone.
  *
  * An entry stored with a lifetime of its own keeps it; one without follows the
  * region's setting as it is when it is looked at.
@@ -20,7 +20,7 @@
 #include "lib/clock.h"
 #include "store/age.h"
 
-/* Seconds until an entry is stale; negative: never. */
+/* Seconds until an entry expires; negative: never. */
 static double
 get_lifetime(const DogpileRegion *region, const DogpileEntry *entry)
 {
@@ -28,7 +28,7 @@ get_lifetime(const DogpileRegion *region, const DogpileEntry *entry)
 		region->expiration_time_s : entry->lifetime_s;
 }
 
-/* So many seconds later, or never. */
+/* A time some seconds later, or never. */
 static TimestampTz
 add_seconds(TimestampTz time, double seconds)
 {
@@ -40,7 +40,7 @@ add_seconds(TimestampTz time, double seconds)
 }
 
 /*
- * When an entry becomes stale by age; DT_NOEND: never.
+ * When an entry expires; DT_NOEND: never.
  *
  * Errors: none.
  */
@@ -51,7 +51,7 @@ dogpile_age_expires_at(const DogpileRegion *region, const DogpileEntry *entry)
 }
 
 /*
- * When an entry is too old even to be given as stale; DT_NOEND: never.
+ * When an entry is gone by age; DT_NOEND: never.
  *
  * Errors: none.
  */
@@ -66,7 +66,7 @@ dogpile_age_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 }
 
 /*
- * For how many seconds an entry of that lifetime is kept at all; negative: without limit.
+ * For how many seconds an entry of a lifetime is kept; negative: without limit.
  *
  * Errors: none.
  */
@@ -79,8 +79,8 @@ dogpile_age_kept_s(const DogpileRegion *region, double lifetime_s)
 }
 
 /*
- * The time to compare these with.  For short lifetimes, the cheap clock, which
- * is some milliseconds late, will not do.
+ * The time to compare these with.  The coarse clock, which is some milliseconds
+ * late, is not exact enough for short lifetimes.
  *
  * Errors: none.
  */

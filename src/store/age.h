@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * age.h
- *	  When an entry becomes stale by age, and when it is gone.
+ *	  When an entry expires, and when it is gone.
  *
  * Copyright (c) 2026, dogpile contributors
  *

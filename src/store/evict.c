@@ -4,24 +4,23 @@
  *	  Which entry makes room for another: S3-FIFO.
  *
  * The policy is that of Yang et al., "FIFO queues are all you need for cache
- * eviction" (SOSP 2023).  A new entry goes into a small queue.  When it comes
- * to the end of that, it moves on to the main queue if it was asked for in the
- * meantime; else it is dropped, and a ghost queue remembers its hash, so that
- * it goes to the main queue at once if it comes back.  In the main queue an
- * entry that was asked for goes round again, once for each use up to three.
- * Most entries are asked for once; they never displace those that are in use.
- * A hit only raises a small counter, which is why readers need no exclusive
- * lock.
+ * eviction" (SOSP 2023).  A new entry is put into a small queue.  At the end of
+ * that, it moves to the main queue if it was used in the meantime; otherwise it
+ * is evicted, and a ghost keeps its hash, so that an entry with that hash is put
+ * into the main queue at once if it is stored again.  In the main queue an entry
+ * that was used goes round again, once for each use up to three.  Most entries
+ * are used once; they never displace those that are in use.  A hit only raises
+ * a small counter, so readers need no exclusive lock.
  *
- * Entries whose time is over go first of all.  The second at which each is
- * gone is kept in an array of its own, over which a hand sweeps whenever room
- * is needed and something can be gone; that touches 4 bytes for each block,
- * not a cache line for each entry.
+ * Entries that are gone are evicted first.  The second from which each is gone
+ * is kept in a separate array, over which a hand sweeps whenever room is needed
+ * and something can be gone; that touches 4 bytes for each block, not a cache
+ * line for each entry.
  *
- * What is here is protected by the pool lock.  Choosing an entry takes it out
- * of its queue, which makes it nobody else's to choose; to drop it, the caller
- * must still find it in its hash bucket under the lock of its partition, for
- * its owner may have been faster.
+ * All of this is protected by the pool lock.  Choosing an entry takes it out of
+ * its queue, so no other session can choose it.  Before evicting it, the caller
+ * must find it in its hash bucket under the lock of its partition, because
+ * another session may have removed it first.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -43,13 +42,13 @@
 /* An entry moves from the small to the main queue with more uses than this. */
 #define USES_TO_STAY		1
 
-/* Entries that one choice looks at before it takes whatever comes next. */
+/* Entries that one choice examines before it takes the next one. */
 #define MAX_STEPS			1000
 
-/* Blocks that one choice lets the hand sweep over. */
+/* Blocks over which the hand sweeps for one choice. */
 #define SWEEP_BLOCKS		(64 * 1024)
 
-/* Entries that one choice looks at to find one that was invalidated. */
+/* Entries that one choice examines to find one that was invalidated. */
 #define WALK_STEPS			4
 
 /* Places for the ghost of one hash. */
@@ -64,7 +63,7 @@ typedef struct Queue
 	uint32		nentries;
 } Queue;
 
-/* What is remembered of an entry that the small queue has dropped. */
+/* What is kept of an entry that was evicted from the small queue. */
 typedef struct Ghost
 {
 	uint32		fingerprint;
@@ -176,8 +175,8 @@ push_newest(DogpileQueueId id, DogpileBlockNo number)
 }
 
 /*
- * Let the neighbours of an entry, and the walker, which moves towards the newer
- * ones, point to others instead.
+ * Let the neighbours of an entry, and the walker, which moves towards newer
+ * entries, point to other entries instead.
  */
 static void
 relink(Queue *queue, const DogpileStoredEntry *entry,
@@ -233,7 +232,7 @@ add_ghost(uint64 hash)
 	set[oldest].stamp = ++control->ghost_stamp;
 }
 
-/* Is this the ghost of an entry dropped of late?  If so, lay it. */
+/* Was an entry with this hash recently evicted?  If so, remove its ghost. */
 static bool
 take_ghost(uint64 hash)
 {
@@ -259,9 +258,9 @@ set_gone_at(DogpileBlockNo entry, uint32 at_s)
 }
 
 /*
- * Let a newly published entry take part.
+ * Put a newly published entry into a queue.
  *
- * gone_at_s: second since 2000 from which on it may be dropped first.
+ * gone_at: second since 2000 from which it is gone.
  *
  * Errors: none.  Locks: those of the entry's partition and of the pool are
  * held exclusively.
@@ -277,9 +276,9 @@ dogpile_evict_enter_locked(DogpileBlockNo entry, uint32 gone_at)
 }
 
 /*
- * Let a newly published entry take the place of the one that it replaces,
- * whose uses it inherits, so that a value recreated each minute is not new
- * each minute.
+ * Put a newly published entry into the place of the entry that it replaces.  It
+ * inherits the uses of that entry, so that a value recreated each minute is not
+ * treated as new each minute.
  *
  * Errors: none.  Locks: as dogpile_evict_enter_locked().
  */
@@ -296,7 +295,7 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 	to->uses = from->uses;
 	if (from->queue == DOGPILE_QUEUE_NONE)
 	{
-		/* Just chosen to go.  Its chooser will not find it. */
+		/* It was just chosen; the session that chose it will not find it. */
 		dogpile_evict_enter_locked(entry, gone_at);
 		return;
 	}
@@ -312,7 +311,7 @@ dogpile_evict_replace_locked(DogpileBlockNo old, DogpileBlockNo entry,
 }
 
 /*
- * Let an entry that is being removed take part no longer.
+ * Take an entry that is being removed out of its queue.
  *
  * Errors: none.  Locks: as dogpile_evict_enter_locked().
  */
@@ -327,7 +326,7 @@ dogpile_evict_leave_locked(DogpileBlockNo entry)
 }
 
 /*
- * Let an entry go before any other from some second on, but stay until then.
+ * Note that an entry is gone from some second on; it stays until then.
  *
  * Errors: none.  Locks: as dogpile_evict_enter_locked().
  */
@@ -337,16 +336,16 @@ dogpile_evict_expire_locked(DogpileBlockNo entry, uint32 gone_at)
 	Assert(control->magic == EVICT_MAGIC);
 	DogpileAssertHeld(dogpile_pool_lock, LW_EXCLUSIVE);
 
-	/* One that was just chosen to go may no longer be an entry at that second. */
+	/* One that was just chosen may no longer be an entry at that second. */
 	if (dogpile_stored_entry(entry)->queue != DOGPILE_QUEUE_NONE)
 		set_gone_at(entry, gone_at);
 }
 
 /*
- * Let the hand sweep on for an entry that is gone.
+ * Sweep the hand on to an entry that is gone.
  *
- * Only a full round tells when the next entry will be gone; until then what
- * enters meanwhile is noted in both limits.
+ * Only a full round finds out when the next entry will be gone; entries that are
+ * stored during a round are noted in both limits.
  */
 static DogpileBlockNo
 find_gone(uint32 now_s)
@@ -374,13 +373,12 @@ find_gone(uint32 now_s)
 }
 
 /*
- * Walk on through the main queue for an entry that was invalidated.
+ * Walk on through the main queue to an entry that was invalidated.
  *
- * One that the small queue holds comes to its end soon.  The main queue may
- * not be drawn upon for long, and would stay full of what a single
- * invalidation of a region or a tag has killed.  A walk goes from the oldest
- * entry to the newest; there is no need for another until the clock has
- * advanced.
+ * An entry in the small queue soon comes to its end.  Nothing may be evicted from
+ * the main queue for a long time, so it would stay full of entries that a single
+ * invalidation of a region or a tag has made invalid.  A walk goes from the oldest
+ * entry to the newest; no other walk is needed until the clock has advanced.
  */
 static DogpileBlockNo
 find_dead(uint64 clock)
@@ -407,7 +405,7 @@ find_dead(uint64 clock)
 	return DOGPILE_NO_BLOCK;
 }
 
-/* One step at the end of the small queue: true if the entry is to go. */
+/* One step at the end of the small queue: true if the entry is to be evicted. */
 static bool
 leaves_small(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
 {
@@ -424,7 +422,7 @@ leaves_small(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
 	return true;
 }
 
-/* One step at the end of the main queue: true if the entry is to go. */
+/* One step at the end of the main queue: true if the entry is to be evicted. */
 static bool
 leaves_main(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
 {
@@ -436,7 +434,7 @@ leaves_main(DogpileBlockNo number, DogpileStoredEntry *entry, bool force)
 	return false;
 }
 
-/* Find out who has to go by the queues. */
+/* Find the entry to evict at the ends of the queues. */
 static DogpileBlockNo
 find_oldest(void)
 {
@@ -461,7 +459,7 @@ find_oldest(void)
 }
 
 /*
- * Choose an entry to drop and take it out of its queue.
+ * Choose an entry to evict, and take it out of its queue.
  *
  * now_s: seconds since 2000.
  * clock: advances whenever entries are invalidated.

@@ -18,16 +18,16 @@
 /* Where an entry stands: its "queue". */
 typedef enum DogpileQueueId
 {
-	DOGPILE_QUEUE_NONE,			/* not published, or chosen to go */
+	DOGPILE_QUEUE_NONE,			/* not published, or chosen to be evicted */
 	DOGPILE_QUEUE_SMALL,		/* new */
-	DOGPILE_QUEUE_MAIN,			/* asked for again */
+	DOGPILE_QUEUE_MAIN,			/* used again */
 	DOGPILE_NUM_QUEUES
 } DogpileQueueId;
 
 /* Highest value of an entry's "uses", which are lowered under the pool lock. */
 #define DOGPILE_MAX_USES	3
 
-/* Never dropped for its age. */
+/* Never evicted for its age. */
 #define DOGPILE_NEVER_GONE	PG_UINT32_MAX
 
 extern Size dogpile_evict_shmem_size(uint32 nblocks);
@@ -50,7 +50,7 @@ dogpile_evict_is_queued(const DogpileStoredEntry *entry)
 	return entry->queue != DOGPILE_QUEUE_NONE;
 }
 
-/* Let an entry begin that is not published yet. */
+/* Initialize the fields of eviction in an entry that is not published yet. */
 static inline void
 dogpile_evict_begin(DogpileStoredEntry *entry)
 {
@@ -59,10 +59,10 @@ dogpile_evict_begin(DogpileStoredEntry *entry)
 }
 
 /*
- * Note that an entry was asked for.
+ * Note that an entry was used.
  *
- * Errors: none.  Locks: that of its partition is held, maybe shared.  So a raise may
- * be lost to another session's, which does no harm.
+ * Errors: none.  Locks: that of its partition is held, maybe shared, so an increment
+ * may be lost to that of another session; that does no harm.
  */
 static inline void
 dogpile_evict_note_use(DogpileStoredEntry *entry)

@@ -5,18 +5,18 @@
  *	  all variants of a key together.
  *
  * An entry is in two chains.  One begins in a bucket that is chosen by the hash of
- * all of its key, variant included: that is how a reader finds it.  The other one
- * has all variants of its key, for what concerns them together: to tell whether
- * there is any, and to remove them.  It is linked in both directions, because a
- * single variant must leave it without a search.  Keys that share its place are in
- * it, too; there are as many places as entries of four blocks, so they are few.
+ * the whole key, variant included; readers use it.  The other one contains all
+ * variants of the key, to find out whether there is any, and to remove them.  It is
+ * doubly linked, so that a single variant can be unlinked without a search.  Other
+ * keys at the same place are in it, too; there are as many places as entries of four
+ * blocks, so these are few.
  *
- * Both are cut into partitions with a lock each.  A partition is chosen by the part
- * of the hash that all variants of a key share, so both chains of an entry are
- * in the same one.
+ * Buckets and places are divided into partitions with a lock each.  A partition is
+ * chosen by the part of the hash that all variants of a key share, so both chains of
+ * an entry are in the same partition.
  *
- * A key may have any number of variants.  What is done with all of them is done
- * with some at a time, and the lock released in between.
+ * A key may have any number of variants.  Operations on all of them process some at a
+ * time, and release the lock in between.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -48,7 +48,7 @@
 #define REMOVED_LOCKED		32
 #define MAX_REMOVED			1024
 
-/* So many dead variants are looked at before they are removed. */
+/* So many dead variants are examined before they are removed. */
 #define MANY_DEAD			64
 
 #define INDEX_MAGIC		0x44504958
@@ -128,7 +128,7 @@ place_of(uint64 hash)
 }
 
 /*
- * Put an entry where a search for it has ended.
+ * Link an entry where a search for it has ended.
  *
  * Errors: none.  Locks: that of its partition is held exclusively.
  */
@@ -151,7 +151,7 @@ dogpile_index_link_locked(DogpileBlockNo *link, DogpileBlockNo number)
 }
 
 /*
- * Take out the entry that *link points to.
+ * Unlink the entry that *link points to.
  *
  * Errors: none.  Locks: that of its partition is held exclusively.
  */
@@ -196,8 +196,8 @@ dogpile_index_find_link_locked(DogpileBlockNo number, uint64 hash)
  */
 
 /*
- * Was an entry created a moment ago?  Then there may be sessions that have
- * waited for it, are awake but have not come round to looking it up.
+ * Was an entry created a moment ago?  Then there may be sessions that have waited
+ * for it and have not looked it up yet.
  */
 static bool
 may_be_awaited(const DogpileStoredEntry *entry)
@@ -266,8 +266,8 @@ remove_some(const DogpileKey *key, DogpileRemoval what, DogpileClock before)
 }
 
 /*
- * Remove variants of a key, to free their memory: that they are invalid is for the
- * versions to tell.  Of very many, some are left to eviction.
+ * Remove variants of a key, only to free their memory, since the versions make them
+ * invalid.  If there are very many, some are left to eviction.
  *
  * before: for DOGPILE_REMOVE_OLDER.
  *
@@ -323,7 +323,8 @@ find_living(const DogpileKey *key, int max_dead, int *ndead)
 /*
  * Is there a variant of a key that has not been invalidated?
  *
- * Many that have been are removed on the way, so nobody has to pass them again.
+ * If there are many that have been invalidated, they are removed, so that the next
+ * call does not meet them again.
  *
  * Errors: none.  Locks: takes those of the partition and the pool.
  */
@@ -337,7 +338,7 @@ dogpile_index_has_variant(const DogpileKey *key)
 		   dogpile_index_remove_variants(key, DOGPILE_REMOVE_DEAD, 0) > 0)
 		found = find_living(key, MANY_DEAD, &ndead);
 
-	/* Those that are left may be awaited; they are few, or not for long. */
+	/* Those that are left may be awaited: there are few, or many for a short time. */
 	if (!found && ndead == MANY_DEAD)
 		found = find_living(key, INT_MAX, &ndead);
 	return found;

@@ -32,8 +32,8 @@ extern PGDLLIMPORT LWLockPadded *dogpile_index_locks;
 /* What to remove of the variants of a key. */
 typedef enum DogpileRemoval
 {
-	DOGPILE_REMOVE_OLDER,		/* whose snapshot is older than some clock */
-	DOGPILE_REMOVE_DEAD			/* what has been invalidated */
+	DOGPILE_REMOVE_OLDER,		/* those with an older clock */
+	DOGPILE_REMOVE_DEAD			/* those that have been hard invalidated */
 } DogpileRemoval;
 
 extern Size dogpile_index_shmem_size(uint32 nblocks);

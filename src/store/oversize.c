@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * oversize.c
- *	  Saying that a value is too large, and for which limit.
+ *	  Messages about values that are too large, with the limit that they exceed.
  *
- * Whoever sets such a value is warned each time.  One that was created is given to
- * its caller all the same, so only the log is told, once an hour for each region and
- * limit; "too_large" in dogpile_stats counts all of them.
+ * A session that sets such a value gets a warning each time.  A value that was created
+ * is returned to its caller anyway, so there is only a message in the log, once an hour
+ * for each region and limit; "too_large" in dogpile_stats counts all of them.
  *
- * Servers outside have limits of their own, which only they know.  It turns out at
- * COMMIT, when nothing may be raised: then a message that cannot be written is lost.
+ * Store servers have limits that only they know.  They show at COMMIT, when nothing may
+ * be raised; a message that cannot be written then is lost.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -26,7 +26,7 @@
 #include "stats/stats.h"
 #include "store/oversize.h"
 
-/* What can be done about a backend's limit; NULL if nothing is known. */
+/* How to raise a backend's limit; NULL if that is not known. */
 static const char *
 advise(const DogpileRegion *region)
 {
@@ -75,7 +75,7 @@ report(const DogpileRegion *region, DogpileSizeLimit limit, Size size, int eleve
 	}
 }
 
-/* The same when nothing may be raised.  Raising forgets that interrupts are held off. */
+/* The same when nothing may be raised.  An error resets the hold-off of interrupts. */
 static void
 report_surely(const DogpileRegion *region, DogpileSizeLimit limit, Size size, int elevel)
 {
@@ -96,7 +96,7 @@ report_surely(const DogpileRegion *region, DogpileSizeLimit limit, Size size, in
 }
 
 /*
- * Say that a value was not stored.
+ * Report that a value was not stored.
  *
  * size: in bytes, as encoded; of no meaning for the region's own limit.
  * elevel: WARNING if the user has set it; LOG if it was created.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * oversize.h
- *	  Saying that a value is too large, and for which limit.
+ *	  Messages about values that are too large, with the limit that they exceed.
  *
  * Copyright (c) 2026, dogpile contributors
  *

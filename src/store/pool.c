@@ -3,16 +3,15 @@
  * pool.c
  *	  Fixed blocks of shared memory, chained to hold entries of any size.
  *
- * The whole of the store's memory is cut into blocks of one size when the
- * server starts.  An entry takes a chain of as many as it needs.  So memory
- * cannot fragment, whatever sizes come and go; making room for n blocks never
- * drops more than the entries that hold n blocks; and what has been taken in
- * advance can be filled at COMMIT, where nothing may fail.  General-purpose
- * allocators (DSA) were measured and offer none of the three.
+ * The store's memory is divided into blocks of one size when the server starts.
+ * An entry takes a chain of as many blocks as it needs.  So memory cannot
+ * fragment; making room for n blocks never evicts more than the entries that have
+ * n blocks; and blocks taken in advance can be filled at COMMIT, where nothing may
+ * fail.  General-purpose allocators (DSA) were measured and offer none of these.
  *
- * Free blocks are kept as they come back: in whole chains, whose first block
- * notes how many there are and which is the last.  Returning an entry of any
- * size is then a matter of a few stores under the lock.
+ * Free blocks stay in the chains in which they were returned; the first block of
+ * each has its length and its last block.  So returning an entry of any size takes
+ * a few stores under the lock.
  *
  * A session that dies by ERROR or FATAL returns what it has taken (see
  * xact.c).  One that is killed takes the server down with it, and all of this
@@ -163,7 +162,7 @@ find_nth(DogpileBlockNo head, uint32 count)
 	return head;
 }
 
-/* Keep the first count blocks of a chain, give the others away. */
+/* Keep the first count blocks of a chain, and move the others to another one. */
 static void
 cut(DogpileChain *chain, uint32 count, DogpileChain *rest)
 {
@@ -241,7 +240,7 @@ dogpile_pool_trim(DogpileChain *chain, uint32 count)
 	dogpile_pool_put(&rest);
 }
 
-/* Find out how long the chain is that begins with a block. */
+/* Find the length and the end of the chain that begins with a block. */
 void
 dogpile_pool_measure(DogpileChain *chain, DogpileBlockNo head)
 {
@@ -349,8 +348,8 @@ dogpile_pool_equals(DogpileCursor *cursor, const void *data, Size size)
  */
 
 /*
- * So many blocks more, or less, are in the hands of a session: they are neither free nor
- * in the index.
+ * Count blocks that a session holds from now on, or no longer if the count is negative:
+ * they are neither free nor in the index.
  *
  * Errors: none.  Locks: that of the pool or of a partition is held exclusively.
  */
@@ -391,7 +390,7 @@ dogpile_pool_check_chain(DogpileBlockSet *seen, DogpileBlockNo head, uint32 coun
 }
 
 /*
- * Check the free blocks, and that there are no others but those of sessions.
+ * Check the free blocks, and that all others are in the index or held by sessions.
  *
  * seen: the blocks that are in the index.
  *

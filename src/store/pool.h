@@ -17,7 +17,7 @@
 
 /*
  * Size of a block in bytes.  Smaller blocks waste less at the end of a value,
- * larger ones less on links; bench/blocks tells what was measured.
+ * larger ones less on links; bench/blocks measures that.
  */
 #ifndef DOGPILE_BLOCK_SIZE
 #define DOGPILE_BLOCK_SIZE	128
@@ -35,7 +35,7 @@ typedef struct DogpileBlock
 	char		payload[DOGPILE_BLOCK_SIZE - sizeof(DogpileBlockNo)];
 } DogpileBlock;
 
-/* A chain of blocks that its holder alone can see. */
+/* A chain of blocks that only one session can see. */
 typedef struct DogpileChain
 {
 	DogpileBlockNo head;
@@ -91,12 +91,11 @@ dogpile_pool_block(DogpileBlockNo number)
 }
 
 /*
- * Ask for a block's memory before it is needed.  A hit in a large store waits
- * for memory more than for anything else, so it had better wait for several
- * lines at once.
+ * Prefetch a block.  A hit in a large store mostly waits for memory, so it is
+ * faster if it waits for several cache lines at once.
  *
- * gcc takes a function that does nothing else for one without an effect, and
- * drops calls of it, unless it must be inlined.
+ * gcc considers a function that does nothing else to have no effect, and drops
+ * calls of it, unless it must be inlined.
  */
 static pg_attribute_always_inline void
 dogpile_pool_prefetch(DogpileBlockNo number)
@@ -104,7 +103,7 @@ dogpile_pool_prefetch(DogpileBlockNo number)
 #ifdef __GNUC__
 	const char *block = (const char *) dogpile_pool_block(number);
 
-	/* The next block often lies behind this one.  No address faults here. */
+	/* The next block often follows this one.  A prefetch never faults. */
 	__builtin_prefetch(block);
 	__builtin_prefetch(block + DOGPILE_BLOCK_SIZE / 2);
 	__builtin_prefetch(block + DOGPILE_BLOCK_SIZE);

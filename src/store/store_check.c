@@ -12,12 +12,13 @@
  *		  chain is as long as it says;
  *		- each entry that a queue has is in the index, and the counters of the queues
  *		  are right; no other entry is in a queue;
- *		- nothing is gone before the second of which eviction says so;
- *		- the entries and bytes of each region are those that its statistics tell.
+ *		- no entry is gone earlier than eviction assumes;
+ *		- the statistics have the right entries and bytes of each region.
  *
- * All of that holds whenever nobody has the lock of a partition or of the pool.  So
- * the check takes the locks of all partitions at once, in their order, and then that
- * of the pool.  No one else holds more than one partition's, so that cannot deadlock.
+ * All of that holds whenever no process has the lock of a partition or of the pool.
+ * So the check takes the locks of all partitions at once, in their order, and then
+ * that of the pool.  No other process holds the locks of two partitions, so this
+ * cannot deadlock.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -50,7 +51,8 @@ PG_FUNCTION_INFO_V1(dogpile_check_store);
 /*
  * Take the locks of all partitions and of the pool.
  *
- * wait: or return false, with none held, if one is not to be had at once.
+ * wait: wait for them; otherwise, return false, with none held, if one is not
+ * available.
  */
 static bool
 lock_all(bool wait)
@@ -80,7 +82,7 @@ unlock_all(void)
 		LWLockRelease(&dogpile_index_locks[i].lock);
 }
 
-/* Do the statistics tell what is there? */
+/* Are the statistics right? */
 static void
 check_stats(const DogpileIndexContents *contents)
 {
@@ -115,7 +117,7 @@ check_locked(DogpileBlockSet *seen, DogpileIndexContents *contents)
 /*
  * Check the store.
  *
- * wait: for locks; or return 0 without a check if one is not to be had at once.
+ * wait: wait for locks; otherwise, return 0 without a check if one is not available.
  *
  * Returns how many blocks sessions hold, in entries that are not published.
  */
@@ -145,10 +147,11 @@ dogpile_store_check_all(void)
 }
 
 /*
- * Check the store for the last time, in the postmaster, when all others have ended.
+ * Check the store for the last time, in the postmaster, when all other processes have
+ * ended.
  *
- * They may have been killed, then it is a crash, or told to quit at once, which shows
- * in the control file.  In that case they may have left locks, or blocks.
+ * After a crash there is no check.  After an immediate shutdown, which shows in the
+ * control file, processes may have left locks and blocks.
  */
 static void
 check_at_exit(int code, Datum arg)

@@ -16,11 +16,11 @@
  * the lock of that entry's partition.  So the order is: partition, then pool;
  * and never two partitions at a time.
  *
- * An entry belongs to whoever took it out of its bucket, who alone returns its
- * blocks.  A process that is killed while it changes any of this takes the
- * server down with it, after which shared memory is built anew; there is no
- * other way to leave a change half done, because interrupts are held off and
- * nothing raises errors under the locks.
+ * An entry belongs to the session that unlinked it from its bucket; only that
+ * session returns its blocks.  If a process is killed while it changes any of this,
+ * the server restarts and initializes shared memory again.  A change cannot be
+ * interrupted in another way, because interrupts are held off and nothing raises
+ * errors under the locks.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -75,7 +75,7 @@ static union
 	int64		force_align;
 }			scratch;
 
-/* How much of the budget goes to what. */
+/* The versions' share of the budget. */
 static Size
 versions_budget(Size budget)
 {
@@ -126,7 +126,7 @@ dogpile_store_shmem_init(Size budget)
 	dogpile_store_check_init();
 }
 
-/* Ask for the memory of a key's bucket and version while there is other work. */
+/* Prefetch a key's bucket and version. */
 static pg_attribute_always_inline void
 prefetch(uint64 hash)
 {
@@ -220,12 +220,11 @@ shmem_get(DogpileRegion *region, const DogpileKey *key, const DogpileShape *shap
 }
 
 /*
- * Take the blocks of an entry chosen to go.
+ * Take the blocks of an entry that was chosen to be evicted.
  *
- * Between its choice and the lock of its partition its owner may have removed
- * it, and the block may even be the head of a new entry.  A new one is in a
- * queue; if it was chosen in turn, it does not matter which of its choosers
- * gets it.
+ * Another session may have removed it before its partition was locked, and the
+ * block may even be the head of a new entry.  A new entry is in a queue; if it was
+ * chosen, too, it does not matter which of the sessions gets it.
  */
 static void
 take_victim(DogpileBlockNo victim, uint64 hash, DogpileChain *chain)
@@ -257,10 +256,10 @@ take_victim(DogpileBlockNo victim, uint64 hash, DogpileChain *chain)
 }
 
 /*
- * Get so many blocks, evicting what has to go.
+ * Get blocks, evicting entries if necessary.
  *
- * Returns false, and nothing is held, if there are not enough entries to
- * evict, which is only so while other sessions have taken much in advance.
+ * Returns false, and nothing is held, if there are not enough entries to evict,
+ * which happens only while other sessions hold many blocks.
  */
 static bool
 reserve(DogpileChain *chain, uint32 count)
@@ -296,7 +295,7 @@ reserve(DogpileChain *chain, uint32 count)
 	return true;
 }
 
-/* The second from which on an entry may be dropped before any other. */
+/* The second from which an entry is gone. */
 static uint32
 compute_gone_at(const DogpileRegion *region, const DogpileEntry *entry)
 {
@@ -340,10 +339,10 @@ shmem_prepare(DogpileRegion *region, const DogpileKey *key,
 }
 
 /*
- * Is what is there newer than what is to be published?
+ * Is the existing entry newer than the one to be published?
  *
- * Two transactions that set the same key publish in any order after their
- * ticks; the one that ticked last has the last word.
+ * Two transactions that set the same key publish in any order after their ticks;
+ * the entry of the one that ticked last stays.
  */
 static bool
 must_stay(const DogpileStoredEntry *old, const DogpileStoredEntry *new,
@@ -474,7 +473,7 @@ scan_buckets(const ScannedBuckets *which, char *buffer, Size size, int *count,
 	return needed;
 }
 
-/* Tell of the entries of some buckets.  The buffer grows as needed. */
+/* Call the callback with the entries of some buckets.  The buffer grows as needed. */
 static void
 tell_of_buckets(const ScannedBuckets *which, char **buffer, Size *size,
 				DogpileScanCallback callback, void *arg)

@@ -3,9 +3,9 @@
  * stored_entry.c
  *	  An entry as it lies in the blocks of shared memory.
  *
- * This file and its header alone know the bytes of an entry: what its head tells,
- * and where its key, its tags and its value are in the chain of blocks.  The index
- * and eviction have fields of their own in the head, and ask here for the rest.
+ * Only this file and its header know the bytes of an entry: what is in its head, and
+ * where its key, its tags and its value are in the chain of blocks.  The index and
+ * eviction have fields of their own in the head, and use functions for the rest.
  *
  * Copyright (c) 2026, dogpile contributors
  *
@@ -50,7 +50,7 @@ dogpile_stored_entry_write(DogpileStoredEntry *stored, int region_number,
 }
 
 /*
- * Copy an entry's key.  How much of it all its variants share is not known.
+ * Copy an entry's key.  Its base_len is not known, and set to 0.
  *
  * bytes: buffer of DOGPILE_MAX_KEY_BYTES, which key->bytes will point to.
  */
