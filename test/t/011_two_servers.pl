@@ -205,6 +205,8 @@ sub check_changes
 		'a key' => "SELECT dogpile_invalidate('$store', 'k', hard => false)",
 		'a region' => "SELECT dogpile_invalidate('$store', hard => false)");
 
+	# A standby stores nothing before it has replayed what was invalidated last.
+	$catch_up->();
 	foreach my $what (sort keys %hard)
 	{
 		ask($node, $set);
