@@ -40,6 +40,7 @@
 
 #include "access/xact.h"
 #include "common/pg_prng.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -86,18 +87,18 @@ typedef struct Table
 /* A lock of this session. */
 typedef struct Held
 {
+	dlist_node	node;
 	DogpileRemote *remote;
 	DogpileItemName name;
 	DogpileBackendLock lock;
 	SubTransactionId subxact;	/* that has taken it */
 	int			row;			/* -1: in none */
 	bool		is_certain;		/* is it known to be held? */
-	struct Held *next;
 } Held;
 
 static Table *table = NULL;
 static LWLock *lease_lock = NULL;
-static Held *held = NULL;
+static dlist_head held_locks = DLIST_STATIC_INIT(held_locks);
 
 Size
 dogpile_lease_shmem_size(void)
@@ -216,32 +217,33 @@ dogpile_lease_hold(const DogpileRegion *region, DogpileRemote *remote,
 	fill_facts(&facts, region->name, &h->name, lock->token, DOGPILE_LOCK_TOKEN_LEN,
 			   lock->lease_ms);
 	h->row = add_row(&facts);
-	h->next = held;
-	held = h;
+	dlist_push_head(&held_locks, &h->node);
 }
 
 /* Take a lock off the list and out of the table. */
 static void
-drop_held(Held **link)
+drop_held(Held *h)
 {
-	Held	   *h = *link;
-
-	*link = h->next;
+	dlist_delete(&h->node);
 	if (h->row >= 0)
 		remove_row(h->row, h->lock.token);
 	pfree(h);
 }
 
-/* Where this lock is in the session's list, or the list's end. */
-static Held **
+/* Find a lock in the session's list; NULL if it is not there. */
+static Held *
 find_held(const DogpileBackendLock *lock)
 {
-	Held	  **link = &held;
+	dlist_iter	iter;
 
-	while (*link != NULL &&
-		   memcmp((*link)->lock.token, lock->token, DOGPILE_LOCK_TOKEN_LEN) != 0)
-		link = &(*link)->next;
-	return link;
+	dlist_foreach(iter, &held_locks)
+	{
+		Held	   *h = dlist_container(Held, node, iter.cur);
+
+		if (memcmp(h->lock.token, lock->token, DOGPILE_LOCK_TOKEN_LEN) == 0)
+			return h;
+	}
+	return NULL;
 }
 
 /*
@@ -252,7 +254,7 @@ find_held(const DogpileBackendLock *lock)
 void
 dogpile_lease_confirm(const DogpileBackendLock *lock)
 {
-	Held	   *h = *find_held(lock);
+	Held	   *h = find_held(lock);
 
 	if (h == NULL)
 		return;
@@ -268,10 +270,10 @@ dogpile_lease_confirm(const DogpileBackendLock *lock)
 void
 dogpile_lease_drop(const DogpileBackendLock *lock)
 {
-	Held	  **link = find_held(lock);
+	Held	   *h = find_held(lock);
 
-	if (*link != NULL)
-		drop_held(link);
+	if (h != NULL)
+		drop_held(h);
 }
 
 /* Leave something to the worker. */
@@ -294,13 +296,11 @@ abandon_row(int i, const char *token, bool is_certain)
 }
 
 static void
-abandon_held(Held **link)
+abandon_held(Held *h)
 {
-	Held	   *h = *link;
-
 	if (h->row >= 0)
 		abandon_row(h->row, h->lock.token, h->is_certain);
-	*link = h->next;
+	dlist_delete(&h->node);
 	pfree(h);
 }
 
@@ -357,9 +357,15 @@ dogpile_lease_abandon_mark(int row, const char *mark, bool is_certain)
 bool
 dogpile_lease_is_held(const DogpileItemName *name)
 {
-	for (const Held *h = held; h != NULL; h = h->next)
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &held_locks)
+	{
+		const Held *h = dlist_container(Held, node, iter.cur);
+
 		if (h->name.len == name->len && memcmp(h->name.text, name->text, name->len) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -367,7 +373,7 @@ dogpile_lease_is_held(const DogpileItemName *name)
 bool
 dogpile_lease_holds_any(void)
 {
-	return held != NULL;
+	return !dlist_is_empty(&held_locks);
 }
 
 /*
@@ -378,10 +384,10 @@ dogpile_lease_holds_any(void)
 void
 dogpile_lease_abandon(const DogpileBackendLock *lock)
 {
-	Held	  **link = find_held(lock);
+	Held	   *h = find_held(lock);
 
-	if (*link != NULL)
-		abandon_held(link);
+	if (h != NULL)
+		abandon_held(h);
 }
 
 /*
@@ -421,13 +427,15 @@ dogpile_lease_find_abandoned(DogpileBytes name, char *token)
 static void
 abandon_all_of(SubTransactionId subxact)
 {
-	Held	  **link = &held;
+	dlist_mutable_iter iter;
 
-	while (*link != NULL)
-		if (subxact == InvalidSubTransactionId || (*link)->subxact == subxact)
-			abandon_held(link);
-		else
-			link = &(*link)->next;
+	dlist_foreach_modify(iter, &held_locks)
+	{
+		Held	   *h = dlist_container(Held, node, iter.cur);
+
+		if (subxact == InvalidSubTransactionId || h->subxact == subxact)
+			abandon_held(h);
+	}
 }
 
 static void
@@ -440,9 +448,15 @@ abandon_all(void)
 static void
 pass_leases_to_parent(SubTransactionId subxact, SubTransactionId parent)
 {
-	for (Held *h = held; h != NULL; h = h->next)
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &held_locks)
+	{
+		Held	   *h = dlist_container(Held, node, iter.cur);
+
 		if (h->subxact == subxact)
 			h->subxact = parent;
+	}
 }
 
 const DogpileParticipant dogpile_lease_participant = {
