@@ -99,8 +99,8 @@ PROVE_TESTS ?= test/t/*.pl
 TEST_MODULES = $(dir $(wildcard test/modules/*/Makefile))
 EXTRA_CLEAN  = tmp_check tmp_check_regress tmp_check_iso results output_iso log
 
-# These install what is missing first, so they must work without pg_config.
-ifneq ($(filter check check-majors demo bench model,$(MAKECMDGOALS)),)
+# These install what is missing first, or need no server: they must work without pg_config.
+ifneq ($(filter check check-majors demo bench model indent,$(MAKECMDGOALS)),)
 check demo:
 	@test/$@.sh
 check-majors:
@@ -109,7 +109,9 @@ bench:
 	@bench/run.sh
 model:
 	@test/model/run.sh --long
-.PHONY: check check-majors demo bench model
+indent:
+	@test/indent.sh
+.PHONY: check check-majors demo bench model indent
 else
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

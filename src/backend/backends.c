@@ -196,12 +196,14 @@ dogpile_backend_check_wrappers(const char *list, const char **detail)
 		return false;
 	}
 	foreach(lc, names)
+	{
 		if (dogpile_backend_find_wrapper(lfirst(lc)) == NULL &&
 			!process_shared_preload_libraries_in_progress)
 		{
 			*detail = psprintf("There is no wrapper \"%s\".", (char *) lfirst(lc));
 			return false;
 		}
+	}
 	list_free(names);
 	pfree(copy);
 	return true;

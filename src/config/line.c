@@ -69,8 +69,10 @@ dogpile_line_append(List *lines, DogpileLine *line)
 	ListCell   *lc;
 
 	foreach(lc, lines)
+	{
 		if (pg_strcasecmp(((DogpileLine *) lfirst(lc))->name, line->name) == 0)
 			lines = foreach_delete_current(lines, lc);
+	}
 	return lappend(lines, line);
 }
 

@@ -333,8 +333,10 @@ lines_of_region(const char *region)
 	ListCell   *lc;
 
 	foreach(lc, loaded)
+	{
 		if (dogpile_line_setting(lfirst(lc), region) != NULL)
 			result = dogpile_line_append(result, dogpile_line_copy(lfirst(lc)));
+	}
 	return result;
 }
 
@@ -367,8 +369,10 @@ is_named(const char *region)
 	if (!SplitGUCList(pstrdup(line->value), ',', &names))
 		return true;
 	foreach(lc, names)
+	{
 		if (strcmp(lfirst(lc), region) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -527,8 +531,10 @@ calls_hook(void)
 	if (dogpile_line_find(loaded, DOGPILE_PREFIX ".regions") != NULL)
 		return true;
 	slist_foreach(iter, &verdicts)
+	{
 		if (sets_followed(slist_container(DogpileVerdict, node, iter.cur)->region))
 			return true;
+	}
 	return false;
 }
 

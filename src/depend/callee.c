@@ -156,10 +156,15 @@ push_running(const PLpgSQL_execstate *estate, Oid function, bool is_seen)
 	while (nrunning > 0 && running[nrunning - 1].estate <= estate)
 		nrunning--;
 	if (nrunning < MAX_FUNCTIONS)
-		running[nrunning++] = (RunningFunction)
 	{
-		function, estate, GetCurrentTransactionNestLevel(), is_seen, NULL
-	};
+		RunningFunction *begun = &running[nrunning++];
+
+		begun->function = function;
+		begun->estate = estate;
+		begun->level = GetCurrentTransactionNestLevel();
+		begun->is_seen = is_seen;
+		begun->statement = NULL;
+	}
 	else
 		has_more = true;
 	if (!is_seen)
@@ -389,7 +394,7 @@ dogpile_callee_types(Oid function)
 		language == SQLlanguageId)
 		types = 0;
 	else if (*place == &plugin &&
-			 language == get_language_oid("plpgsql", true) && 
+			 language == get_language_oid("plpgsql", true) &&
 			 !source_satisfies(tuple, dogpile_compiled_copies_types))
 		types = 0;
 	ReleaseSysCache(tuple);

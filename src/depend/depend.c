@@ -177,6 +177,7 @@ add_names(DogpileCollection *collection, Oid relid)
 	ListCell   *lc;
 
 	if (name != NULL && list_member_oid(path, schema))
+	{
 		foreach(lc, path)
 		{
 			uint32		hash;
@@ -187,6 +188,7 @@ add_names(DogpileCollection *collection, Oid relid)
 										 ObjectIdGetDatum(lfirst_oid(lc)));
 			collect_slot(collection, dogpile_object_syscache(MyDatabaseId, RELNAMENSP, hash));
 		}
+	}
 	list_free(path);
 }
 
@@ -285,8 +287,10 @@ calls_functions(const PlannedStmt *plan)
 	ListCell   *lc;
 
 	foreach(lc, plan->invalItems)
+	{
 		if (((PlanInvalItem *) lfirst(lc))->cacheId == PROCOID)
 			return true;
+	}
 	return false;
 }
 

@@ -517,8 +517,10 @@ have_names(const List *types)
 	ListCell   *lc;
 
 	foreach(lc, types)
+	{
 		if (dogpile_builtin_is_named_by_catalogs(lfirst_oid(lc)))
 			return true;
+	}
 	return false;
 }
 

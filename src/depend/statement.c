@@ -152,8 +152,10 @@ have_times(const List *types)
 	ListCell   *lc;
 
 	foreach(lc, types)
+	{
 		if (dogpile_timeword_has_times(lfirst_oid(lc)))
 			return true;
+	}
 	return false;
 }
 

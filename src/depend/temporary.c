@@ -170,8 +170,10 @@ has_temporary_type(const List *types)
 	ListCell   *lc;
 
 	foreach(lc, types)
+	{
 		if (is_temporary_type(lfirst_oid(lc)))
 			return true;
+	}
 	return false;
 }
 

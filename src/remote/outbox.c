@@ -133,8 +133,10 @@ is_any_shared(void)
 	ListCell   *lc;
 
 	foreach(lc, dogpile_config_regions())
+	{
 		if (dogpile_announce_is_needed(lfirst(lc)))
 			return true;
+	}
 	return false;
 }
 

@@ -289,8 +289,10 @@ add_watch(List **watches, Relation rel, char *tags, char *region)
 	Watch	   *watch;
 
 	foreach(cell, *watches)
+	{
 		if (is_watch(lfirst(cell), tags, region))
 			return false;
+	}
 	if (list_length(*watches) >= MAX_WATCHES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
