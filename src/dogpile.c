@@ -115,9 +115,9 @@ check_region(const DogpileRegion *region, const char **reason)
 		return true;
 
 	/*
-	 * Dependencies are recorded as versions in the memory of this server.  An entry in
-	 * an external store may outlive them, and other servers may change the same
-	 * tables.
+	 * Dependencies are recorded as versions in the memory of this server.  An
+	 * entry in an external store may outlive them, and other servers may
+	 * change the same tables.
 	 */
 	if (region->depends == DOGPILE_DEPENDS_AUTO)
 	{
@@ -195,15 +195,18 @@ static const DogpileParticipant stats = {
  * takes long comes first, so that other sessions are affected for a short time only.
  */
 static const DogpileParticipant *const before_commit[] = {
-	&dogpile_xact_participant,	/* refuses PREPARE, before anything is done for it */
+	&dogpile_xact_participant,	/* refuses PREPARE, before anything is done
+								 * for it */
 	&dogpile_prepared_participant,
 	&dogpile_outbox_participant,	/* talks to stores, and can be cancelled */
-	&dogpile_commit_entries,	/* an entry that is stored outside has to know whether
-								 * the marks there are in place */
-	&dogpile_commit_versions,	/* from its marks on, entries that depend on the changes
-								 * are misses for sessions that may see these */
-	&durable,					/* counts transactions that commit without waiting for
-								 * WAL; only the commit itself may fail after it */
+	&dogpile_commit_entries,	/* an entry that is stored outside has to know
+								 * whether the marks there are in place */
+	&dogpile_commit_versions,	/* from its marks on, entries that depend on
+								 * the changes are misses for sessions that
+								 * may see these */
+	&durable,					/* counts transactions that commit without
+								 * waiting for WAL; only the commit itself may
+								 * fail after it */
 	&dogpile_commit_stops,		/* when all is done */
 
 	/* These take part only when the transaction has ended. */
@@ -220,14 +223,16 @@ static const DogpileParticipant *const before_commit[] = {
 /* ... and after it, or when it is rolled back; also for subtransactions. */
 static const DogpileParticipant *const after_commit[] = {
 	&dogpile_commit_stops,		/* before anything is done */
-	&durable,					/* notes the position of the commit record, up to which
-								 * WAL is flushed before anything is stored outside */
+	&durable,					/* notes the position of the commit record, up
+								 * to which WAL is flushed before anything is
+								 * stored outside */
 	&dogpile_commit_versions,	/* at once, as others see the commit already */
-	&dogpile_outbox_participant,	/* after the versions, since stores may be slow; before
-									 * the entries, which are stored under new tokens */
+	&dogpile_outbox_participant,	/* after the versions, since stores may be
+									 * slow; before the entries, which are
+									 * stored under new tokens */
 	&dogpile_commit_entries,	/* as of the tick of the versions */
-	&dogpile_lease_participant, /* gives up locks outside that storing the entries has
-								 * not released */
+	&dogpile_lease_participant, /* gives up locks outside that storing the
+								 * entries has not released */
 
 	/* These forget what they have recorded; all of the above need the log. */
 	&dogpile_change_participant,

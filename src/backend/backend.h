@@ -55,16 +55,16 @@ typedef enum DogpileBackendStatus
 	DOGPILE_BACKEND_OK,			/* found, stored, deleted, locked */
 	DOGPILE_BACKEND_MISS,		/* there is no such name */
 	DOGPILE_BACKEND_KEPT,		/* a condition is not met: nothing was changed */
-	DOGPILE_BACKEND_TOO_LARGE,	/* the server takes no value of this size; or a
-								 * counter would be out of range */
+	DOGPILE_BACKEND_TOO_LARGE,	/* the server takes no value of this size; or
+								 * a counter would be out of range */
 	DOGPILE_BACKEND_ERROR		/* the call failed, see the error */
 } DogpileBackendStatus;
 
 /* Why a call failed. */
 typedef struct DogpileBackendError
 {
-	bool		unreachable;	/* no connection, or no answer in time: other calls
-								 * are likely to fail, too */
+	bool		unreachable;	/* no connection, or no answer in time: other
+								 * calls are likely to fail, too */
 	char		message[256];	/* begins in lower case, no period */
 } DogpileBackendError;
 
@@ -80,19 +80,20 @@ typedef enum DogpileBackendMode
 {
 	DOGPILE_BACKEND_ALWAYS,
 	DOGPILE_BACKEND_IF_ABSENT,	/* else KEPT */
-	DOGPILE_BACKEND_IF_EQUAL	/* if "expected" is what is there; else KEPT, or
-								 * MISS if nothing is there */
+	DOGPILE_BACKEND_IF_EQUAL	/* if "expected" is what is there; else KEPT,
+								 * or MISS if nothing is there */
 } DogpileBackendMode;
 
 /* A name, and what to do with it or what was found. */
 typedef struct DogpileBackendItem
 {
-	DogpileBytes name;			/* 1 to DOGPILE_MAX_ITEM_NAME printable bytes of
-								 * ASCII without blanks */
+	DogpileBytes name;			/* 1 to DOGPILE_MAX_ITEM_NAME printable bytes
+								 * of ASCII without blanks */
 	DogpileBytes value;			/* set: in.  get: out, if OK */
 	DogpileBytes expected;		/* set: in, for IF_EQUAL */
 	DogpileBackendMode mode;	/* set: in */
-	int64		ttl_ms;			/* set: in; forgotten after this time, 0: never */
+	int64		ttl_ms;			/* set: in; forgotten after this time, 0:
+								 * never */
 	DogpileBackendStatus status;	/* out */
 } DogpileBackendItem;
 
@@ -147,15 +148,16 @@ typedef struct DogpileBackend
 	bool		is_local;		/* does no other PostgreSQL server see it? */
 
 	/*
-	 * Can the options be right?  False, with a reason, if not; nothing is tried
-	 * out.  Called while settings are checked, so it raises nothing.  Optional.
+	 * Can the options be right?  False, with a reason, if not; nothing is
+	 * tried out.  Called while settings are checked, so it raises nothing.
+	 * Optional.
 	 */
 	bool		(*check) (const DogpileBackendOptions *options,
 						  DogpileBackendError *error);
 
 	/*
-	 * Make a connection, which may connect at its first use.  The options outlive
-	 * it.  Returns NULL, with a reason, if it fails.
+	 * Make a connection, which may connect at its first use.  The options
+	 * outlive it.  Returns NULL, with a reason, if it fails.
 	 */
 	void	   *(*open) (const DogpileBackendOptions *options,
 						 DogpileBackendError *error);
@@ -184,9 +186,9 @@ typedef struct DogpileBackend
 									   DogpileBackendError *error);
 
 	/*
-	 * Try to take a lock; KEPT if it is held.  Set the lease anew, and give the
-	 * lock up; KEPT or MISS if it is no longer the caller's.  Optional, all
-	 * three or none.
+	 * Try to take a lock; KEPT if it is held.  Set the lease anew, and give
+	 * the lock up; KEPT or MISS if it is no longer the caller's.  Optional,
+	 * all three or none.
 	 */
 	DogpileBackendStatus (*lock) (void *connection, DogpileBackendLock *lock,
 								  DogpileBackendError *error);
@@ -203,7 +205,9 @@ typedef struct DogpileBackend
 								 DogpileBackendItem *item,
 								 DogpileBackendError *error);
 
-	/* Delete all items with names that begin so.  Obeys interrupts.  Optional. */
+	/*
+	 * Delete all items with names that begin so.  Obeys interrupts. Optional.
+	 */
 	DogpileBackendStatus (*flush) (void *connection, DogpileBytes prefix,
 								   DogpileBackendError *error);
 

@@ -52,7 +52,8 @@ typedef struct Base
 	const DogpileBackend *backend;
 	void	   *connection;
 	const char *password;
-	MemoryContext memory;		/* of the connection, and all that belongs to it */
+	MemoryContext memory;		/* of the connection, and all that belongs to
+								 * it */
 } Base;
 
 /* A connection as it is allocated. */

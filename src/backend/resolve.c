@@ -47,7 +47,7 @@ static slist_head known_names = SLIST_STATIC_INIT(known_names);
 static int	nknown = 0;
 
 static const struct addrinfo stream_hints = {
-	.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM
+	.ai_family = AF_UNSPEC,.ai_socktype = SOCK_STREAM
 };
 
 /* The "address" of a socket in the file system. */

@@ -72,7 +72,7 @@ describe_items(char *text, const DogpileBackendItem *items, int nitems)
 static void
 describe_name(char *text, DogpileBytes name, DogpileBackendStatus status)
 {
-	DogpileBackendItem item = {.name = name, .status = status};
+	DogpileBackendItem item = {.name = name,.status = status};
 
 	describe_items(text, &item, 1);
 }

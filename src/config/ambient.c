@@ -76,7 +76,7 @@
 	X(BOOL, transform_null_equals)					/* how the query is read */ \
 	X(ENUM, xmlbinary)								/* bytea as XML */ \
 	X(ENUM, xmloption)								/* text as XML */ \
-	X(BOOL, zero_damaged_pages)						/* whether damaged pages are errors */
+	X(BOOL, zero_damaged_pages) /* whether damaged pages are errors */
 
 /* The type of the value that an assign hook gets. */
 #define BOOL_VALUE		bool
@@ -90,8 +90,8 @@ uint64		dogpile_ambient_generation = 1;
 typedef struct Setting
 {
 	const char *name;
-	char	   *at_start;		/* its value when the server started; NULL if this
-								 * version does not have the setting */
+	char	   *at_start;		/* its value when the server started; NULL if
+								 * this version does not have the setting */
 } Setting;
 
 /* The hooks: one for each setting, as an assign hook is not told which one it is. */

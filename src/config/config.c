@@ -313,9 +313,9 @@ static void
 assign_regions(const char *newval, void *extra)
 {
 	/*
-	 * While the setting is being defined it is assigned twice: its default, then
-	 * the value in the files.  dogpile_config_define() activates the regions of
-	 * the latter.
+	 * While the setting is being defined it is assigned twice: its default,
+	 * then the value in the files.  dogpile_config_define() activates the
+	 * regions of the latter.
 	 */
 	if (!regions_defined)
 		return;
@@ -378,7 +378,10 @@ dogpile_config_define(bool preloading, DogpileBackendCheck check_backend,
 							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_regions, assign_regions, NULL);
 
-	/* Last, because this removes variables with the prefix that are not defined. */
+	/*
+	 * Last, because this removes variables with the prefix that are not
+	 * defined.
+	 */
 	MarkGUCPrefixReserved(PREFIX);
 
 	activate_regions(regions_text);

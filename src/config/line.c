@@ -124,7 +124,10 @@ dogpile_line_read_placeholders(void)
 		struct config_generic *v = variables[i];
 		bool		is_from_file = v->source == PGC_S_FILE;
 
-		/* A line that the command line has overridden has left its position, too. */
+		/*
+		 * A line that the command line has overridden has left its position,
+		 * too.
+		 */
 		if ((v->flags & GUC_CUSTOM_PLACEHOLDER) && dogpile_line_is_ours(v->name))
 			lines = dogpile_line_append(lines,
 										make_line(is_from_file ? DOGPILE_LINE_FILE :

@@ -143,7 +143,10 @@ dogpile_secret_define(DogpileRegion *region, const DogpileSetting *s,
 	GucShowHook show = show_nothing;
 	const char *name = psprintf(DOGPILE_PREFIX "_%s.%s", region->name, s->name);
 
-	/* dogpile_secret_define_stray() may have defined it before the region existed. */
+	/*
+	 * dogpile_secret_define_stray() may have defined it before the region
+	 * existed.
+	 */
 	if (is_defined(name))
 		return;
 	if (nshown == 0 || shown_regions[nshown - 1] != region)

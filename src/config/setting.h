@@ -62,7 +62,8 @@ typedef enum DogpileTls
 {
 	DOGPILE_TLS_OFF,
 	DOGPILE_TLS_ON,
-	DOGPILE_TLS_VERIFY			/* on, and verify the certificate of the server */
+	DOGPILE_TLS_VERIFY			/* on, and verify the certificate of the
+								 * server */
 } DogpileTls;
 
 /*
@@ -77,8 +78,9 @@ typedef struct DogpileRegion
 	bool		active;			/* named by dogpile.regions now? */
 
 	/*
-	 * The settings.  Strings belong to the GUC machinery, except for secrets: these
-	 * belong to the region, and PostgreSQL's variables for them are empty.
+	 * The settings.  Strings belong to the GUC machinery, except for secrets:
+	 * these belong to the region, and PostgreSQL's variables for them are
+	 * empty.
 	 */
 	char	   *backend;
 	double		expiration_time_s;	/* -1: never */
@@ -90,7 +92,8 @@ typedef struct DogpileRegion
 	bool		snapshot_reads;
 	int			depends;		/* DogpileDepends */
 	int			nondeterministic;	/* DogpileNondeterministic */
-	double		verify_fraction;	/* of hits that are computed again and compared */
+	double		verify_fraction;	/* of hits that are computed again and
+									 * compared */
 
 	/* Settings of regions whose values live outside shared memory. */
 	char	   *servers;
@@ -115,16 +118,18 @@ typedef struct DogpileRegion
 	int			grace_time_ms;
 	double		local_expiration_time_s;	/* 0: no copies in shared memory */
 
-	char	   *hidden[2];		/* PostgreSQL's variables for the secrets; empty */
+	char	   *hidden[2];		/* PostgreSQL's variables for the secrets;
+								 * empty */
 
 	/*
-	 * What is derived from settings.  It is updated, and "store" reset, when the
-	 * region is asked for and a setting has changed since the last time.  "vary" is
-	 * not NULL in a region that config.c has returned.  The first such call after a
-	 * reload frees it, so keep no pointer to it.
+	 * What is derived from settings.  It is updated, and "store" reset, when
+	 * the region is asked for and a setting has changed since the last time.
+	 * "vary" is not NULL in a region that config.c has returned.  The first
+	 * such call after a reload frees it, so keep no pointer to it.
 	 *
-	 * "fault" says which settings are not valid, so that the region must not be used;
-	 * it is NULL if there are none.  "public_fault" is what all roles may see of it.
+	 * "fault" says which settings are not valid, so that the region must not
+	 * be used; it is NULL if there are none.  "public_fault" is what all
+	 * roles may see of it.
 	 */
 	uint32		generation;		/* of the settings, when this was derived */
 	const DogpileVary *vary;
@@ -133,9 +138,9 @@ typedef struct DogpileRegion
 	const char *public_fault;
 
 	/*
-	 * What higher layers keep here: the store that "backend" names and, if that is
-	 * external, the connection to it (NULL: to be looked up), and the region's number
-	 * (-1: not yet known; see region_number.c).
+	 * What higher layers keep here: the store that "backend" names and, if
+	 * that is external, the connection to it (NULL: to be looked up), and the
+	 * region's number (-1: not yet known; see region_number.c).
 	 */
 	const struct DogpileStore *store;
 	struct DogpileRemote *remote;

@@ -119,7 +119,10 @@ dogpile_vary_parse(const char *list, MemoryContext context)
 	for (const char *p = list; *p; p++)
 		max_names += (*p == ',');
 
-	/* The array is followed by a copy of the text, into which its names point. */
+	/*
+	 * The array is followed by a copy of the text, into which its names
+	 * point.
+	 */
 	names_at = offsetof(DogpileVary, settings) + max_names * sizeof(char *);
 	vary = MemoryContextAllocZero(context, names_at + strlen(list) + 1);
 	copy = (char *) vary + names_at;

@@ -23,7 +23,10 @@ typedef struct DogpileVerdict
 {
 	char		region[DOGPILE_MAX_REGION_NAME + 1];
 
-	/* What is wrong with the lines that were loaded last; NULL if they are valid. */
+	/*
+	 * What is wrong with the lines that were loaded last; NULL if they are
+	 * valid.
+	 */
 	const char *fault;
 	const char *public_fault;	/* the part of it that all roles may see */
 

@@ -35,8 +35,10 @@
 typedef enum Audience
 {
 	FOR_ALL,
-	FOR_TRANSACTION,			/* the query used what the transaction has pending */
-	FOR_CALLER					/* it used temporary objects, or is not deterministic */
+	FOR_TRANSACTION,			/* the query used what the transaction has
+								 * pending */
+	FOR_CALLER					/* it used temporary objects, or is not
+								 * deterministic */
 } Audience;
 
 /* How a value that was just created is stored. */
@@ -111,7 +113,10 @@ dogpile_attempt_create(DogpileAttempt *attempt)
 	CommandId	command;
 	volatile DogpileOutcomeKind kind = DOGPILE_OUTCOME_UNKNOWN;
 
-	/* If the transaction had written before, the command id shows if the query did. */
+	/*
+	 * If the transaction had written before, the command id shows if the
+	 * query did.
+	 */
 	CommandCounterIncrement();
 	command = GetCurrentCommandId(false);
 	PG_TRY();

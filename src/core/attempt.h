@@ -32,7 +32,8 @@ typedef struct DogpileAttempt
 	double		lifetime_s;
 	const DogpileTags *tags;
 	DogpileResult *result;
-	DogpileLogPosition log_position;	/* of the transaction, before the snapshot */
+	DogpileLogPosition log_position;	/* of the transaction, before the
+										 * snapshot */
 	DogpileClaim claim;			/* empty unless this session is the creator */
 } DogpileAttempt;
 

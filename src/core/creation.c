@@ -49,7 +49,8 @@ typedef enum Decision
 {
 	GO_ON,						/* nothing yet */
 	TAKE,						/* return what was found last */
-	CREATE						/* run the query; as the creator, if it has the claim */
+	CREATE						/* run the query; as the creator, if it has
+								 * the claim */
 } Decision;
 
 /* What is found out while a store that servers share is asked for its grant. */

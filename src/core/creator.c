@@ -288,13 +288,16 @@ dogpile_creator_run(DogpileCreator *creator, const char *region,
 	error_context_stack = &callback;
 
 	/*
-	 * Definitions are not read by the snapshot, but cached until a message says
-	 * that they have changed.  Messages are read only when a lock is taken that the
-	 * transaction does not hold already; so read them now.
+	 * Definitions are not read by the snapshot, but cached until a message
+	 * says that they have changed.  Messages are read only when a lock is
+	 * taken that the transaction does not hold already; so read them now.
 	 */
 	AcceptInvalidationMessages();
 
-	/* The planner needs one: it may call functions, and reads lists of partitions. */
+	/*
+	 * The planner needs one: it may call functions, and reads lists of
+	 * partitions.
+	 */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");

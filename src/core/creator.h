@@ -21,10 +21,11 @@
 typedef struct DogpileCreator
 {
 	const char *query;
-	HeapTupleHeader params;		/* a record whose fields are $1, $2, ...; or NULL */
+	HeapTupleHeader params;		/* a record whose fields are $1, $2, ...; or
+								 * NULL */
 	const DogpileShape *shape;	/* what the caller can take */
-	bool		misfit;			/* set if an error is raised because this caller
-								 * cannot take the query's columns */
+	bool		misfit;			/* set if an error is raised because this
+								 * caller cannot take the query's columns */
 } DogpileCreator;
 
 extern void dogpile_creator_run(DogpileCreator *creator,

@@ -19,7 +19,8 @@
 typedef enum DogpileFreshness
 {
 	DOGPILE_ABSENT,				/* there is none, or it must not be returned */
-	DOGPILE_STALE,				/* can be returned while a session recreates it */
+	DOGPILE_STALE,				/* can be returned while a session recreates
+								 * it */
 	DOGPILE_FRESH				/* valid */
 } DogpileFreshness;
 
@@ -40,7 +41,8 @@ typedef struct DogpileLookup
 	bool		needs_snapshot; /* absent only because this transaction might
 								 * see something else than others */
 	bool		is_unknown;		/* absent because the store does not answer */
-	bool		is_invalidated; /* by this transaction, which has not committed */
+	bool		is_invalidated; /* by this transaction, which has not
+								 * committed */
 	DogpileEntry entry;			/* this and the following: unless ABSENT */
 	DogpileValueReader record;	/* if the value has been read; see store.h */
 } DogpileLookup;

@@ -18,7 +18,8 @@
 /* How a creation ended, if not with a stored value. */
 typedef enum DogpileOutcomeKind
 {
-	DOGPILE_OUTCOME_UNKNOWN,	/* nothing noted: a waiter replaces the creator */
+	DOGPILE_OUTCOME_UNKNOWN,	/* nothing noted: a waiter replaces the
+								 * creator */
 	DOGPILE_OUTCOME_FAILED,		/* the query raised an error */
 	DOGPILE_OUTCOME_UNSTORED,	/* the value cannot be stored */
 	DOGPILE_OUTCOME_DEFERRED	/* its transaction may store it at COMMIT */

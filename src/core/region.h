@@ -73,8 +73,8 @@ extern void dogpile_region_set(const text *region, const text *key,
 							   const DogpileDatum *value,
 							   const DogpileEntryOptions *options);
 extern DogpileAdded dogpile_region_add(const text *region, const text *key,
-							   const DogpileDatum *value,
-							   const DogpileEntryOptions *options);
+									   const DogpileDatum *value,
+									   const DogpileEntryOptions *options);
 extern bool dogpile_region_delete(const text *region, const text *key);
 extern bool dogpile_region_invalidate(const text *region, const text *key,
 									  bool hard);

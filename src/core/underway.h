@@ -19,7 +19,8 @@
 typedef struct DogpileUnderway
 {
 	const DogpileKey *key;
-	bool		uses_pending;	/* has the query used what is not yet committed? */
+	bool		uses_pending;	/* has the query used what is not yet
+								 * committed? */
 	struct DogpileUnderway *outer;
 } DogpileUnderway;
 

@@ -44,6 +44,7 @@ static const struct
 	const char *name;
 	DogpileBuiltin reads;
 }			families[] =
+
 {
 	{"*_description", DOGPILE_BUILTIN_CATALOGS},
 	{"*_is_visible", DOGPILE_BUILTIN_CATALOGS},

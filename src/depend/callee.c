@@ -77,10 +77,12 @@ typedef struct RunningFunction
 {
 	Oid			function;
 	const PLpgSQL_execstate *estate;	/* lies on the stack */
-	int			level;			/* nesting level of the transaction when it began */
+	int			level;			/* nesting level of the transaction when it
+								 * began */
 	bool		is_seen;		/* are dependencies collected? */
-	const PLpgSQL_stmt *statement;	/* the last that has begun; NULL: none since a
-									 * query or a rollback, so estate may be gone */
+	const PLpgSQL_stmt *statement;	/* the last that has begun; NULL: none
+									 * since a query or a rollback, so estate
+									 * may be gone */
 } RunningFunction;
 
 static RunningFunction running[MAX_FUNCTIONS];
@@ -94,7 +96,8 @@ typedef struct CalledFunction
 {
 	Oid			function;
 	bool		is_unseen;		/* something that was not noted */
-	bool		is_opaque;		/* something that depends on what cannot be known */
+	bool		is_opaque;		/* something that depends on what cannot be
+								 * known */
 	int			types;			/* something that uses these kinds of types */
 } CalledFunction;
 

@@ -41,8 +41,10 @@ typedef struct CompiledFunction
 {
 	PLpgSQL_function *function; /* hash key */
 	char		status;
-	TransactionId xmin;			/* of the row that it was compiled from when it was */
-	ItemPointerData tid;		/* last checked; invalid: it was invalidated since */
+	TransactionId xmin;			/* of the row that it was compiled from when
+								 * it was */
+	ItemPointerData tid;		/* last checked; invalid: it was invalidated
+								 * since */
 	bool		is_affected;	/* can it have types that change? */
 } CompiledFunction;
 
@@ -159,7 +161,10 @@ dogpile_compiled_note(PLpgSQL_function *function)
 	compiled = compiled_insert(functions, function, &found);
 	if (!found || !is_judged(compiled))
 	{
-		/* If an error is raised, it counts as affected, and is checked the next time. */
+		/*
+		 * If an error is raised, it counts as affected, and is checked the
+		 * next time.
+		 */
 		compiled->xmin = InvalidTransactionId;
 		compiled->is_affected = true;
 		compiled->is_affected = is_affected(function);

@@ -468,7 +468,10 @@ dogpile_depend_note_value(const DogpileRegion *region, const DogpileDeps *deps,
 	for (int i = 0; i < deps->count; i++)
 		collect_slot(collection, dogpile_deps_slot(deps, i));
 
-	/* A value that the user has set depends on no object, and may be set again. */
+	/*
+	 * A value that the user has set depends on no object, and may be set
+	 * again.
+	 */
 	if (!is_known || deps->tags == NULL || !deps->tags->exact || deps->tags->nobjects == 0)
 		note_unknown(collection,
 					 psprintf("It asks for a value of cache region \"%s\" whose dependencies are not known.",

@@ -21,7 +21,8 @@
 /* What a running query depends on, as far as is known; filled in and read by depend.c. */
 typedef struct DogpileCollection
 {
-	struct DogpileCollection *outer;	/* of the query within which this one runs */
+	struct DogpileCollection *outer;	/* of the query within which this one
+										 * runs */
 	const DogpileRegion *region;
 	MemoryContext context;
 	List	   *relations;		/* OIDs, with duplicates */
@@ -36,8 +37,10 @@ typedef struct DogpileCollection
 	bool		has_missed;		/* was something not found or not allowed? */
 	bool		is_reader;		/* did the session become a reader for it? */
 	bool		is_stale;		/* has it used anything outdated? */
-	char	   *unknown;		/* a sentence: what else it depends on; or NULL */
-	bool		is_session;		/* "unknown" is about the session, not the query */
+	char	   *unknown;		/* a sentence: what else it depends on; or
+								 * NULL */
+	bool		is_session;		/* "unknown" is about the session, not the
+								 * query */
 } DogpileCollection;
 
 /* Whether a value may be stored, by what its query depends on. */
@@ -45,7 +48,8 @@ typedef enum DogpileFinding
 {
 	DOGPILE_FINDING_STORABLE,
 	DOGPILE_FINDING_OUTDATED,	/* no: the query has used something outdated */
-	DOGPILE_FINDING_UNKNOWN		/* no: some of its dependencies cannot be known */
+	DOGPILE_FINDING_UNKNOWN		/* no: some of its dependencies cannot be
+								 * known */
 } DogpileFinding;
 
 extern void dogpile_depend_init(void);

@@ -89,6 +89,7 @@ static const struct
 	Oid			function;
 	Source		source;
 }			builtins[] =
+
 {
 	{F_NOW, SOURCE_TIME},
 	{F_TRANSACTION_TIMESTAMP, SOURCE_TIME},
@@ -147,7 +148,8 @@ typedef struct Search
 {
 	const DogpileVary *vary;
 	bool		inner;			/* is it a statement of a function? */
-	bool		shows_records;	/* are rows of unknown types converted to text? */
+	bool		shows_records;	/* are rows of unknown types converted to
+								 * text? */
 	char	   *reason;			/* a sentence */
 } Search;
 

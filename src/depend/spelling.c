@@ -38,7 +38,8 @@ typedef enum Rule
 	RULE_INTEGER,
 	RULE_TEXT,					/* any */
 	RULE_PADDED,				/* any of that length */
-	RULE_READ					/* one that is the same after reading and writing */
+	RULE_READ					/* one that is the same after reading and
+								 * writing */
 } Rule;
 
 /* If the collation is not deterministic, different texts may be equal. */
@@ -69,11 +70,19 @@ choose_rule(const FormData_pg_attribute *column, Oid type, int32 typmod)
 		case NAMEOID:
 			return choose_text_rule(column, RULE_TEXT);
 		case BPCHAROID:
-			/* Without a length, trailing blanks are in the text, but are not compared. */
+
+			/*
+			 * Without a length, trailing blanks are in the text, but are not
+			 * compared.
+			 */
 			return typmod < (int32) VARHDRSZ ? RULE_NONE :
 				choose_text_rule(column, RULE_PADDED);
 		case NUMERICOID:
-			/* Without a scale, equal numbers may have different numbers of zeros. */
+
+			/*
+			 * Without a scale, equal numbers may have different numbers of
+			 * zeros.
+			 */
 			return typmod < (int32) VARHDRSZ ? RULE_NONE : RULE_READ;
 		case BOOLOID:
 		case CHAROID:

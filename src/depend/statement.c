@@ -508,7 +508,7 @@ static void
 judge_inner(Query *query, List **functions)
 {
 	dogpile_depend_note_unknown(dogpile_determinism_check_inner(query,
-																 dogpile_depend_current->region->vary));
+																dogpile_depend_current->region->vary));
 	dogpile_depend_note_types(dogpile_typeuse_find(query));
 	(void) bodies_walker((Node *) query, functions);
 }
@@ -618,7 +618,10 @@ judge_statement(Query *query)
 
 	(void) defaults_walker((Node *) query, &has_defaults);
 
-	/* The creator's query itself has been checked, more strictly, as it was written. */
+	/*
+	 * The creator's query itself has been checked, more strictly, as it was
+	 * written.
+	 */
 	if (!dogpile_depend_current->is_judged || has_defaults)
 		judge_inner(query, &functions);
 	else if (dogpile_depend_current->calls_functions)

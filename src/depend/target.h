@@ -18,7 +18,8 @@
 /* A column of the query that is computed. */
 typedef struct DogpileTargetColumn
 {
-	const char *source;			/* text of the query, as PL/pgSQL has written it */
+	const char *source;			/* text of the query, as PL/pgSQL has written
+								 * it */
 	int			number;			/* of the column, from 0 */
 	bool		is_row;			/* is the column a row itself? */
 } DogpileTargetColumn;

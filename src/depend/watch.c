@@ -428,7 +428,10 @@ dogpile_watch_find(Relation rel)
 	if (function.fn_addr != dogpile_watch_changes)
 		return NULL;
 
-	/* That has read a catalog, so find it again.  It may be another trigger now. */
+	/*
+	 * That has read a catalog, so find it again.  It may be another trigger
+	 * now.
+	 */
 	trigger = find_named_trigger(rel);
 	return trigger != NULL && trigger->tgfoid == function.fn_oid ? trigger : NULL;
 }

@@ -35,7 +35,8 @@ typedef struct DogpileKey
 	uint64		hash;			/* of all the bytes; see above */
 	uint32		len;			/* number of canonical bytes */
 	uint32		base_len;		/* of these, how many all variants share */
-	const char *bytes;			/* owned by the code that built or copied the key */
+	const char *bytes;			/* owned by the code that built or copied the
+								 * key */
 } DogpileKey;
 
 /* The half of the hash that all variants of a key share. */

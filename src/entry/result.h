@@ -34,10 +34,11 @@ typedef struct DogpileShape
 	Oid			typid;			/* FORM_SCALAR; FORM_SET of a non-row type */
 	int32		typmod;			/* of typid, if the call tells it; else -1 */
 	TupleDesc	desc;			/* FORM_SET: the columns the caller expects;
-								 * FORM_SCALAR of a composite type: its columns;
-								 * else NULL */
-	bool		is_named;		/* are these the columns of a named type, which
-								 * may have had others when a value was stored? */
+								 * FORM_SCALAR of a composite type: its
+								 * columns; else NULL */
+	bool		is_named;		/* are these the columns of a named type,
+								 * which may have had others when a value was
+								 * stored? */
 } DogpileShape;
 
 /*

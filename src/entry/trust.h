@@ -16,8 +16,8 @@
 /* The constraints of a domain, and of those that it is over. */
 typedef struct DogpileDomain
 {
-	bool		is_trusted;		/* can all of them be checked without running code
-								 * that a user has defined? */
+	bool		is_trusted;		/* can all of them be checked without running
+								 * code that a user has defined? */
 	int			count;
 	struct DogpileDomainCheck *checks;	/* of a trusted one, once prepared */
 	struct ExprContext *econtext;

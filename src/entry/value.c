@@ -94,6 +94,7 @@ allocate(Size size, DogpileValue *value)
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	header->magic = MAGIC;
+
 	value->data = (char *) header;
 	value->size = size;
 	return header;

@@ -45,8 +45,8 @@
 #define ITEM_SESSION_USER	'l'
 #define ITEM_SEARCH_PATH	'p'
 #define ITEM_SETTING		's'
-#define ITEM_UNSET			'u'		/* a setting that does not exist */
-#define ITEM_DIGEST			'd'		/* stands for a variant that was too long */
+#define ITEM_UNSET			'u' /* a setting that does not exist */
+#define ITEM_DIGEST			'd' /* stands for a variant that was too long */
 
 static void
 append_string(StringInfo buf, const char *string)

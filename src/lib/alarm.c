@@ -86,9 +86,10 @@ dogpile_alarm_set(TimestampTz due)
 	Assert(alarm_clock->magic == ALARM_MAGIC);
 
 	/*
-	 * Both are full barriers.  The first one pairs with that of dogpile_alarm_begin():
-	 * a worker that has read this count sees the work.  What follows it pairs with
-	 * dogpile_alarm_may_sleep(): of a count and a sleep, one side sees the other's.
+	 * Both are full barriers.  The first one pairs with that of
+	 * dogpile_alarm_begin(): a worker that has read this count sees the work.
+	 * What follows it pairs with dogpile_alarm_may_sleep(): of a count and a
+	 * sleep, one side sees the other's.
 	 */
 	pg_atomic_fetch_add_u64(&alarm_clock->added, 1);
 	if (pg_atomic_fetch_add_u64(&alarm_clock->asleep_until, 0) <= (uint64) due)
@@ -124,7 +125,10 @@ dogpile_alarm_begin(void)
 	pg_atomic_exchange_u64(&alarm_clock->asleep_until, 0);
 	added = pg_atomic_read_u64(&alarm_clock->added);
 
-	/* Before the worker looks; pairs with the first one of dogpile_alarm_set(). */
+	/*
+	 * Before the worker looks; pairs with the first one of
+	 * dogpile_alarm_set().
+	 */
 	pg_read_barrier();
 	return added;
 }

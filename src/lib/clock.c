@@ -108,7 +108,10 @@ read_clock(int64 *lag)
 	struct timespec since_boot;
 	TimestampTz now;
 
-	/* Some callers note the time before they find that dogpile was not preloaded. */
+	/*
+	 * Some callers note the time before they find that dogpile was not
+	 * preloaded.
+	 */
 	*lag = 0;
 	if (unlikely(dogpile_clock_state == NULL))
 		return day;

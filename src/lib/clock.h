@@ -23,12 +23,13 @@
 /* What all processes of the server know of its clocks; see clock.c. */
 typedef struct DogpileClockState
 {
-	pg_atomic_uint64 lead;		/* of the time of day over the time since boot, the
-								 * most that was ever seen; microseconds, signed */
-	pg_atomic_uint64 lag;		/* of the time of day behind this clock, as of when
-								 * that changed last */
-	pg_atomic_uint64 set_back_at;	/* when the time of day was last found set back;
-									 * 0: never */
+	pg_atomic_uint64 lead;		/* of the time of day over the time since
+								 * boot, the most that was ever seen;
+								 * microseconds, signed */
+	pg_atomic_uint64 lag;		/* of the time of day behind this clock, as of
+								 * when that changed last */
+	pg_atomic_uint64 set_back_at;	/* when the time of day was last found set
+									 * back; 0: never */
 	TimestampTz started_at;
 	uint32		magic;			/* DOGPILE_CLOCK_MAGIC */
 } DogpileClockState;

@@ -93,8 +93,8 @@ dogpile_durable_begin_commit(void)
 	is_committing = true;
 
 	/*
-	 * A full barrier, which pairs with the locks that PostgreSQL takes to make this
-	 * transaction visible and to take a snapshot.
+	 * A full barrier, which pairs with the locks that PostgreSQL takes to
+	 * make this transaction visible and to take a snapshot.
 	 */
 	pg_atomic_fetch_add_u32(&durable->ncommitting, 1);
 }
@@ -160,8 +160,8 @@ dogpile_durable_ensure(void)
 	else
 	{
 		/*
-		 * Pairs with dogpile_durable_end_commit(): those that have left the count
-		 * have noted their position before.
+		 * Pairs with dogpile_durable_end_commit(): those that have left the
+		 * count have noted their position before.
 		 */
 		pg_memory_barrier();
 		needed = pg_atomic_read_u64(&durable->last);

@@ -718,8 +718,8 @@ dogpile_announce_commit(void)
 	}
 
 	/*
-	 * One that has no mark has made its region suspect before, but another server
-	 * may have stored since what was not yet outdated.
+	 * One that has no mark has made its region suspect before, but another
+	 * server may have stored since what was not yet outdated.
 	 */
 	doubt_unsent();
 	dogpile_notice_suspect(false);

@@ -20,7 +20,8 @@
 typedef struct DogpileKeyNames
 {
 	int			entry_at;		/* where the second one begins */
-	char		text[FLEXIBLE_ARRAY_MEMBER];	/* of its version, of its entry */
+	char		text[FLEXIBLE_ARRAY_MEMBER];	/* of its version, of its
+												 * entry */
 } DogpileKeyNames;
 
 extern bool dogpile_announce_is_needed(DogpileRegion *region);
@@ -33,7 +34,7 @@ extern void dogpile_announce_database(DogpileRegion *region, const char *databas
 extern void dogpile_announce_tag(DogpileBytes tag, bool hard);
 extern void dogpile_announce_send(void);
 extern const char *dogpile_announce_follow(const DogpileToken *noted,
-										  const DogpileRemote *remote);
+										   const DogpileRemote *remote);
 extern void dogpile_announce_commit(void);
 extern void dogpile_announce_abort(void);
 

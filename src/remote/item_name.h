@@ -39,7 +39,7 @@ extern void dogpile_item_name_of_key(const DogpileRegion *region,
 									 const DogpileKey *key,
 									 DogpileItemKind kind, DogpileItemName *name);
 extern void dogpile_item_name_of_database(const DogpileRegion *region,
-										   const char *database, DogpileItemName *name);
+										  const char *database, DogpileItemName *name);
 extern void dogpile_item_name_of_region(const DogpileRegion *region,
 										DogpileItemName *name);
 extern void dogpile_item_name_prefix(const DogpileRegion *region,

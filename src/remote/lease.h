@@ -29,7 +29,8 @@ typedef struct DogpileLeaseFacts
 	char		token[DOGPILE_LEASE_TOKEN_SIZE];
 	int64		lease_ms;
 	int			pid;			/* of its owner */
-	TimestampTz renewed_at;		/* or when that, or giving it up, was last tried */
+	TimestampTz renewed_at;		/* or when that, or giving it up, was last
+								 * tried */
 
 	/* What its owner could not give up, and the worker has to. */
 	bool		is_abandoned;
@@ -60,7 +61,7 @@ extern TimestampTz dogpile_lease_due(const DogpileLeaseFacts *facts);
 extern int	dogpile_lease_count(void);
 extern bool dogpile_lease_next(int *i, DogpileLeaseFacts *facts);
 extern void dogpile_lease_note_renewed(int i, const DogpileLeaseFacts *facts,
-										bool is_answered);
+									   bool is_answered);
 extern void dogpile_lease_forget(int i, const DogpileLeaseFacts *facts);
 
 #endif							/* DOGPILE_LEASE_H */

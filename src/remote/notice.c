@@ -34,8 +34,10 @@ typedef struct ToldRegion
 	DogpileRegion *region;
 	DogpileItemName version;	/* the name of its own token */
 	bool		is_held;		/* suspect until this transaction ends? */
-	struct DogpileNotice *whole; /* its own token, if that was marked for want of time */
-	bool		is_unsure;		/* something did not get through: to be suspect */
+	struct DogpileNotice *whole;	/* its own token, if that was marked for
+									 * want of time */
+	bool		is_unsure;		/* something did not get through: to be
+								 * suspect */
 } ToldRegion;
 
 /* Those of this transaction, in TopTransactionContext. */

@@ -22,7 +22,7 @@ typedef struct DogpileNoticeGroup
 {
 	DogpileRemote *remote;
 	struct DogpileNotice *first;
-	struct DogpileNotice **end;	/* where the next one is appended */
+	struct DogpileNotice **end; /* where the next one is appended */
 	struct DogpileNoticeGroup *next;
 } DogpileNoticeGroup;
 
@@ -41,11 +41,12 @@ typedef struct DogpileNotice
 	int			row;			/* of the mark, see lease.h */
 	int64		mark_ms;
 	int64		ttl_ms;
-	char		seen[DOGPILE_TOKEN_TEXT_LEN + 1];	/* last, in its place; of a mark,
-												 * what it has replaced */
+	char		seen[DOGPILE_TOKEN_TEXT_LEN + 1];	/* last, in its place; of
+													 * a mark, what it has
+													 * replaced */
 	char		mark[DOGPILE_TOKEN_TEXT_LEN + 1];
-	struct DogpileNotice *next;	/* in its group */
-	struct DogpileNotice *next_of_name;	/* in another store */
+	struct DogpileNotice *next; /* in its group */
+	struct DogpileNotice *next_of_name; /* in another store */
 } DogpileNotice;
 
 /*

@@ -46,7 +46,8 @@ typedef struct Announcement
 	DogpileTags *tags;
 	uint64		hash;			/* of all that */
 	bool		hard;
-	struct Announcement *hidden;	/* an earlier one of the same hash, or NULL */
+	struct Announcement *hidden;	/* an earlier one of the same hash, or
+									 * NULL */
 } Announcement;
 
 /* The latest one first. */

@@ -51,7 +51,8 @@ struct DogpileRemote
 	DogpileBackendOptions options;
 	DogpileConnection *connection;	/* NULL: not open */
 	int			server;			/* see store_server.h */
-	bool		may_have_acted; /* did the last call fail after it had been sent, perhaps? */
+	bool		may_have_acted; /* did the last call fail after it had been
+								 * sent, perhaps? */
 	bool		is_left_alone;	/* ... because the server is down */
 	char		last_error[256];	/* why */
 	struct DogpileRemote *next;

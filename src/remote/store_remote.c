@@ -412,7 +412,10 @@ is_stored_younger(const DogpileBackendItem *old, const DogpileIncoming *incoming
 	DogpileWireHead head;
 	const char *reason;
 
-	/* At COMMIT, it cannot be authenticated: that allocates memory, which may fail. */
+	/*
+	 * At COMMIT, it cannot be authenticated: that allocates memory, which may
+	 * fail.
+	 */
 	if (incoming->secret[0] != '\0' && InterruptHoldoffCount > 0)
 		return false;
 	return dogpile_wire_open(old->value, name_bytes(&incoming->entry_name),

@@ -23,8 +23,8 @@
 typedef enum DogpileStoreServerState
 {
 	DOGPILE_STORE_SERVER_UP,
-	DOGPILE_STORE_SERVER_DOWN,		/* left alone until its time has come */
-	DOGPILE_STORE_SERVER_PROBED		/* ... which has: one session tries */
+	DOGPILE_STORE_SERVER_DOWN,	/* left alone until its time has come */
+	DOGPILE_STORE_SERVER_PROBED /* ... which has: one session tries */
 } DogpileStoreServerState;
 
 /* What is known of a server, or of all servers of a region together. */
@@ -35,7 +35,7 @@ typedef struct DogpileStoreServerFacts
 	DogpileStoreServerState state;
 	bool		is_failing;		/* did the last call not work? */
 	TimestampTz since;			/* of the state */
-	char		last_error[DOGPILE_STORE_SERVER_ERROR_LEN];	/* or "" */
+	char		last_error[DOGPILE_STORE_SERVER_ERROR_LEN]; /* or "" */
 	TimestampTz last_error_at;	/* 0: never */
 	uint64		operations;		/* calls that were answered */
 	uint64		failures;		/* calls that were not */

@@ -39,8 +39,9 @@ typedef struct KeySite
 {
 	bool		needs_settings; /* does any type's output depend on settings? */
 	int			noutputs;
-	FmgrInfo	outputs[FLEXIBLE_ARRAY_MEMBER]; /* of the arguments; only one if
-												 * they are passed as an array */
+	FmgrInfo	outputs[FLEXIBLE_ARRAY_MEMBER]; /* of the arguments; only one
+												 * if they are passed as an
+												 * array */
 } KeySite;
 
 PG_FUNCTION_INFO_V1(dogpile_key);

@@ -338,7 +338,10 @@ dogpile_index_has_variant(const DogpileKey *key)
 		   dogpile_index_remove_variants(key, DOGPILE_REMOVE_DEAD, 0) > 0)
 		found = find_living(key, MANY_DEAD, &ndead);
 
-	/* Those that are left may be awaited: there are few, or many for a short time. */
+	/*
+	 * Those that are left may be awaited: there are few, or many for a short
+	 * time.
+	 */
 	if (!found && ndead == MANY_DEAD)
 		found = find_living(key, INT_MAX, &ndead);
 	return found;

@@ -57,8 +57,9 @@ typedef struct PoolControl
 	uint32		nblocks;
 	DogpileBlockNo first_chain; /* of the free ones */
 #ifdef USE_ASSERT_CHECKING
-	pg_atomic_uint32 nheld;		/* blocks that are neither free nor in the index; changed
-								 * under the pool lock or that of a partition */
+	pg_atomic_uint32 nheld;		/* blocks that are neither free nor in the
+								 * index; changed under the pool lock or that
+								 * of a partition */
 #endif
 } PoolControl;
 

@@ -44,6 +44,9 @@ dogpile_store_open(DogpileRegion *region)
 		store->check(region);
 	region->store = store;
 
-	/* The region is new to this session, or a reload has changed its settings. */
+	/*
+	 * The region is new to this session, or a reload has changed its
+	 * settings.
+	 */
 	shared_store->follow_reload();
 }

@@ -34,9 +34,11 @@ typedef enum DogpileStatus
 {
 	DOGPILE_OK,					/* done: found, prepared, stored, removed */
 	DOGPILE_MISS,				/* there is no such entry */
-	DOGPILE_KEPT,				/* not stored, because the stored entry is newer */
+	DOGPILE_KEPT,				/* not stored, because the stored entry is
+								 * newer */
 	DOGPILE_TOO_LARGE,			/* not prepared, larger than the store allows */
-	DOGPILE_UNSTORABLE,			/* not prepared, has no meaning outside this server */
+	DOGPILE_UNSTORABLE,			/* not prepared, has no meaning outside this
+								 * server */
 	DOGPILE_FULL,				/* not prepared, there is no room at present */
 	DOGPILE_BUSY,				/* another server is creating the entry */
 	DOGPILE_CHANGING,			/* what it depends on is being invalidated */
@@ -47,11 +49,12 @@ typedef enum DogpileStatus
 /* Facts of an entry that was found outside. */
 typedef struct DogpileOutside
 {
-	TupleDesc	desc;			/* row type of the value if it has not been read; or
-								 * NULL */
+	TupleDesc	desc;			/* row type of the value if it has not been
+								 * read; or NULL */
 	uint64		nrows;			/* number of rows, in this case */
-	bool		is_unchecked;	/* the caller has to check the domain of the value, so
-								 * the entry must not be copied for others */
+	bool		is_unchecked;	/* the caller has to check the domain of the
+								 * value, so the entry must not be copied for
+								 * others */
 } DogpileOutside;
 
 /* An entry, apart from its key. */
@@ -62,7 +65,8 @@ typedef struct DogpileEntry
 	DogpileClock as_of;			/* clock of the versions, noted before that */
 	uint64		creation_us;	/* microseconds that the creation took */
 	const DogpileTags *tags;	/* or NULL */
-	bool		is_outdated;	/* found outside: some server has made it stale */
+	bool		is_outdated;	/* found outside: some server has made it
+								 * stale */
 	struct DogpileGrant *grant; /* to be stored outside: result of begin() or
 								 * note(); or NULL */
 	const DogpileOutside *outside;	/* found outside; or NULL */
@@ -106,18 +110,18 @@ typedef struct DogpileStore
 	void		(*check) (const DogpileRegion *region);
 
 	/*
-	 * Settings of regions may have changed: release what was made for old settings.
-	 * Optional in a store that is not shared.
+	 * Settings of regions may have changed: release what was made for old
+	 * settings. Optional in a store that is not shared.
 	 */
 	void		(*follow_reload) (void);
 
 	/*
-	 * Look an entry up.  On OK, *entry is filled in; what it points to is valid at
-	 * least until the next call of the store.  May palloc.
+	 * Look an entry up.  On OK, *entry is filled in; what it points to is
+	 * valid at least until the next call of the store.  May palloc.
 	 *
-	 * shape is what the caller can take.  A store that calls functions of types to
-	 * read a value returns MISS for another type, and does not read the value if
-	 * shape is NULL.
+	 * shape is what the caller can take.  A store that calls functions of
+	 * types to read a value returns MISS for another type, and does not read
+	 * the value if shape is NULL.
 	 */
 	DogpileStatus (*get) (DogpileRegion *region, const DogpileKey *key,
 						  const DogpileShape *shape, DogpileEntry *entry);
@@ -125,8 +129,8 @@ typedef struct DogpileStore
 	/*
 	 * Copy an entry and find room for it.  On OK, *incoming is allocated in
 	 * CurrentMemoryContext, and must be published or abandoned before that is
-	 * reset.  On UNSTORABLE, *reason is the reason.  May raise errors; then nothing
-	 * is held.
+	 * reset.  On UNSTORABLE, *reason is the reason.  May raise errors; then
+	 * nothing is held.
 	 */
 	DogpileStatus (*prepare) (DogpileRegion *region, const DogpileKey *key,
 							  const DogpileEntry *entry,
@@ -140,8 +144,9 @@ typedef struct DogpileStore
 	void		(*abandon) (DogpileIncoming *incoming);
 
 	/*
-	 * Remove the entries of a key whose clock is older, of all variants that the
-	 * store can find, to free memory.  MISS if there are none.  Raises no error.
+	 * Remove the entries of a key whose clock is older, of all variants that
+	 * the store can find, to free memory.  MISS if there are none.  Raises no
+	 * error.
 	 */
 	DogpileStatus (*remove) (DogpileRegion *region, const DogpileKey *key,
 							 DogpileClock before);
@@ -153,34 +158,39 @@ typedef struct DogpileStore
 	bool		(*has_variant) (DogpileRegion *region, const DogpileKey *key);
 
 	/*
-	 * Add to a number, which is separate from the values of the same key and begins
-	 * at zero.  On OK, *result is the new number.  lifetime_s: as for an entry, from
-	 * now on.  OUT_OF_RANGE, without a change, if the new number would not be a
-	 * bigint.  Optional: without it, the caller reads and replaces an entry.
+	 * Add to a number, which is separate from the values of the same key and
+	 * begins at zero.  On OK, *result is the new number.  lifetime_s: as for
+	 * an entry, from now on.  OUT_OF_RANGE, without a change, if the new
+	 * number would not be a bigint.  Optional: without it, the caller reads
+	 * and replaces an entry.
 	 */
 	DogpileStatus (*increment) (DogpileRegion *region, const DogpileKey *key,
 								int64 delta, double lifetime_s, int64 *result);
 
-	/* Call a function with each entry, of all databases and regions.  Optional. */
+	/*
+	 * Call a function with each entry, of all databases and regions.
+	 * Optional.
+	 */
 	void		(*scan) (DogpileScanCallback callback, void *arg);
 
 	/*
 	 * The following functions exist only in a store that is shared.
 	 *
-	 * begin: prepare a creation, by the session that holds the creator lock of this
-	 * server.  Notes the versions of what the value will depend on, and takes the
-	 * lock that all servers respect.  BUSY if another server holds that lock;
-	 * CHANGING if the versions are about to change.  On OK, *grant is in
-	 * CurrentMemoryContext, and becomes part of the entry; otherwise it is NULL.
+	 * begin: prepare a creation, by the session that holds the creator lock
+	 * of this server.  Notes the versions of what the value will depend on,
+	 * and takes the lock that all servers respect.  BUSY if another server
+	 * holds that lock; CHANGING if the versions are about to change.  On OK,
+	 * *grant is in CurrentMemoryContext, and becomes part of the entry;
+	 * otherwise it is NULL.
 	 */
 	DogpileStatus (*begin) (DogpileRegion *region, const DogpileKey *key,
 							const DogpileTags *tags, struct DogpileGrant **grant);
 
 	/*
-	 * Wait a moment after BUSY or CHANGING, longer in each round (from 0), before
-	 * begin() is called again.  Returns false, without waiting, if the deadline has
-	 * passed.  Raises what interrupts raise, and an error if the session's
-	 * lock_timeout has passed since the given time.
+	 * Wait a moment after BUSY or CHANGING, longer in each round (from 0),
+	 * before begin() is called again.  Returns false, without waiting, if the
+	 * deadline has passed.  Raises what interrupts raise, and an error if the
+	 * session's lock_timeout has passed since the given time.
 	 */
 	bool		(*wait) (TimestampTz since, TimestampTz deadline, int round);
 
@@ -197,8 +207,8 @@ typedef struct DogpileStore
 	struct DogpileGrant *(*defer) (struct DogpileGrant *grant);
 
 	/*
-	 * Make a grant for a value that the user sets.  Notes the versions, without a
-	 * lock.
+	 * Make a grant for a value that the user sets.  Notes the versions,
+	 * without a lock.
 	 */
 	struct DogpileGrant *(*note) (DogpileRegion *region, const DogpileKey *key,
 								  const DogpileTags *tags);

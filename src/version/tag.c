@@ -160,7 +160,7 @@ dogpile_tag_add_objects(const DogpileTags *tags, const DogpileSlot *objects,
 		memcpy(&result->slots[result->count], objects, nobjects * sizeof(DogpileSlot));
 	next = unconstify(Oid *, relations_of(result));
 	foreach(lc, relations)
-		*next++ = lfirst_oid(lc);
+		* next++ = lfirst_oid(lc);
 	if (tags)
 		memcpy(next, &tags->slots[tags->count], names);
 	return result;

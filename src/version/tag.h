@@ -47,7 +47,7 @@ dogpile_tag_count_slots(const DogpileTags *tags)
 
 extern DogpileTags *dogpile_tag_encode(ArrayType *array);
 extern DogpileTags *dogpile_tag_build(const char *const *texts,
-									   const size_t *lens, int count);
+									  const size_t *lens, int count);
 extern DogpileTags *dogpile_tag_add_objects(const DogpileTags *tags,
 											const DogpileSlot *objects, int nobjects,
 											const List *relations, bool exact);

@@ -181,10 +181,11 @@ dogpile_version_begin_tick(void)
 	LWLockAcquire(dogpile_version_lock, LW_EXCLUSIVE);
 
 	/*
-	 * The clock goes first.  A session that reads it from now on takes a snapshot
-	 * that sees our commit, whether or not the bumps have been entered.  This is a
-	 * full barrier between visibility and the new clock; it pairs with the lock that
-	 * a session takes for a snapshot after it has read the clock.
+	 * The clock goes first.  A session that reads it from now on takes a
+	 * snapshot that sees our commit, whether or not the bumps have been
+	 * entered.  This is a full barrier between visibility and the new clock;
+	 * it pairs with the lock that a session takes for a snapshot after it has
+	 * read the clock.
 	 */
 	return pg_atomic_add_fetch_u64(&dogpile_version_table->clock, 1);
 }
@@ -239,9 +240,9 @@ dogpile_version_mark(DogpileSlot slot, TransactionId xid)
 	uint64		new;
 
 	/*
-	 * A full barrier, which pairs with the locks that PostgreSQL takes to make this
-	 * transaction visible and to take a snapshot: a session that sees the transaction
-	 * sees the mark, until it is removed.
+	 * A full barrier, which pairs with the locks that PostgreSQL takes to
+	 * make this transaction visible and to take a snapshot: a session that
+	 * sees the transaction sees the mark, until it is removed.
 	 */
 	do
 	{

@@ -34,7 +34,8 @@ typedef uint32 DogpileSlot;
  * invalidated often.
  */
 #define DOGPILE_REGION_VERSIONS		4096
-#define DOGPILE_KEYS_PER_TAG		4	/* as many versions for keys as for tags */
+#define DOGPILE_KEYS_PER_TAG		4	/* as many versions for keys as for
+										 * tags */
 #define DOGPILE_KEYS_PER_OBJECT		2	/* ... and as for objects */
 
 /*
@@ -44,10 +45,12 @@ typedef uint32 DogpileSlot;
 typedef struct DogpileVersion
 {
 	pg_atomic_uint64 hard_at;	/* clock of the last hard one */
-	pg_atomic_uint64 soft_at;	/* ... and of the last soft one; for an object, which is
-								 * never softly invalidated: since when it is watched */
+	pg_atomic_uint64 soft_at;	/* ... and of the last soft one; for an
+								 * object, which is never softly invalidated:
+								 * since when it is watched */
 	pg_atomic_uint64 next_xid;	/* full xid assigned next after the last one */
-	pg_atomic_uint64 marks;		/* of transactions about to invalidate it; see version.c */
+	pg_atomic_uint64 marks;		/* of transactions about to invalidate it; see
+								 * version.c */
 } DogpileVersion;				/* two to a cache line */
 
 #define DOGPILE_VERSION_MAGIC	0x44505653
@@ -56,7 +59,8 @@ typedef struct DogpileVersion
 typedef struct DogpileVersionTable
 {
 	pg_atomic_uint64 clock;		/* last tick; advanced under the version lock */
-	pg_atomic_uint32 nreaders;	/* queries running whose objects are not yet known */
+	pg_atomic_uint32 nreaders;	/* queries running whose objects are not yet
+								 * known */
 	uint32		nkeys;			/* a power of two, as are the others */
 	uint32		ntags;
 	uint32		nobjects;
@@ -175,7 +179,10 @@ dogpile_version_marks(DogpileSlot slot)
 {
 	uint64		marks = pg_atomic_read_u64(&dogpile_version_get(slot)->marks);
 
-	/* Pairs with dogpile_version_unmark(): without the mark, its bump is seen. */
+	/*
+	 * Pairs with dogpile_version_unmark(): without the mark, its bump is
+	 * seen.
+	 */
 	pg_read_barrier();
 	return marks;
 }
@@ -205,7 +212,10 @@ dogpile_version_has_readers(void)
 {
 	bool		result = pg_atomic_read_u32(&dogpile_version_table->nreaders) > 0;
 
-	/* Pairs with dogpile_version_end_read(): without the reader, its slots are watched. */
+	/*
+	 * Pairs with dogpile_version_end_read(): without the reader, its slots
+	 * are watched.
+	 */
 	pg_read_barrier();
 	return result;
 }

@@ -253,6 +253,7 @@ static const struct
 	int			offset;			/* of the number */
 	int			bits;			/* minimum size of an item */
 }			counting_types[] =
+
 {
 	{BITOID, 0, 1},
 	{VARBITOID, 0, 1},
@@ -282,7 +283,10 @@ peek_uint32(const char *data, size_t len, size_t offset)
 static bool
 is_count_possible(Oid typid, const char *data, size_t len)
 {
-	/* A vector has one dimension at most; with more, their product would count. */
+	/*
+	 * A vector has one dimension at most; with more, their product would
+	 * count.
+	 */
 	if ((typid == INT2VECTOROID || typid == OIDVECTOROID) && peek_uint32(data, len, 0) > 1)
 		return false;
 	for (size_t i = 0; i < lengthof(counting_types); i++)
@@ -346,8 +350,8 @@ read_scalar(DogpileWireReader *reader, DogpileWireType *type, int32 typmod)
 		return read_text(reader, len);
 
 	/*
-	 * Some receive functions rely on a zero after the last byte, or write into the
-	 * buffer that they read.
+	 * Some receive functions rely on a zero after the last byte, or write
+	 * into the buffer that they read.
 	 */
 	data = dogpile_wire_get(reader, len);
 	if (would_grow(type, typmod, data, len))

@@ -46,6 +46,7 @@ static const struct
 	Oid			typid;
 	PGFunction	input;
 }			reg_types[] =
+
 {
 	{REGCLASSOID, regclassin},
 	{REGCOLLATIONOID, regcollationin},

@@ -101,8 +101,8 @@ typedef struct DecodeArgs
 	MemoryContext result_context;
 	const DogpileShape *shape;	/* what the caller asks for; NULL: anything */
 	DogpileValue *value;
-	bool		is_unchecked;	/* it is of a domain whose constraints the caller must
-								 * check */
+	bool		is_unchecked;	/* it is of a domain whose constraints the
+								 * caller must check */
 	DogpileWireSummary *summary;	/* wanted instead of the value, or NULL */
 } DecodeArgs;
 

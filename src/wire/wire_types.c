@@ -392,7 +392,7 @@ write_new_type(DogpileWireWriter *writer, Oid typid, int32 typmod)
 	bool		is_row = typid == RECORDOID && typmod >= 0;
 	FormData_pg_type form = dogpile_wire_fetch_form(typid);
 	DogpileWireType *type = dogpile_wire_make_type(&writer->types, is_row ? DOGPILE_WIRE_ROW :
-									  dogpile_wire_classify(&form));
+												   dogpile_wire_classify(&form));
 
 	dogpile_wire_set_layout(type, &form);
 	type->typmod = typmod;

@@ -26,8 +26,8 @@ typedef enum DogpileWireStatus
 {
 	DOGPILE_WIRE_OK,
 	DOGPILE_WIRE_DAMAGED,		/* truncated, altered, or not an entry */
-	DOGPILE_WIRE_UNKNOWN,		/* has another version of the format, or a type
-								 * that does not exist here */
+	DOGPILE_WIRE_UNKNOWN,		/* has another version of the format, or a
+								 * type that does not exist here */
 	DOGPILE_WIRE_UNAUTHENTIC	/* made without the secret */
 } DogpileWireStatus;
 
@@ -39,7 +39,7 @@ typedef enum DogpileWireKind
 	DOGPILE_WIRE_ARRAY = 3,
 	DOGPILE_WIRE_RANGE = 4,
 	DOGPILE_WIRE_MULTIRANGE = 5,
-	DOGPILE_WIRE_COMPOSITE = 6,	/* a named row type */
+	DOGPILE_WIRE_COMPOSITE = 6, /* a named row type */
 	DOGPILE_WIRE_RECORD = 7,	/* each value includes its row type */
 	DOGPILE_WIRE_ROW = 8		/* row type of records, or of a result set */
 } DogpileWireKind;
@@ -48,12 +48,13 @@ typedef struct DogpileWireType
 {
 	DogpileWireKind kind;
 	Oid			typid;
-	int32		typmod;			/* ROW: this session's; DOMAIN: its base type's */
+	int32		typmod;			/* ROW: this session's; DOMAIN: its base
+								 * type's */
 	int16		typlen;
 	bool		byval;
 	char		align;
-	struct DogpileWireType *inner;	/* of DOMAIN, ARRAY, RANGE; the range type of
-									 * MULTIRANGE */
+	struct DogpileWireType *inner;	/* of DOMAIN, ARRAY, RANGE; the range type
+									 * of MULTIRANGE */
 	TupleDesc	desc;			/* COMPOSITE, ROW */
 	struct DogpileWireType **columns;	/* of desc; NULL for dropped ones */
 	TypeCacheEntry *range;		/* RANGE */
@@ -61,8 +62,10 @@ typedef struct DogpileWireType
 	FmgrInfo	function;		/* SCALAR: its send function, or its receive
 								 * function, which is looked up when needed */
 	Oid			ioparam;
-	bool		in_place;		/* the receive function does not write to its input */
-	struct DogpileDomain *domain;	/* DOMAIN: its constraints; NULL until needed */
+	bool		in_place;		/* the receive function does not write to its
+								 * input */
+	struct DogpileDomain *domain;	/* DOMAIN: its constraints; NULL until
+									 * needed */
 	bool		is_asked_for;	/* DOMAIN: the caller checks its constraints */
 } DogpileWireType;
 

@@ -45,6 +45,7 @@ static const struct
 	const char *name;
 	Oid			typid;
 }			frequent_types[] =
+
 {
 	{"text", TEXTOID},
 	{"int4", INT4OID},
@@ -438,7 +439,10 @@ learn_row_type(TupleDesc desc)
 				 errmsg("this session has read too many row types from external stores")));
 	BlessTupleDesc(desc);
 
-	/* They are numbered in order, so it was registered before if its number is lower. */
+	/*
+	 * They are numbered in order, so it was registered before if its number
+	 * is lower.
+	 */
 	if (desc->tdtypmod <= newest)
 		return;
 	newest = desc->tdtypmod;

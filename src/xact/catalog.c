@@ -96,8 +96,8 @@ static const Catalog catalogs[] =
 	{TSDICTOID, CATALOG_DATABASE},
 
 	/*
-	 * The same, but PostgreSQL limits the number of callbacks; see definition.c.  A new
-	 * operator class comes with operators or functions.
+	 * The same, but PostgreSQL limits the number of callbacks; see
+	 * definition.c.  A new operator class comes with operators or functions.
 	 */
 	{AMOPOPID, CATALOG_DATABASE, true},
 	{AMPROCNUM, CATALOG_DATABASE, true},

@@ -275,8 +275,8 @@ take_effect(DogpileMoment when, bool has_entries)
 	bool		has_readers;
 
 	/*
-	 * Pairs with dogpile_version_begin_read().  Visibility comes first, then readers
-	 * are looked up, then slots; see version.c.
+	 * Pairs with dogpile_version_begin_read().  Visibility comes first, then
+	 * readers are looked up, then slots; see version.c.
 	 */
 	pg_memory_barrier();
 	has_readers = dogpile_version_has_readers();

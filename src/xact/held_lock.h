@@ -19,7 +19,8 @@
 typedef struct DogpileHeldLocks
 {
 	LockData   *all;			/* those of all transactions */
-	const LockInstanceData *one;	/* one that the transaction holds; NULL: none */
+	const LockInstanceData *one;	/* one that the transaction holds; NULL:
+									 * none */
 	int			next;
 } DogpileHeldLocks;
 

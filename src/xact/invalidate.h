@@ -19,7 +19,8 @@
 typedef enum DogpileMoment
 {
 	DOGPILE_AT_COMMIT,			/* as soon as others see the transaction */
-	DOGPILE_WHEN_TOLD			/* when its messages about catalogs have been sent */
+	DOGPILE_WHEN_TOLD			/* when its messages about catalogs have been
+								 * sent */
 } DogpileMoment;
 
 /* A tick of the clock; the version lock is held. */

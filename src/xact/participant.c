@@ -101,7 +101,8 @@ release_callback(ResourceReleasePhase phase, bool is_commit, bool is_top_level, 
 }
 
 /* Do two orders have the same members? */
-static bool pg_attribute_unused()
+static bool
+pg_attribute_unused()
 is_same_set(const DogpileParticipant *const *a, const DogpileParticipant *const *b)
 {
 	int			na = 0;

@@ -28,8 +28,8 @@
 typedef struct DogpileParticipant
 {
 	/*
-	 * At once: the transaction has invalidated a key of a region, a region (no key),
-	 * or tags (no region).  May raise errors.
+	 * At once: the transaction has invalidated a key of a region, a region
+	 * (no key), or tags (no region).  May raise errors.
 	 */
 	void		(*note_invalidation) (DogpileRegion *region, const DogpileKey *key,
 									  const DogpileTags *tags, bool hard);
@@ -43,8 +43,8 @@ typedef struct DogpileParticipant
 	void		(*abort) (void);	/* perhaps without pre_commit() before */
 
 	/*
-	 * After commit() or abort() of all participants, after PREPARE TRANSACTION, and at
-	 * the end of a parallel worker's transaction.
+	 * After commit() or abort() of all participants, after PREPARE
+	 * TRANSACTION, and at the end of a parallel worker's transaction.
 	 */
 	void		(*end) (bool is_commit);
 

@@ -126,7 +126,10 @@ dogpile_xact_invalidate(DogpileSlot slot, bool hard)
 		return;
 	}
 
-	/* The change can be taken off even if there is no memory for the position. */
+	/*
+	 * The change can be taken off even if there is no memory for the
+	 * position.
+	 */
 	change = append_change(DOGPILE_CHANGE_INVALIDATE);
 	change->u.invalidate.slot = slot;
 	change->u.invalidate.hard = hard;

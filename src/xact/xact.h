@@ -38,10 +38,12 @@ typedef struct DogpilePendingEntry
 	DogpileKey *key;
 	DogpileEntry entry;			/* with copies of tags and value */
 	DogpileDeps deps;
-	uint64		xmin;			/* of an older snapshot that it comes from, or 0 */
+	uint64		xmin;			/* of an older snapshot that it comes from, or
+								 * 0 */
 	DogpilePublishMode mode;
 	DogpileLogPosition position;	/* in the log */
-	DogpileIncoming *incoming;	/* from PRE_COMMIT on; NULL: will not be published */
+	DogpileIncoming *incoming;	/* from PRE_COMMIT on; NULL: will not be
+								 * published */
 	bool		refused;		/* at COMMIT: was outdated in the meantime */
 	bool		superseded;		/* ... by an entry from a newer snapshot */
 } DogpilePendingEntry;
@@ -60,9 +62,9 @@ typedef struct DogpileChange
 	DogpileChangeKind kind;
 	SubTransactionId subid;
 	DogpileLogPosition position;
-	struct DogpileChange *superseded;	/* counts again if this is undone: an earlier
-										 * change of the same slot and kind, or of the
-										 * same hash */
+	struct DogpileChange *superseded;	/* counts again if this is undone: an
+										 * earlier change of the same slot and
+										 * kind, or of the same hash */
 	union
 	{
 		struct

@@ -56,7 +56,8 @@ typedef struct Starts
 	uint32		magic;
 	pg_crc32c	crc;			/* of the rest */
 	uint64		system_identifier;
-	XLogRecPtr	checkpoint;		/* that this start began with, and its timeline */
+	XLogRecPtr	checkpoint;		/* that this start began with, and its
+								 * timeline */
 	TimeLineID	timeline;
 	uint32		count;
 	uint32		ids[MAX_STARTS];

@@ -63,7 +63,7 @@ size_checksum(const SizeFile *size)
 static void
 write_total(int root_fd, int64 total)
 {
-	SizeFile	size = {.magic = SIZE_MAGIC, .total = Max(total, 0)};
+	SizeFile	size = {.magic = SIZE_MAGIC,.total = Max(total, 0)};
 	int			fd = openat(root_fd, "size",
 							O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 							pg_file_create_mode);
@@ -143,7 +143,8 @@ typedef struct Candidates
 	Candidate  *list;
 	size_t		n;
 	size_t		room;
-	int64		total;			/* of all, also of those there was no memory for */
+	int64		total;			/* of all, also of those there was no memory
+								 * for */
 } Candidates;
 
 static void
@@ -157,8 +158,8 @@ collect(int folder_fd, const char *folder, const char *name, const struct stat *
 	{
 		size_t		room = Max(candidates->room * 2, 1024);
 		Candidate  *list = dogpile_memory_enlarge(candidates->list,
-													   candidates->room * sizeof(Candidate),
-													   room * sizeof(Candidate));
+												  candidates->room * sizeof(Candidate),
+												  room * sizeof(Candidate));
 
 		if (list == NULL)
 			return;

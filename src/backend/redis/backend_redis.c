@@ -603,7 +603,7 @@ flush_server(DogpileRedisRoute *route, DogpileRedisLink *link, const char *patte
 	do
 	{
 		const char *argv[] = {"SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT};
-		DogpileRedisCommand command = {.argc = lengthof(argv), .argv = argv};
+		DogpileRedisCommand command = {.argc = lengthof(argv),.argv = argv};
 		const DogpileRedisReply *reply;
 		DogpileBytes next;
 
@@ -695,7 +695,7 @@ redis_stats(void *connection, DogpileBackendFigure figure, void *arg,
 		return DOGPILE_BACKEND_ERROR;
 	for (int i = 0; i < nservers; i++)
 	{
-		DogpileRedisCommand command = {.argc = lengthof(argv), .argv = argv};
+		DogpileRedisCommand command = {.argc = lengthof(argv),.argv = argv};
 
 		if (!run_at(servers[i], &command, error))
 			return DOGPILE_BACKEND_ERROR;

@@ -103,8 +103,8 @@ find_node(DogpileRedisCluster *cluster, const DogpileAddress *address)
 	{
 		int			max_nodes = cluster->max_nodes * 2 + 8;
 		Node	   *nodes = dogpile_memory_enlarge(cluster->nodes,
-													   cluster->max_nodes * sizeof(Node),
-													   max_nodes * sizeof(Node));
+												   cluster->max_nodes * sizeof(Node),
+												   max_nodes * sizeof(Node));
 
 		if (nodes == NULL)
 			return -1;
@@ -304,7 +304,7 @@ fetch_map(DogpileRedisCluster *cluster, DogpileRedisLink *link,
 		  DogpileBackendError *error)
 {
 	const char *argv[] = {"CLUSTER", "SLOTS"};
-	DogpileRedisCommand command = {.argc = lengthof(argv), .argv = argv};
+	DogpileRedisCommand command = {.argc = lengthof(argv),.argv = argv};
 
 	if (!dogpile_redis_link_alive(link, 0) && !dogpile_redis_link_connect(link, 0))
 	{

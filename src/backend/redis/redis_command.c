@@ -250,4 +250,3 @@ dogpile_redis_read_value(const DogpileRedisReply *reply, DogpileRedisCommand *co
 			return dogpile_redis_refuse(command, error);
 	}
 }
-

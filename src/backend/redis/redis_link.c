@@ -104,8 +104,8 @@ fail_context(DogpileRedisLink *link)
 	char		what[128];
 
 	/*
-	 * An idle connection that is gone: the server restarted, or closed it.  The
-	 * buffer may still have earlier answers in it, which have been read.
+	 * An idle connection that is gone: the server restarted, or closed it.
+	 * The buffer may still have earlier answers in it, which have been read.
 	 */
 	link->stale = link->idle && !link->answered &&
 		link->context->reader->pos == link->context->reader->len &&
@@ -341,7 +341,10 @@ read_some(DogpileRedisLink *link)
 		return fail_timeout(link);
 	if (link->broken)
 	{
-		/* Read only what has come already; the reason of the failure is known. */
+		/*
+		 * Read only what has come already; the reason of the failure is
+		 * known.
+		 */
 		int			err = link->context->err;
 
 		before = link->context->reader->len;
@@ -401,7 +404,8 @@ dogpile_redis_link_receive(DogpileRedisLink *link)
 	link->nqueued = 0;
 	link->busy = false;
 	if (link->broken || link->context->reader->pos < link->context->reader->len)
-		dogpile_redis_link_disconnect(link);	/* there is more than was asked for */
+		dogpile_redis_link_disconnect(link);	/* there is more than was
+												 * asked for */
 	return true;
 }
 
@@ -742,7 +746,10 @@ dogpile_redis_reply_report(const DogpileRedisReply *reply, const char *server,
 			error->unreachable = true;
 	strlcpy(text, reply->str, sizeof(text));
 
-	/* A server that does not know a command repeats it: a value, or a password. */
+	/*
+	 * A server that does not know a command repeats it: a value, or a
+	 * password.
+	 */
 	arguments = strstr(text, ", with args");
 	if (arguments != NULL)
 		*arguments = '\0';

@@ -59,11 +59,13 @@ typedef struct Chunk
 struct DogpileRedisRoute
 {
 	const DogpileBackendOptions *options;
-	DogpileRedisLink **links;	/* one for each server, or for Sentinels' master */
+	DogpileRedisLink **links;	/* one for each server, or for Sentinels'
+								 * master */
 	int			nlinks;
 	int			current;
 	int			first;			/* the one to connect to first */
-	TimestampTz give_up_at;		/* in this call, try no other server after that */
+	TimestampTz give_up_at;		/* in this call, try no other server after
+								 * that */
 	DogpileRedisSentinel *sentinel; /* NULL: there are none */
 	DogpileRedisCluster *cluster;	/* NULL: it is none */
 	DogpileRedisLink **servers; /* what dogpile_redis_route_servers() returns */
@@ -571,7 +573,7 @@ bool
 dogpile_redis_route_run(DogpileRedisRoute *route, DogpileRedisCommand *commands,
 						int ncommands, int flags, DogpileBackendError *error)
 {
-	Round		round = {.route = route, .flags = flags, .error = error};
+	Round		round = {.route = route,.flags = flags,.error = error};
 
 	for (int i = 0; i < ncommands; i++)
 	{

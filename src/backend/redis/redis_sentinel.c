@@ -113,7 +113,7 @@ static const DogpileRedisReply *
 execute(DogpileRedisSentinel *sentinel, int argc, const char **argv,
 		DogpileBackendError *error)
 {
-	DogpileRedisCommand command = {.argc = argc, .argv = argv};
+	DogpileRedisCommand command = {.argc = argc,.argv = argv};
 
 	dogpile_redis_link_add(sentinel->link, &command);
 	if (dogpile_redis_link_send(sentinel->link))
